@@ -1,0 +1,218 @@
+// Package chassis is what every service stands on: one HTTP server behind the common middleware, a connection to the
+// sidecar, health, metrics, and a lifecycle that starts together and drains in order.
+//
+// A service's main makes a chassis, adds its routes and its background work, and runs it:
+//
+//	c, err := chassis.New(ctx, "orders", cfg.Config)
+//	…
+//	c.Router().Handle(…)
+//	c.Background("journal", journal.Run)
+//	return c.Run(ctx)
+//
+// Shutdown, when Run's context ends: readiness goes off; after the drain delay the listener closes and requests in
+// flight finish; then background work is told to stop, which may still use the sidecar; then telemetry is flushed.
+package chassis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strconv"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/gorilla/mux"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"sidecart.dev/kit/fault"
+	"sidecart.dev/kit/sidecar"
+	"sidecart.dev/kit/telemetry"
+	"sidecart.dev/kit/web"
+)
+
+// Chassis is one running service. Its methods other than Run are for the time before Run.
+type Chassis struct {
+	Sidecar *sidecar.Client
+	Metrics *prometheus.Registry
+
+	name       string
+	cfg        Config
+	root       *mux.Router
+	router     *mux.Router
+	background []task
+	ready      []func(context.Context) error
+	draining   atomic.Bool
+	flush      func(context.Context) error
+}
+
+type task struct {
+	name string
+	run  func(context.Context) error
+}
+
+// New makes the chassis of the named service, sets the process's default logger and tracer, and connects lazily to the sidecar.
+func New(ctx context.Context, name string, cfg Config) (*Chassis, error) {
+	log, err := telemetry.NewLogger(os.Stderr, name, cfg.LogLevel, cfg.LogFormat)
+	if err != nil {
+		return nil, err
+	}
+	slog.SetDefault(log)
+	flush, err := telemetry.StartTracing(ctx, name, cfg.OTLPEndpoint)
+	if err != nil {
+		return nil, err
+	}
+	client, err := sidecar.Dial(sidecar.Ports(cfg.DaprGRPCPort, cfg.DaprHTTPPort, cfg.DaprAPIToken))
+	if err != nil {
+		return nil, err
+	}
+	c := &Chassis{Sidecar: client, Metrics: telemetry.NewRegistry(), name: name, cfg: cfg, root: mux.NewRouter(), flush: flush}
+	c.ready = append(c.ready, client.Ready)
+	c.routes()
+	if cfg.AppAPIToken == "" {
+		log.Warn("APP_API_TOKEN is not set: calls that do not come through the sidecar are not refused")
+	}
+	return c, nil
+}
+
+func (c *Chassis) routes() {
+	r := c.root
+	r.UseEncodedPath()
+	r.SkipClean(true)
+	observe := web.NewMetrics(c.Metrics)
+	r.Use(web.Trace, observe.Observe, web.Recover)
+	wrap := func(h http.Handler) http.Handler { return web.Trace(observe.Observe(h)) }
+	r.NotFoundHandler, r.MethodNotAllowedHandler = wrap(web.NotFound), wrap(web.MethodNotAllowed)
+	r.Handle("/healthz", web.Handler(healthz)).Methods(http.MethodGet, http.MethodHead)
+	r.Handle("/readyz", web.Handler(c.readyz)).Methods(http.MethodGet, http.MethodHead)
+	r.Handle("/metrics", promhttp.HandlerFor(c.Metrics, promhttp.HandlerOpts{})).Methods(http.MethodGet)
+	c.router = r.NewRoute().Subrouter()
+}
+
+// Router returns where the service adds its routes. They stand behind tracing, logging, metrics and recovery.
+func (c *Chassis) Router() *mux.Router { return c.router }
+
+// ThroughSidecar returns a subrouter whose routes answer only this app's own sidecar, within the request timeout.
+func (c *Chassis) ThroughSidecar() *mux.Router {
+	r := c.router.NewRoute().Subrouter()
+	r.Use(web.RequireAppToken(c.cfg.AppAPIToken), web.Deadline(c.cfg.Timeout))
+	return r
+}
+
+// Background adds work that lives as long as the service. If it ends with an error, the service ends.
+func (c *Chassis) Background(name string, run func(context.Context) error) {
+	c.background = append(c.background, task{name, run})
+}
+
+// ReadyWhen adds a condition of readiness.
+func (c *Chassis) ReadyWhen(check func(context.Context) error) { c.ready = append(c.ready, check) }
+
+func healthz(w http.ResponseWriter, _ *http.Request) error {
+	return web.WriteJSON(w, http.StatusOK, map[string]string{"status": "alive"})
+}
+
+func (c *Chassis) readyz(w http.ResponseWriter, r *http.Request) error {
+	if c.draining.Load() {
+		return fault.New(fault.Unavailable, "unavailable", "The service is shutting down.")
+	}
+	for _, check := range c.ready {
+		if err := check(r.Context()); err != nil {
+			return fault.Wrap(err, fault.Unavailable, "unavailable", "The service is not ready: "+fault.CodeOf(err)+".")
+		}
+	}
+	return web.WriteJSON(w, http.StatusOK, map[string]string{"status": "ready"})
+}
+
+// Run serves until the context ends or a part fails, then drains. It returns nil after a clean drain.
+func (c *Chassis) Run(ctx context.Context) error {
+	listener, err := net.Listen("tcp", net.JoinHostPort(c.cfg.Host, strconv.Itoa(c.cfg.Port)))
+	if err != nil {
+		return fmt.Errorf("APP_PORT %d: %w", c.cfg.Port, err)
+	}
+	return c.Serve(ctx, listener)
+}
+
+// Serve is Run on a listener of the caller's.
+func (c *Chassis) Serve(ctx context.Context, listener net.Listener) error {
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	server := &http.Server{
+		Handler:           c.root,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    32 << 10,
+		ErrorLog:          slog.NewLogLogger(slog.Default().Handler(), slog.LevelDebug),
+	}
+	go func() {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			fail(fmt.Errorf("http server: %w", err))
+		}
+	}()
+	stopWork, workDone := c.startWork(fail)
+	slog.Info("serving", "address", listener.Addr().String())
+
+	<-ctx.Done()
+	c.draining.Store(true)
+	slog.Info("draining")
+	pause(c.cfg.DrainDelay)
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.cfg.DrainTimeout)
+	defer cancel()
+	err := server.Shutdown(drain)
+	if err != nil {
+		err = fmt.Errorf("requests still in flight after %s: %w", c.cfg.DrainTimeout, errors.Join(err, server.Close()))
+	}
+	stopWork()
+	err = errors.Join(err, workDone(drain), c.flush(drain), c.Sidecar.Close())
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
+		err = errors.Join(cause, err)
+	}
+	return err
+}
+
+// startWork starts the background work with a context of its own, which outlives the requests in flight.
+func (c *Chassis) startWork(fail context.CancelCauseFunc) (stop func(), done func(context.Context) error) {
+	ctx, stop := context.WithCancel(context.Background())
+	finished := make(chan struct{}, len(c.background))
+	for _, t := range c.background {
+		go func() {
+			defer func() { finished <- struct{}{} }()
+			if err := t.run(ctx); err != nil && !errors.Is(err, context.Canceled) {
+				fail(fmt.Errorf("%s: %w", t.name, err))
+			}
+		}()
+	}
+	return stop, func(ctx context.Context) error {
+		for range c.background {
+			select {
+			case <-finished:
+			case <-ctx.Done():
+				return fmt.Errorf("background work did not stop in time: %w", ctx.Err())
+			}
+		}
+		return nil
+	}
+}
+
+func pause(d time.Duration) {
+	if d > 0 {
+		<-time.After(d)
+	}
+}
+
+// Main runs a service's main function until SIGINT or SIGTERM and exits with 1 if it fails.
+func Main(run func(ctx context.Context) error) {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	err := run(ctx)
+	stop()
+	if err != nil {
+		slog.Error("stopped", "error", err.Error())
+		os.Exit(1)
+	}
+}

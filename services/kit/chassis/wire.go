@@ -1,0 +1,59 @@
+package chassis
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"time"
+
+	"sidecart.dev/kit/auth"
+	"sidecart.dev/kit/sidecar"
+)
+
+// UserVerifier returns the verifier of access tokens, with the key set of the users service.
+func (c *Chassis) UserVerifier() *auth.Verifier {
+	caller := c.Sidecar.Caller(nil)
+	keys := auth.NewKeyCache(func(ctx context.Context) (auth.JWKS, error) {
+		var set auth.JWKS
+		err := caller.Call(ctx, "users", http.MethodGet, "/.well-known/jwks.json", nil, &set)
+		return set, err
+	}, nil)
+	return auth.NewVerifier(keys, nil)
+}
+
+// ServiceKey reads this service's key for service tokens from the secret store, waiting for the sidecar until ctx ends.
+func (c *Chassis) ServiceKey(ctx context.Context) (*auth.ServiceKey, error) {
+	encoded, err := c.AwaitSecret(ctx, "service-key")
+	if err != nil {
+		return nil, err
+	}
+	key, err := base64.StdEncoding.DecodeString(encoded)
+	if err != nil {
+		return nil, fmt.Errorf("secret service-key: %w", err)
+	}
+	return auth.NewServiceKey(c.name, key, nil)
+}
+
+// SecretStoreName is the component that holds the services' secrets.
+const SecretStoreName = "secrets"
+
+// AwaitSecret reads a secret, trying again while the sidecar is not there yet: an app starts beside its sidecar, not after it.
+func (c *Chassis) AwaitSecret(ctx context.Context, name string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	store := c.Sidecar.SecretStore(SecretStoreName)
+	for {
+		value, err := store.Secret(ctx, name)
+		if err == nil || sidecarIsThere(ctx, c.Sidecar) {
+			return value, err
+		}
+		select {
+		case <-ctx.Done():
+			return "", fmt.Errorf("secret %s: the sidecar did not start in time: %w", name, err)
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+func sidecarIsThere(ctx context.Context, s *sidecar.Client) bool { return s.Ready(ctx) == nil }

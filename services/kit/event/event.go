@@ -1,0 +1,74 @@
+// Package event has the events services tell each other: CloudEvents 1.0 in structured JSON, and the consumer that
+// turns the outcome of handling one into what the message bus has to do next.
+package event
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"sidecart.dev/kit/fault"
+)
+
+// Event is a CloudEvent (https://github.com/cloudevents/spec, v1.0). Its id is derived from what happened, so the
+// same fact always has the same id, however often it is told.
+type Event struct {
+	SpecVersion     string          `json:"specversion"`
+	ID              string          `json:"id"`
+	Source          string          `json:"source"`
+	Type            string          `json:"type"`
+	Subject         string          `json:"subject,omitempty"`
+	Time            time.Time       `json:"time"`
+	DataContentType string          `json:"datacontenttype"`
+	Data            json.RawMessage `json:"data"`
+	TraceParent     string          `json:"traceparent,omitempty"`
+}
+
+// New makes an event of the given service about one version of an aggregate. Its id is "<subject>:<version>:<type>".
+func New(service, eventType, subject string, version int64, at time.Time, data any) (Event, error) {
+	raw, err := json.Marshal(data)
+	if err != nil {
+		return Event{}, fmt.Errorf("data of %s: %w", eventType, err)
+	}
+	return Event{
+		SpecVersion: "1.0", ID: ID(subject, version, eventType), Source: "/sidecart/" + service, Type: eventType,
+		Subject: subject, Time: at.UTC(), DataContentType: "application/json", Data: raw,
+	}, nil
+}
+
+// ID returns the id of the event of that type about that version of an aggregate.
+func ID(subject string, version int64, eventType string) string {
+	return fmt.Sprintf("%s:%d:%s", subject, version, eventType)
+}
+
+// Encode returns the event in structured JSON.
+func (e Event) Encode() ([]byte, error) { return json.Marshal(e) }
+
+// Parse reads an event in structured JSON. What is not a CloudEvent 1.0 with id, source and type is an Invalid fault.
+func Parse(raw []byte) (Event, error) {
+	var e Event
+	if err := json.Unmarshal(raw, &e); err != nil {
+		return Event{}, fault.Wrap(err, fault.Invalid, "invalid_event", "The message is not a CloudEvent in JSON.")
+	}
+	var missing []string
+	for name, value := range map[string]string{"id": e.ID, "source": e.Source, "type": e.Type} {
+		if value == "" {
+			missing = append(missing, name)
+		}
+	}
+	if e.SpecVersion != "1.0" || len(missing) > 0 {
+		return Event{}, fault.Newf(fault.Invalid, "invalid_event",
+			"The message is not a CloudEvent 1.0 (specversion %q, missing: %s).", e.SpecVersion, strings.Join(missing, ", "))
+	}
+	return e, nil
+}
+
+// Decode reads an event's data. Fields T does not know are ignored; data that does not fit is an Invalid fault.
+func Decode[T any](e Event) (T, error) {
+	var data T
+	if err := json.Unmarshal(e.Data, &data); err != nil {
+		return data, fault.Wrap(err, fault.Invalid, "invalid_event", "The data of "+e.Type+" does not fit its schema.")
+	}
+	return data, nil
+}

@@ -1,0 +1,232 @@
+package sidecar
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"time"
+
+	dapr "github.com/dapr/go-sdk/client"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/propagation"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+
+	"sidecart.dev/kit/fault"
+)
+
+// Client is the connection to this process's sidecar. It is safe for concurrent use.
+//
+// It connects when it is first used and again after the sidecar restarts, so it can be made before there is one.
+type Client struct {
+	conn *grpc.ClientConn
+	sdk  dapr.Client
+	cfg  Config
+}
+
+// Dial makes a client. It does not wait for the sidecar, and fails only on an unusable configuration.
+func Dial(cfg Config) (*Client, error) {
+	cfg = cfg.withDefaults()
+	conn, err := grpc.NewClient(cfg.GRPCAddr,
+		grpc.WithTransportCredentials(insecure.NewCredentials()), // the sidecar is on loopback
+		grpc.WithUnaryInterceptor(cfg.intercept),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(cfg.MaxMessage), grpc.MaxCallSendMsgSize(cfg.MaxMessage)),
+		grpc.WithConnectParams(cfg.connectParams()),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("sidecar at %s: %w", cfg.GRPCAddr, err)
+	}
+	return &Client{conn: conn, sdk: dapr.NewClientWithConnection(conn), cfg: cfg}, nil
+}
+
+// Close ends the connection; calls under way fail.
+func (c *Client) Close() error { return c.conn.Close() }
+
+// intercept adds what every call carries (the sidecar's API token, the trace context) and bounds its time.
+// The SDK's own interceptor would replace all other metadata, the trace context included.
+func (cfg Config) intercept(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn,
+	invoke grpc.UnaryInvoker, opts ...grpc.CallOption,
+) error {
+	if cfg.APIToken != "" {
+		ctx = metadata.AppendToOutgoingContext(ctx, "dapr-api-token", cfg.APIToken)
+	}
+	carrier := propagation.MapCarrier{}
+	otel.GetTextMapPropagator().Inject(ctx, carrier)
+	for key, value := range carrier {
+		ctx = metadata.AppendToOutgoingContext(ctx, key, value)
+	}
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, cfg.Timeout)
+		defer cancel()
+	}
+	return invoke(ctx, method, req, reply, cc, opts...)
+}
+
+// State returns the state store component of the given name.
+func (c *Client) State(store string) State { return &state{sdk: c.sdk, store: store} }
+
+type state struct {
+	sdk   dapr.Client
+	store string
+}
+
+var jsonValue = map[string]string{"contentType": "application/json"}
+
+// Get implements [State].
+func (s *state) Get(ctx context.Context, key string) (Item, error) {
+	item, err := s.sdk.GetStateWithConsistency(ctx, s.store, key, nil, dapr.StateConsistencyStrong)
+	if err != nil {
+		return Item{}, transient(err, "The state store does not answer.")
+	}
+	if len(item.Value) == 0 {
+		return Item{}, fault.New(fault.NotFound, CodeMissing, "There is no such key.")
+	}
+	return Item{Key: key, Value: item.Value, ETag: item.Etag}, nil
+}
+
+// BulkGet implements [State].
+func (s *state) BulkGet(ctx context.Context, keys []string) (map[string]Item, error) {
+	items := make(map[string]Item, len(keys))
+	if len(keys) == 0 {
+		return items, nil
+	}
+	const parallelism = 8 // for stores that read one key at a time
+	answer, err := s.sdk.GetBulkState(ctx, s.store, keys, nil, parallelism)
+	if err != nil {
+		return nil, transient(err, "The state store does not answer.")
+	}
+	for _, item := range answer {
+		if item.Error != "" {
+			return nil, transient(errors.New(item.Error), "The state store could not read a key.")
+		}
+		if len(item.Value) > 0 {
+			items[item.Key] = Item{Key: item.Key, Value: item.Value, ETag: item.Etag}
+		}
+	}
+	return items, nil
+}
+
+// Insert implements [State].
+//
+// Stores disagree on how they refuse a first-write: some report an ETag mismatch, some a plain error that looks like
+// any other failure. So a refused insert reads the key to learn which it was.
+func (s *state) Insert(ctx context.Context, key string, value []byte, opts ...WriteOption) error {
+	err := s.save(ctx, key, value, nil, opts)
+	if err == nil {
+		return nil
+	}
+	if c := status.Code(err); c == codes.Unavailable || c == codes.DeadlineExceeded || c == codes.Canceled {
+		return transient(err, "The state store does not answer.")
+	}
+	if _, getErr := s.Get(ctx, key); getErr == nil {
+		return fault.New(fault.Conflict, CodeExists, "The key exists already.")
+	}
+	return transient(err, "The state store does not accept a write.")
+}
+
+// Update implements [State].
+func (s *state) Update(ctx context.Context, key string, value []byte, etag string, opts ...WriteOption) error {
+	if etag == "" {
+		return fault.New(fault.Internal, "internal", "an update needs the ETag that was read")
+	}
+	return conflict(s.save(ctx, key, value, &dapr.ETag{Value: etag}, opts))
+}
+
+// Delete implements [State].
+func (s *state) Delete(ctx context.Context, key, etag string) error {
+	return conflict(s.sdk.DeleteStateWithETag(ctx, s.store, key, &dapr.ETag{Value: etag}, nil, &firstWrite))
+}
+
+var firstWrite = dapr.StateOptions{
+	Concurrency: dapr.StateConcurrencyFirstWrite,
+	Consistency: dapr.StateConsistencyStrong,
+}
+
+func (s *state) save(ctx context.Context, key string, value []byte, etag *dapr.ETag, opts []WriteOption) error {
+	meta := jsonValue
+	if o := Options(opts); o.TTL > 0 {
+		seconds := int(math.Ceil(o.TTL.Seconds()))
+		meta = map[string]string{"contentType": "application/json", "ttlInSeconds": strconv.Itoa(seconds)}
+	}
+	return s.sdk.SaveBulkState(ctx, s.store, &dapr.SetStateItem{
+		Key: key, Value: value, Etag: etag, Metadata: meta, Options: &firstWrite,
+	})
+}
+
+func conflict(err error) error {
+	if err == nil {
+		return nil
+	}
+	// Aborted is a mismatch; InvalidArgument an ETag that this store could never have given.
+	if c := status.Code(err); c == codes.Aborted || c == codes.InvalidArgument {
+		return fault.New(fault.Conflict, CodeConflict, "The key has changed since it was read.")
+	}
+	return transient(err, "The state store does not accept a write.")
+}
+
+// Bus returns the publisher of the named pub/sub component.
+func (c *Client) Bus(component string) Publisher { return &bus{sdk: c.sdk, component: component} }
+
+type bus struct {
+	sdk       dapr.Client
+	component string
+}
+
+// Publish implements [Publisher].
+func (b *bus) Publish(ctx context.Context, topic string, cloudEvent []byte) error {
+	err := b.sdk.PublishEvent(ctx, b.component, topic, cloudEvent,
+		dapr.PublishEventWithContentType("application/cloudevents+json"))
+	return transient(err, "The message bus does not accept messages.")
+}
+
+// Invoke implements [Binding].
+func (c *Client) Invoke(ctx context.Context, name, operation string, data []byte, meta map[string]string) ([]byte, error) {
+	out, err := c.sdk.InvokeBinding(ctx, &dapr.InvokeBindingRequest{
+		Name: name, Operation: operation, Data: data, Metadata: meta,
+	})
+	if err != nil {
+		return nil, transient(err, "The binding "+name+" failed.")
+	}
+	return out.Data, nil
+}
+
+// SecretStore returns the secret store component of the given name.
+func (c *Client) SecretStore(component string) Secrets {
+	return &secrets{sdk: c.sdk, component: component}
+}
+
+type secrets struct {
+	sdk       dapr.Client
+	component string
+}
+
+// Secret implements [Secrets]. A secret with several keys, as Kubernetes has them, must have one of its own name.
+func (s *secrets) Secret(ctx context.Context, name string) (string, error) {
+	values, err := s.sdk.GetSecret(ctx, s.component, name, nil)
+	if err != nil {
+		return "", transient(err, "The secret store does not answer.")
+	}
+	value, ok := values[name]
+	if !ok {
+		return "", fault.Newf(fault.NotFound, "secret_missing", "The secret store has no secret %q.", name)
+	}
+	return value, nil
+}
+
+// transient turns an SDK error into a fault that may be retried.
+func transient(err error, message string) error {
+	if err == nil {
+		return nil
+	}
+	kind, code := fault.Unavailable, "unavailable"
+	if status.Code(err) == codes.DeadlineExceeded || errors.Is(err, context.DeadlineExceeded) {
+		kind, code = fault.Timeout, "timeout"
+	}
+	return &fault.Error{Kind: kind, Code: code, Message: message, RetryAfter: time.Second, Err: err}
+}

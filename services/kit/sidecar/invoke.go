@@ -1,0 +1,177 @@
+package sidecar
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/propagation"
+
+	"sidecart.dev/kit/fault"
+)
+
+// Caller calls another service's HTTP API. It is safe for concurrent use.
+type Caller interface {
+	// Call sends in as JSON (nil: no body) and decodes a 2xx answer's JSON into out (nil: ignored).
+	// Every other answer is a fault: 404 NotFound, other 4xx Unprocessable, the rest transient.
+	Call(ctx context.Context, app, method, path string, in, out any) error
+}
+
+// maxAnswer bounds what is read of another service's answer.
+const maxAnswer = 16 << 20
+
+// Caller returns a caller through this sidecar. Each request carries what authorize returns for the
+// called app as its Authorization header; nil means none.
+func (c *Client) Caller(authorize func(app string) (string, error)) Caller {
+	return &caller{
+		base:      "http://" + c.cfg.HTTPAddr,
+		client:    &http.Client{Transport: c.Transport(), Timeout: c.cfg.Timeout},
+		authorize: authorize,
+	}
+}
+
+type caller struct {
+	base      string
+	client    *http.Client
+	authorize func(app string) (string, error)
+}
+
+// Call implements [Caller].
+func (c *caller) Call(ctx context.Context, app, method, path string, in, out any) error {
+	req, err := c.request(ctx, app, method, path, in)
+	if err != nil {
+		return err
+	}
+	resp, err := c.client.Do(req)
+	if err != nil {
+		return transportFault(app, err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return transportFault(app, err)
+	}
+	if err := statusFault(app, resp.StatusCode); err != nil {
+		return err
+	}
+	if out == nil || len(body) == 0 {
+		return nil
+	}
+	if err := json.Unmarshal(body, out); err != nil {
+		return fmt.Errorf("answer of %s %s: %w", app, path, err)
+	}
+	return nil
+}
+
+func (c *caller) request(ctx context.Context, app, method, path string, in any) (*http.Request, error) {
+	var body io.Reader
+	if in != nil {
+		raw, err := json.Marshal(in)
+		if err != nil {
+			return nil, fmt.Errorf("request to %s %s: %w", app, path, err)
+		}
+		body = bytes.NewReader(raw)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, c.base+path, body)
+	if err != nil {
+		return nil, fmt.Errorf("request to %s %s: %w", app, path, err)
+	}
+	req.Header.Set(AppIDHeader, app)
+	if in != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if c.authorize != nil {
+		value, err := c.authorize(app)
+		if err != nil {
+			return nil, err
+		}
+		req.Header.Set("Authorization", value)
+	}
+	return req, nil
+}
+
+func transportFault(app string, err error) error {
+	kind, code := fault.Unavailable, "unavailable"
+	if errors.Is(err, context.DeadlineExceeded) {
+		kind, code = fault.Timeout, "timeout"
+	}
+	return &fault.Error{Kind: kind, Code: code, Message: "The service " + app + " does not answer.", RetryAfter: time.Second, Err: err}
+}
+
+func statusFault(app string, status int) error {
+	switch {
+	case status < 300:
+		return nil
+	case status == http.StatusNotFound:
+		return fault.Newf(fault.NotFound, "not_found", "The service %s has no such thing.", app)
+	case status == http.StatusTooManyRequests:
+		return fault.Newf(fault.RateLimited, "rate_limited", "The service %s asks to slow down.", app)
+	case status >= 400 && status < 500:
+		return fault.Newf(fault.Unprocessable, "unprocessable", "The service %s refused the request (%d).", app, status)
+	default:
+		return fault.Newf(fault.Unavailable, "unavailable", "The service %s failed (%d).", app, status)
+	}
+}
+
+// AppIDHeader names the app that a request to the sidecar's HTTP port is for.
+const AppIDHeader = "dapr-app-id"
+
+// Transport returns a round tripper for requests to this sidecar's HTTP port. It adds the sidecar's API token and the
+// trace context, keeps connections open, and never follows the environment's proxy settings.
+func (c *Client) Transport() http.RoundTripper {
+	return &transport{token: c.cfg.APIToken, base: &http.Transport{
+		DialContext:           (&net.Dialer{Timeout: 2 * time.Second}).DialContext,
+		MaxIdleConns:          256,
+		MaxIdleConnsPerHost:   256,
+		IdleConnTimeout:       90 * time.Second,
+		ResponseHeaderTimeout: 0, // the request's context bounds it
+		DisableCompression:    true,
+	}}
+}
+
+// HTTPAddr returns host:port of the sidecar's HTTP API.
+func (c *Client) HTTPAddr() string { return c.cfg.HTTPAddr }
+
+type transport struct {
+	token string
+	base  http.RoundTripper
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	req = req.Clone(req.Context())
+	if t.token != "" {
+		req.Header.Set("dapr-api-token", t.token)
+	}
+	otel.GetTextMapPropagator().Inject(req.Context(), propagation.HeaderCarrier(req.Header))
+	return t.base.RoundTrip(req)
+}
+
+// Ready fails while the sidecar cannot be used for outgoing calls. It does not depend on this process listening,
+// so it may be asked while starting.
+func (c *Client) Ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+c.cfg.HTTPAddr+"/v1.0/healthz/outbound", nil)
+	if err != nil {
+		return err
+	}
+	resp, err := readiness.Do(req)
+	if err != nil {
+		return transportFault("sidecar", err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode >= 300 {
+		return fault.Newf(fault.Unavailable, "unavailable", "The sidecar is not ready (%d).", resp.StatusCode)
+	}
+	return nil
+}
+
+var readiness = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 2, IdleConnTimeout: time.Minute}}
