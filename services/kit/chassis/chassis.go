@@ -114,7 +114,7 @@ func (c *Chassis) Background(name string, run func(context.Context) error) {
 func (c *Chassis) ReadyWhen(check func(context.Context) error) { c.ready = append(c.ready, check) }
 
 func healthz(w http.ResponseWriter, _ *http.Request) error {
-	return web.WriteJSON(w, http.StatusOK, map[string]string{"status": "alive"})
+	return web.WriteJSON(w, http.StatusOK, map[string]string{"status": "ok"})
 }
 
 func (c *Chassis) readyz(w http.ResponseWriter, r *http.Request) error {
@@ -126,7 +126,7 @@ func (c *Chassis) readyz(w http.ResponseWriter, r *http.Request) error {
 			return fault.Wrap(err, fault.Unavailable, "unavailable", "The service is not ready: "+fault.CodeOf(err)+".")
 		}
 	}
-	return web.WriteJSON(w, http.StatusOK, map[string]string{"status": "ready"})
+	return web.WriteJSON(w, http.StatusOK, map[string]string{"status": "ok"})
 }
 
 // Run serves until the context ends or a part fails, then drains. It returns nil after a clean drain.

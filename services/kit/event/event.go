@@ -3,12 +3,18 @@
 package event
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
 
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+
 	"sidecart.dev/kit/fault"
+	"sidecart.dev/kit/sidecar"
 )
 
 // Event is a CloudEvent (https://github.com/cloudevents/spec, v1.0). Its id is derived from what happened, so the
@@ -44,6 +50,20 @@ func ID(subject string, version int64, eventType string) string {
 
 // Encode returns the event in structured JSON.
 func (e Event) Encode() ([]byte, error) { return json.Marshal(e) }
+
+// Publish encodes the event with the trace context of ctx and hands it to the bus.
+func Publish(ctx context.Context, bus sidecar.Publisher, topic string, e Event) error {
+	ctx, span := otel.Tracer("sidecart.dev/kit/event").Start(ctx, "publish "+e.Type, trace.WithSpanKind(trace.SpanKindProducer))
+	defer span.End()
+	carrier := propagation.MapCarrier{}
+	propagation.TraceContext{}.Inject(ctx, carrier)
+	e.TraceParent = carrier["traceparent"]
+	raw, err := e.Encode()
+	if err != nil {
+		return err
+	}
+	return bus.Publish(ctx, topic, raw)
+}
 
 // Parse reads an event in structured JSON. What is not a CloudEvent 1.0 with id, source and type is an Invalid fault.
 func Parse(raw []byte) (Event, error) {

@@ -24,7 +24,7 @@ import (
 // RequestIDHeader carries the id of a request. One sent by the client is kept if it is well-formed.
 const RequestIDHeader = "X-Request-Id"
 
-// Trace continues the caller's trace (W3C Trace Context) or begins one, and gives every request an id.
+// Trace continues the caller's trace (W3C Trace Context) or begins one, and gives every request an id. The answer carries both.
 func Trace(next http.Handler) http.Handler {
 	tracer := otel.Tracer("sidecart.dev/kit/web")
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -37,9 +37,7 @@ func Trace(next http.Handler) http.Handler {
 			r.Header.Set(RequestIDHeader, id)
 		}
 		w.Header().Set(RequestIDHeader, id)
-		if sc := span.SpanContext(); sc.HasTraceID() {
-			w.Header().Set("X-Trace-Id", sc.TraceID().String())
-		}
+		otel.GetTextMapPropagator().Inject(ctx, propagation.HeaderCarrier(w.Header()))
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})
 }
