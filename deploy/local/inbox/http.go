@@ -16,6 +16,7 @@ func (s *Server) routes() http.Handler {
 	mux.Handle("GET /style.css", asset("style.css"))
 	mux.Handle("GET /app.js", asset("app.js"))
 	mux.HandleFunc("GET /api/inbox", s.listAll)
+	mux.HandleFunc("GET /api/inbox/messages/{id}", s.getAny)
 	mux.HandleFunc("GET /api/inbox/events", s.events)
 	mux.HandleFunc("GET /view/{file}", s.view)
 

@@ -115,6 +115,11 @@ func TestPageIsServedAndHearsOfNewMail(t *testing.T) {
 	if len(all.Items) != 1 || all.Items[0].Kind != "mail" {
 		t.Errorf("items are %+v, want one mail", all.Items)
 	}
+	var one struct{ Kind string }
+	call(t, s, "GET", "/api/inbox/messages/latest", "", &one)
+	if one.Kind != "mail" {
+		t.Errorf("the newest message is of kind %q, want mail", one.Kind)
+	}
 }
 
 func TestMailIsShownInASandbox(t *testing.T) {

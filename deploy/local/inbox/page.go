@@ -47,6 +47,21 @@ func (s *Server) listAll(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
+// getAny answers with one mail or SMS, for the page, and marks it read.
+func (s *Server) getAny(w http.ResponseWriter, r *http.Request) {
+	m, ok := s.box.get(r.PathValue("id"))
+	if !ok {
+		http.NotFound(w, r)
+		return
+	}
+	s.box.markRead(m)
+	if isSMS(m) {
+		writeJSON(w, http.StatusOK, map[string]any{"kind": "sms", "sms": m.smsView()})
+		return
+	}
+	writeJSON(w, http.StatusOK, map[string]any{"kind": "mail", "mail": m.detail()})
+}
+
 // view serves /view/{ID}.html and /view/{ID}.txt.
 func (s *Server) view(w http.ResponseWriter, r *http.Request) {
 	id, kind, _ := strings.Cut(r.PathValue("file"), ".")

@@ -2,7 +2,7 @@
 
 const $ = (id) => document.getElementById(id);
 const step = 50;
-const state = { limit: step, chosen: "", loaded: "", view: "html", items: null, detail: null };
+const state = { limit: step, chosen: "", loaded: "", view: "html", detail: null };
 
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const calendar = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
@@ -43,7 +43,6 @@ function row(item) {
 }
 
 function showList(answer) {
-  state.items = answer.items;
   const focused = document.activeElement?.dataset?.id;
   $("messages").replaceChildren(...answer.items.map(row));
   if (focused) document.querySelector(`.row[data-id="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
@@ -90,17 +89,16 @@ function field(name, value) {
 async function showMessage() {
   const id = state.chosen;
   document.body.classList.toggle("reading", id !== "");
-  if (id === state.loaded || !state.items) return;
+  if (id === state.loaded) return;
   if (!id) return nothing("Choose a message to read it.");
-  const item = state.items.find((i) => (i.mail || i.sms).ID === id);
-  if (item?.sms) showSMS(item.sms);
-  else {
-    const answer = await fetch(`/api/v1/message/${encodeURIComponent(id)}`);
-    if (id !== state.chosen) return;
-    if (!answer.ok) return nothing("This message is no longer here.");
-    showMail(await answer.json());
-  }
+  const answer = await fetch(`/api/inbox/messages/${encodeURIComponent(id)}`);
+  if (id !== state.chosen) return;
+  if (!answer.ok) return nothing("This message is no longer here.");
+  const item = await answer.json();
+  if (id !== state.chosen || id === state.loaded) return;
   state.loaded = id;
+  if (item.sms) showSMS(item.sms);
+  else showMail(item.mail);
   $("nothing").hidden = true;
   $("message").hidden = false;
 }
@@ -121,7 +119,6 @@ function showSMS(m) {
   $("fields").replaceChildren(
     ...field("From", m.From), ...field("To", m.To),
     ...field("Received", calendar.format(new Date(m.Created))), ...field("Reference", m.Reference));
-  if (!m.Read) ask("/api/v1/messages", { method: "PUT", body: JSON.stringify({ IDs: [m.ID], Read: true }) }).catch(() => {});
 }
 
 function showMail(m) {
