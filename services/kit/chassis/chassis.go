@@ -46,6 +46,7 @@ type Chassis struct {
 	cfg        Config
 	root       *mux.Router
 	router     *mux.Router
+	around     []func(http.Handler) http.Handler
 	background []task
 	ready      []func(context.Context) error
 	draining   atomic.Bool
@@ -88,7 +89,7 @@ func (c *Chassis) routes() {
 	observe := web.NewMetrics(c.Metrics)
 	r.Use(web.Trace, observe.Observe, web.Recover)
 	wrap := func(h http.Handler) http.Handler { return web.Trace(observe.Observe(h)) }
-	r.NotFoundHandler, r.MethodNotAllowedHandler = wrap(web.NotFound), wrap(web.MethodNotAllowed)
+	r.NotFoundHandler, r.MethodNotAllowedHandler = wrap(web.NotFound), wrap(web.MethodNotAllowed(r))
 	r.Handle("/healthz", web.Handler(healthz)).Methods(http.MethodGet, http.MethodHead)
 	r.Handle("/readyz", web.Handler(c.readyz)).Methods(http.MethodGet, http.MethodHead)
 	r.Handle("/metrics", promhttp.HandlerFor(c.Metrics, promhttp.HandlerOpts{})).Methods(http.MethodGet)
@@ -104,6 +105,9 @@ func (c *Chassis) ThroughSidecar() *mux.Router {
 	r.Use(web.RequireAppToken(c.cfg.AppAPIToken), web.Deadline(c.cfg.Timeout))
 	return r
 }
+
+// Around puts a middleware around everything the service answers, paths that do not exist included.
+func (c *Chassis) Around(mw func(http.Handler) http.Handler) { c.around = append(c.around, mw) }
 
 // Background adds work that lives as long as the service. If it ends with an error, the service ends.
 func (c *Chassis) Background(name string, run func(context.Context) error) {
@@ -129,6 +133,15 @@ func (c *Chassis) readyz(w http.ResponseWriter, r *http.Request) error {
 	return web.WriteJSON(w, http.StatusOK, map[string]string{"status": "ok"})
 }
 
+// Handler returns everything the service answers, for a server of the caller's.
+func (c *Chassis) Handler() http.Handler {
+	var h http.Handler = c.root
+	for _, mw := range c.around {
+		h = mw(h)
+	}
+	return h
+}
+
 // Run serves until the context ends or a part fails, then drains. It returns nil after a clean drain.
 func (c *Chassis) Run(ctx context.Context) error {
 	listener, err := net.Listen("tcp", net.JoinHostPort(c.cfg.Host, strconv.Itoa(c.cfg.Port)))
@@ -143,7 +156,7 @@ func (c *Chassis) Serve(ctx context.Context, listener net.Listener) error {
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
 	server := &http.Server{
-		Handler:           c.root,
+		Handler:           c.Handler(),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       30 * time.Second,
 		IdleTimeout:       2 * time.Minute,

@@ -9,7 +9,9 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+	"strings"
 
+	"github.com/gorilla/mux"
 	"go.opentelemetry.io/otel/trace"
 
 	"sidecart.dev/kit/fault"
@@ -133,7 +135,21 @@ var NotFound = Handler(func(http.ResponseWriter, *http.Request) error {
 	return fault.New(fault.NotFound, "not_found", "There is nothing at this address.")
 })
 
-// MethodNotAllowed answers methods that a path does not have.
-var MethodNotAllowed = Handler(func(_ http.ResponseWriter, r *http.Request) error {
-	return fault.Newf(fault.Invalid, "method_not_allowed", "This address does not answer to %s.", r.Method)
-})
+// MethodNotAllowed answers methods that a path of the router does not have, naming those it has.
+func MethodNotAllowed(router *mux.Router) Handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		var allowed []string
+		for _, method := range []string{
+			http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
+		} {
+			probe := r.Clone(r.Context())
+			probe.Method = method
+			var match mux.RouteMatch
+			if router.Match(probe, &match) && match.MatchErr == nil {
+				allowed = append(allowed, method)
+			}
+		}
+		w.Header().Set("Allow", strings.Join(allowed, ", "))
+		return fault.Newf(fault.Invalid, "method_not_allowed", "This address does not answer to %s.", knownMethod(r.Method))
+	}
+}

@@ -1,0 +1,52 @@
+package gateway
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"sidecart.dev/kit/chassis"
+	"sidecart.dev/kit/config"
+)
+
+// Config is the gateway's configuration, from the environment.
+type Config struct {
+	chassis.Config
+	TrustedProxies []string      `env:"TRUSTED_PROXIES"`                        // addresses or networks (CIDR) whose forwarding headers are believed
+	CORSOrigins    []string      `env:"CORS_ORIGINS"`                           // origins of foreign browser clients; empty: none
+	AddressRate    float64       `env:"RATE_LIMIT_ADDRESS"   envDefault:"100"`  // requests a second from one address
+	UserRate       float64       `env:"RATE_LIMIT_USER"      envDefault:"50"`   // requests a second of one user
+	SensitiveRate  float64       `env:"RATE_LIMIT_SENSITIVE" envDefault:"0.5"`  // logins, registrations and resets a second from one address
+	MaxStreams     int           `env:"MAX_STREAMS"          envDefault:"2000"` // order event streams at once
+	StreamTime     time.Duration `env:"STREAM_TIME"          envDefault:"15m"`  // a stream is ended after this, and resumed by the client
+}
+
+// Validate implements [config.Validator].
+func (c *Config) Validate() error {
+	_, proxies := c.Proxies()
+	return config.All(c.Config.Validate(), proxies,
+		config.Positive("RATE_LIMIT_ADDRESS", c.AddressRate),
+		config.Positive("RATE_LIMIT_USER", c.UserRate),
+		config.Positive("RATE_LIMIT_SENSITIVE", c.SensitiveRate),
+		config.Positive("MAX_STREAMS", c.MaxStreams),
+		config.Positive("STREAM_TIME", c.StreamTime))
+}
+
+// Proxies parses TrustedProxies.
+func (c *Config) Proxies() ([]netip.Prefix, error) {
+	var out []netip.Prefix
+	for _, s := range c.TrustedProxies {
+		s = strings.TrimSpace(s)
+		if prefix, err := netip.ParsePrefix(s); err == nil {
+			out = append(out, prefix.Masked())
+			continue
+		}
+		addr, err := netip.ParseAddr(s)
+		if err != nil {
+			return nil, fmt.Errorf("TRUSTED_PROXIES: %q is neither an address nor a network", s)
+		}
+		out = append(out, netip.PrefixFrom(addr, addr.BitLen()))
+	}
+	return out, nil
+}

@@ -1,0 +1,86 @@
+package http
+
+import (
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"io/fs"
+	"net/http"
+	"path"
+	"strings"
+
+	"github.com/gorilla/mux"
+	"github.com/klauspost/compress/gzhttp"
+
+	"sidecart.dev/contracts"
+	"sidecart.dev/kit/web"
+)
+
+// The browser client and the page that shows the contract.
+//
+//go:embed static
+var static embed.FS
+
+const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+	"font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+// pages adds the contract, the page that renders it, and the browser client. All of it is embedded; nothing is fetched from elsewhere.
+func pages(r *mux.Router) {
+	r.Handle("/openapi.yaml", asset("openapi.yaml", "application/yaml", contracts.OpenAPI())).Methods(http.MethodGet, http.MethodHead)
+	files, err := fs.Sub(static, "static")
+	if err != nil {
+		panic(err) // the embedded tree is fixed when the program is built
+	}
+	err = fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		body, err := fs.ReadFile(files, name)
+		if err != nil {
+			return err
+		}
+		r.Handle(pagePath(name), asset(name, "", body)).Methods(http.MethodGet, http.MethodHead)
+		return nil
+	})
+	if err != nil {
+		panic(err)
+	}
+}
+
+// pagePath maps index.html to / and docs.html to /docs; other files keep their names under /static.
+func pagePath(name string) string {
+	switch name {
+	case "index.html":
+		return "/"
+	case "docs.html":
+		return "/docs"
+	}
+	return "/static/" + name
+}
+
+var mediaTypes = map[string]string{
+	".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8",
+	".svg": "image/svg+xml", ".json": "application/json",
+}
+
+// asset serves a fixed document, compressed where the client accepts that, revalidated by its hash.
+func asset(name, mediaType string, body []byte) http.Handler {
+	if mediaType == "" {
+		mediaType = mediaTypes[path.Ext(name)]
+	}
+	sum := sha256.Sum256(body)
+	etag := `"` + hex.EncodeToString(sum[:8]) + `"`
+	return gzhttp.GzipHandler(web.Handler(func(w http.ResponseWriter, r *http.Request) error {
+		h := w.Header()
+		h.Set("Content-Type", mediaType)
+		h.Set("Etag", etag)
+		h.Set("Cache-Control", "no-cache")
+		h.Set("Content-Security-Policy", pagePolicy)
+		if strings.Contains(r.Header.Get("If-None-Match"), etag) {
+			w.WriteHeader(http.StatusNotModified)
+			return nil
+		}
+		_, err := w.Write(body)
+		return err
+	}))
+}

@@ -1,0 +1,159 @@
+package http
+
+import (
+	"context"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/gorilla/mux"
+
+	"sidecart.dev/gateway"
+	"sidecart.dev/kit/auth"
+	"sidecart.dev/kit/fault"
+	"sidecart.dev/kit/web"
+)
+
+// Deps is what the gateway needs of the world.
+type Deps struct {
+	Config      gateway.Config
+	Verifier    *auth.Verifier
+	SidecarAddr string            // host:port of the sidecar's HTTP API
+	Transport   http.RoundTripper // to the sidecar
+	Now         func() time.Time  // nil: time.Now
+}
+
+// Server serves the routing table.
+type Server struct {
+	deps      Deps
+	proxies   []netip.Prefix
+	upstreams *upstreams
+	streams   *streams
+	address   *limiter
+	user      *limiter
+	sensitive *limiter
+}
+
+// New makes a server. It fails on an unusable configuration.
+func New(deps Deps) (*Server, error) {
+	if deps.Now == nil {
+		deps.Now = time.Now
+	}
+	proxies, err := deps.Config.Proxies()
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{
+		deps: deps, proxies: proxies,
+		upstreams: newUpstreams(deps.SidecarAddr, deps.Transport, append([]string{"users"}, gateway.Services...)),
+		address:   newLimiter("address", deps.Config.AddressRate, deps.Now),
+		user:      newLimiter("user", deps.Config.UserRate, deps.Now),
+		sensitive: newLimiter("sensitive", deps.Config.SensitiveRate, deps.Now),
+	}
+	s.streams = newStreams(s.upstreams, deps.Config.MaxStreams, deps.Config.StreamTime)
+	return s, nil
+}
+
+// Routes adds the routing table, the contract and the browser client to a router.
+func (s *Server) Routes(r *mux.Router) {
+	for _, route := range gateway.Routes {
+		r.Handle(route.Path, s.guard(route, s.handler(route))).Methods(route.Method)
+	}
+	pages(r)
+}
+
+// Around is the middleware of every answer, that of a path which does not exist included.
+func (s *Server) Around(next http.Handler) http.Handler {
+	return s.locate(securityHeaders(s.cors(next)))
+}
+
+func (s *Server) handler(route gateway.Route) http.Handler {
+	if route.App != gateway.Own {
+		return s.bounded(s.upstreams.forward(route.App))
+	}
+	if own, ok := s.own()[route.Method+" "+route.Path]; ok {
+		return own
+	}
+	panic("the routing table names an own route that nobody serves: " + route.Method + " " + route.Path)
+}
+
+// own returns the handlers of the routes that the gateway answers itself.
+func (s *Server) own() map[string]http.Handler {
+	handlers := map[string]http.Handler{}
+	for _, route := range gateway.Routes {
+		if route.App != gateway.Own {
+			continue
+		}
+		key := route.Method + " " + route.Path
+		switch {
+		case route.Path == "/api/v1/admin/dead-letters":
+			handlers[key] = s.bounded(web.Handler(s.listDeadLetters))
+		case route.Access == gateway.Operator:
+			handlers[key] = s.bounded(web.Handler(s.oneDeadLetter))
+		default:
+			handlers[key] = web.Handler(s.streams.serve)
+		}
+	}
+	return handlers
+}
+
+func (s *Server) bounded(h http.Handler) http.Handler {
+	return web.LimitBody(web.MaxBody)(web.Deadline(s.deps.Config.Timeout)(h))
+}
+
+// guard applies a route's limits and access. The cheap checks by address come before any token is looked at.
+func (s *Server) guard(route gateway.Route, next http.Handler) http.Handler {
+	return web.Handler(func(w http.ResponseWriter, r *http.Request) error {
+		key := limitKey(addressFrom(r.Context()))
+		if err := s.address.allow(w, key); err != nil {
+			return err
+		}
+		if route.Limit == gateway.Sensitive {
+			if err := s.sensitive.allow(w, key); err != nil {
+				return err
+			}
+		}
+		if route.Access == gateway.Public {
+			next.ServeHTTP(w, r)
+			return nil
+		}
+		return s.guardUser(w, r, route, next)
+	})
+}
+
+func (s *Server) guardUser(w http.ResponseWriter, r *http.Request, route gateway.Route, next http.Handler) error {
+	token, err := auth.Bearer(r)
+	if err != nil {
+		return err
+	}
+	p, err := s.deps.Verifier.Verify(r.Context(), token)
+	if err != nil {
+		return err
+	}
+	if route.Access == gateway.Operator && p.Role != auth.Operator {
+		return fault.New(fault.Forbidden, "forbidden", "Your account may not do this.")
+	}
+	if route.Limit == gateway.Normal {
+		if err := s.user.allow(w, p.UserID); err != nil {
+			return err
+		}
+	}
+	next.ServeHTTP(w, r.WithContext(auth.With(r.Context(), p)))
+	return nil
+}
+
+type addressKey struct{}
+
+// locate notes the client's address and removes headers that only the gateway may set.
+func (s *Server) locate(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		addr := clientIP(r, s.proxies)
+		r.Header.Del(web.TimeoutHeader)
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), addressKey{}, addr)))
+	})
+}
+
+func addressFrom(ctx context.Context) netip.Addr {
+	addr, _ := ctx.Value(addressKey{}).(netip.Addr)
+	return addr
+}
