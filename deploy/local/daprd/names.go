@@ -1,0 +1,41 @@
+package daprd
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strconv"
+)
+
+// namesTemplate is a Configuration laid over the app's own. Sidecars find each
+// other in a SQLite file of their stack: unlike mDNS it needs no multicast, and
+// sidecars of another stack with the same app ids are never found.
+//
+// cleanupInterval must be "0", or sidecars exit after an hour. The long update
+// interval keeps a sidecar that is late with its renewal reachable; one that
+// died comes back on the same address.
+const namesTemplate = `apiVersion: dapr.io/v1alpha1
+kind: Configuration
+metadata:
+  name: names
+spec:
+  nameResolution:
+    component: sqlite
+    version: v1
+    configuration:
+      connectionString: %s
+      cleanupInterval: "0"
+      updateInterval: "60s"
+`
+
+// WriteNames writes the name resolution's Configuration and removes what an
+// earlier run left in its database.
+func WriteNames(config, database string) error {
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		if err := os.Remove(database + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return os.WriteFile(config, fmt.Appendf(nil, namesTemplate, strconv.Quote("file:"+database)), 0o644)
+}

@@ -1,0 +1,220 @@
+package stack
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"sidecart.dev/local/daprd"
+	"sidecart.dev/local/resources"
+	"sidecart.dev/local/runfile"
+	"sidecart.dev/local/secrets"
+	"sidecart.dev/local/supervise"
+)
+
+// earlyExits is how often an app may end before it was ready once.
+const earlyExits = 3
+
+// app is one app with its sidecar.
+type app struct {
+	cfg                  *runfile.App
+	appToken, daprToken  string
+	app, sidecar         *supervise.Unit
+	appTail, sidecarTail *supervise.Tail
+	stopping             atomic.Bool
+}
+
+// App tells what runs for an app. A pid is 0 while nothing runs.
+type App struct {
+	ID              string `json:"id"`
+	PID             int    `json:"pid"`
+	SidecarPID      int    `json:"sidecar_pid"`
+	Restarts        int    `json:"restarts"`
+	SidecarRestarts int    `json:"sidecar_restarts"`
+	Port            int    `json:"port"`
+	SidecarHTTPPort int    `json:"sidecar_http_port"`
+	SidecarGRPCPort int    `json:"sidecar_grpc_port"`
+	MetricsPort     int    `json:"metrics_port"`
+	URL             string `json:"url"`
+	SidecarURL      string `json:"sidecar_url"`
+	// AppToken is what the sidecar sends to the app, SidecarToken what the app
+	// must send to the sidecar, both in the header dapr-api-token.
+	AppToken     string `json:"-"`
+	SidecarToken string `json:"-"`
+}
+
+// App tells what runs for the app with this id.
+func (s *Stack) App(id string) (App, error) {
+	a, err := s.find(id)
+	if err != nil {
+		return App{}, err
+	}
+	return a.info(), nil
+}
+
+// Apps tells it for all, in the run file's order.
+func (s *Stack) Apps() []App {
+	all := make([]App, len(s.apps))
+	for i, a := range s.apps {
+		all[i] = a.info()
+	}
+	return all
+}
+
+func (s *Stack) find(id string) (*app, error) {
+	i := slices.IndexFunc(s.apps, func(a *app) bool { return a.cfg.AppID == id })
+	if i < 0 {
+		return nil, fmt.Errorf("there is no app %q in this stack", id)
+	}
+	return s.apps[i], nil
+}
+
+func (a *app) info() App {
+	info := App{
+		ID: a.cfg.AppID, Port: a.cfg.AppPort, MetricsPort: a.cfg.MetricsPort,
+		SidecarHTTPPort: a.cfg.DaprHTTPPort, SidecarGRPCPort: a.cfg.DaprGRPCPort,
+		URL: httpURL(a.cfg.AppPort), SidecarURL: httpURL(a.cfg.DaprHTTPPort),
+		AppToken: a.appToken, SidecarToken: a.daprToken,
+		SidecarPID: a.sidecar.PID(), SidecarRestarts: a.sidecar.Restarts(),
+	}
+	if a.app != nil {
+		info.PID, info.Restarts = a.app.PID(), a.app.Restarts()
+	}
+	return info
+}
+
+func httpURL(port int) string { return "http://" + loopback + ":" + strconv.Itoa(port) }
+
+// newApp prepares the two units of an app; nothing runs yet. An app without a
+// command has a sidecar only.
+func (s *Stack) newApp(cfg *runfile.App, addresses resources.Addresses, extra []string) (*app, error) {
+	a := &app{
+		cfg: cfg, appToken: secrets.Token(), daprToken: secrets.Token(),
+		appTail: supervise.NewTail(30), sidecarTail: supervise.NewTail(200),
+	}
+	base := append(os.Environ(), extra...)
+	base = append(base, "APP_API_TOKEN="+a.appToken, "DAPR_API_TOKEN="+a.daprToken, "DAPR_HOST_IP="+loopback)
+
+	sidecarOut, err := s.sidecarOutput(a)
+	if err != nil {
+		return nil, err
+	}
+	args := daprd.Args(cfg, s.namesConfig())
+	if s.opts.JSONLogs {
+		args = append(args, "--log-as-json")
+	}
+	a.sidecar = s.unit(a, cfg.AppID+"'s sidecar", 1, supervise.Command{
+		Path: s.daprdPath, Args: args, Dir: cfg.AppDirPath, Env: base, Stdout: sidecarOut, Stderr: sidecarOut,
+	})
+	if len(cfg.Command) == 0 {
+		return a, nil
+	}
+	appOut, err := s.appOutput(a)
+	if err != nil {
+		return nil, err
+	}
+	a.app = s.unit(a, cfg.AppID, earlyExits, supervise.Command{
+		Path: cfg.Command[0], Args: cfg.Command[1:], Dir: cfg.AppDirPath,
+		Env: append(base, appEnv(cfg, addresses)...), Stdout: appOut, Stderr: appOut,
+	})
+	return a, nil
+}
+
+// appEnv is what the Dapr CLI gives to an app. Addresses in the run file's own
+// variables follow where those listeners have moved.
+func appEnv(cfg *runfile.App, addresses resources.Addresses) []string {
+	var env []string
+	for key, value := range cfg.Env {
+		env = append(env, key+"="+addresses.Rewrite(value))
+	}
+	slices.Sort(env)
+	protocol := cfg.AppProtocol
+	if protocol == "" {
+		protocol = "http"
+	}
+	return append(
+		env,
+		"APP_ID="+cfg.AppID,
+		"APP_PORT="+strconv.Itoa(cfg.AppPort),
+		"APP_PROTOCOL="+protocol,
+		"DAPR_HTTP_PORT="+strconv.Itoa(cfg.DaprHTTPPort),
+		"DAPR_GRPC_PORT="+strconv.Itoa(cfg.DaprGRPCPort),
+		"DAPR_METRICS_PORT="+strconv.Itoa(cfg.MetricsPort),
+	)
+}
+
+// unit supervises one process of the app and reports on it.
+func (s *Stack) unit(a *app, name string, early int, command supervise.Command) *supervise.Unit {
+	return supervise.NewUnit(supervise.Config{
+		Name: name, Restart: !s.opts.NoRestart, EarlyExits: early,
+		Command: func() supervise.Command { return command },
+		OnStart: func(int) { go s.refreshStatus() },
+		OnExit: func(err error, delay time.Duration) {
+			what := supervise.Describe(err)
+			if delay >= 0 {
+				s.opts.Console.Notice("%s %s; starting it again in %s", name, what, delay)
+			} else if s.isReady() {
+				s.opts.Console.Notice("%s %s and is not started again", name, what)
+			}
+			s.refreshStatus()
+		},
+	})
+}
+
+// appOutput sends an app's lines to its log and, where the run file says so, to
+// the screen.
+func (s *Stack) appOutput(a *app) (*supervise.Lines, error) {
+	log, err := openLog(s.LogsDir, a.cfg.AppID)
+	if err != nil {
+		return nil, err
+	}
+	show := a.cfg.AppLogDestination.OnConsole(runfile.FileAndConsole)
+	return supervise.NewLines(func(line []byte) {
+		log.writeLine(line)
+		a.appTail.Add(string(line))
+		if show {
+			s.opts.Console.Log(a.cfg.AppID, line)
+		}
+	}), nil
+}
+
+// sidecarOutput does the same for a sidecar, whose log has every line of level
+// info and above while the screen has what the run file's logLevel asks for.
+func (s *Stack) sidecarOutput(a *app) (*supervise.Lines, error) {
+	log, err := openLog(s.LogsDir, a.cfg.AppID+".daprd")
+	if err != nil {
+		return nil, err
+	}
+	show := a.cfg.DaprdLogDestination.OnConsole(runfile.LogFile)
+	return supervise.NewLines(func(line []byte) {
+		log.writeLine(line)
+		text := string(line)
+		a.sidecarTail.Add(text)
+		entry := daprd.ParseLogLine(text)
+		if !show || !entry.Shown(a.cfg.LogLevel) || expected(entry.Message) || a.stopping.Load() {
+			return
+		}
+		if !s.opts.JSONLogs && entry.Level != "" {
+			line = []byte(strings.ToUpper(entry.Level) + " " + entry.Message)
+		}
+		s.opts.Console.Log(a.cfg.AppID+"/daprd", line)
+	}), nil
+}
+
+// expected are warnings that every sidecar of a local stack gives at its start:
+// no placement, no scheduler, no sentry, a mail server without a login.
+func expected(message string) bool {
+	for _, part := range []string{
+		"mTLS is disabled", "Actor runtime disabled", "No scheduler host addresses",
+		"User and password are empty", "increasedCardinality",
+	} {
+		if strings.Contains(message, part) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,144 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"sidecart.dev/local/inbox"
+	"sidecart.dev/local/redis"
+	"sidecart.dev/local/resources"
+)
+
+// startBacking starts the Redis and the inbox that the resources refer to,
+// unless they listen already.
+func (s *Stack) startBacking(ctx context.Context, sets map[string]*resources.Set) error {
+	var needs resources.Needs
+	for _, set := range sets {
+		found := set.Needs()
+		needs.Redis = needs.Redis || found.Redis
+		needs.Inbox = needs.Inbox || found.Inbox
+	}
+	redisAddr, smtp, web, err := s.backingAddrs()
+	if err != nil {
+		return err
+	}
+	if needs.Redis {
+		if err := s.startRedis(ctx, redisAddr); err != nil {
+			return err
+		}
+	}
+	if needs.Inbox {
+		return s.startInbox(ctx, smtp, web)
+	}
+	return nil
+}
+
+func (s *Stack) startRedis(ctx context.Context, addr string) error {
+	step := s.opts.Console.Step("Redis on %s", addr)
+	log, err := openLog(s.LogsDir, "redis")
+	if err != nil {
+		step.Fail()
+		return err
+	}
+	s.redis, err = redis.Open(ctx, redis.Config{
+		Addr: addr, Dir: filepath.Join(s.StateDir, "redis"), Own: s.opts.FreePorts,
+		InProcess: s.opts.InProcessRedis, Output: func(line string) { log.writeLine([]byte(line)) },
+		Notice: s.opts.Console.Notice,
+	})
+	if err != nil {
+		step.Fail()
+		return fmt.Errorf("no Redis: %w", err)
+	}
+	s.RedisAddr = addr
+	step.Done(s.redis.Kind())
+	return nil
+}
+
+// StopRedis ends the stack's Redis; one that was there before is left alone.
+func (s *Stack) StopRedis(ctx context.Context) error { return s.withRedis(ctx, redis.Server.Stop) }
+
+// StartRedis starts it again, with what it had written down.
+func (s *Stack) StartRedis(ctx context.Context) error { return s.withRedis(ctx, redis.Server.Start) }
+
+// FlushRedis removes everything from it.
+func (s *Stack) FlushRedis(ctx context.Context) error {
+	return s.withRedis(ctx, func(r redis.Server, ctx context.Context) error { return redis.Flush(ctx, r.Addr()) })
+}
+
+func (s *Stack) withRedis(ctx context.Context, do func(redis.Server, context.Context) error) error {
+	if s.redis == nil {
+		return errors.New("this stack has no Redis")
+	}
+	return do(s.redis, ctx)
+}
+
+// inboxServer is the inbox of this stack, in this process.
+type inboxServer struct {
+	cancel context.CancelFunc
+	done   chan error
+}
+
+func (s *Stack) startInbox(ctx context.Context, smtp, web string) error {
+	step := s.opts.Console.Step("inbox on http://%s", web)
+	s.SMTPAddr, s.InboxURL = smtp, "http://"+web
+	if !s.opts.FreePorts && answersHTTP(ctx, s.InboxURL) {
+		step.Done("the one that listens already")
+		return nil
+	}
+	log, err := openLog(s.LogsDir, "inbox")
+	if err != nil {
+		step.Fail()
+		return err
+	}
+	server := inbox.New(inbox.Config{
+		HTTPAddr: web, SMTPAddr: smtp, Logger: slog.New(slog.NewTextHandler(log, nil)),
+	})
+	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	done := make(chan error, 1)
+	go func() { done <- server.Run(running) }()
+	select {
+	case <-server.Ready():
+		s.inbox = &inboxServer{cancel, done}
+		step.Done("SMTP on " + smtp)
+		return nil
+	case err := <-done:
+		cancel()
+		step.Fail()
+		return fmt.Errorf("the inbox cannot listen: %w", err)
+	}
+}
+
+func (i *inboxServer) stop() error {
+	i.cancel()
+	return <-i.done
+}
+
+// answersHTTP tells whether an HTTP server is there.
+func answersHTTP(ctx context.Context, url string) bool {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return false
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return false
+	}
+	resp.Body.Close()
+	return true
+}
+
+func hostOf(url string) string { return strings.TrimPrefix(url, "http://") }
+
+func portOf(addr string) string {
+	_, port, _ := net.SplitHostPort(addr)
+	return port
+}

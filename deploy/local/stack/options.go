@@ -1,0 +1,111 @@
+// Package stack runs the whole system on this machine: the apps of a run file
+// with their sidecars, a Redis, an inbox and the secrets, all on loopback.
+//
+//	st, err := stack.Start(ctx, stack.Options{File: "dapr.yaml", StateDir: t.TempDir(), FreePorts: true})
+//	defer st.Stop(ctx)
+//	http.Get(st.GatewayURL + "/api/v1/products")
+package stack
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"sidecart.dev/local/console"
+)
+
+// Options says what to run. Only File is needed.
+type Options struct {
+	// File is the run file, in the Dapr CLI's multi-app format.
+	File string
+	// Components is the component set that takes the place of the run file's:
+	// the name of a folder beside it ("production") or a folder's path. Empty
+	// leaves the run file's.
+	Components string
+	// Apps are the ids of the apps to run; empty means all.
+	Apps []string
+	// StateDir is the folder for everything that is written; empty means
+	// .sidecart beside the run file. One stack at a time can use it.
+	StateDir string
+	// FreePorts gives every listener a free port, and starts a Redis and an
+	// inbox of its own, so that any number of stacks share a machine.
+	FreePorts bool
+	// NoRestart leaves a process that died dead.
+	NoRestart bool
+	// EnvFile has lines KEY=VALUE for apps and sidecars; Env is laid over it.
+	EnvFile string
+	Env     map[string]string
+	// BackingOnly starts no app: only what `dapr run -f .` needs beside it.
+	BackingOnly bool
+	// InProcessRedis ignores a redis-server on PATH.
+	InProcessRedis bool
+	// BinDir is where the apps' binaries are built; empty means in StateDir.
+	// Stacks of the same sources may share one.
+	BinDir string
+	// ReadyTimeout bounds the time from the start of the processes until all
+	// are ready; zero means one minute.
+	ReadyTimeout time.Duration
+	// Console shows progress and logs; nil shows nothing.
+	Console *console.Console
+	// JSONLogs makes the sidecars log JSON.
+	JSONLogs bool
+}
+
+func (o Options) withDefaults() (Options, error) {
+	if o.File == "" {
+		o.File = "dapr.yaml"
+	}
+	file, err := filepath.Abs(o.File)
+	if err != nil {
+		return o, err
+	}
+	if o.StateDir == "" {
+		o.StateDir = filepath.Join(filepath.Dir(file), ".sidecart")
+	}
+	if o.StateDir, err = filepath.Abs(o.StateDir); err != nil {
+		return o, err
+	}
+	if o.BinDir == "" {
+		o.BinDir = filepath.Join(o.StateDir, "bin")
+	}
+	if o.BinDir, err = filepath.Abs(o.BinDir); err != nil {
+		return o, err
+	}
+	if o.ReadyTimeout <= 0 {
+		o.ReadyTimeout = time.Minute
+	}
+	return o, nil
+}
+
+// extraEnv is the environment from EnvFile and Env, as KEY=VALUE.
+func (o Options) extraEnv() ([]string, error) {
+	var env []string
+	if o.EnvFile != "" {
+		file, err := os.Open(o.EnvFile)
+		if err != nil {
+			return nil, fmt.Errorf("the env file cannot be read: %w", err)
+		}
+		defer file.Close()
+		lines := bufio.NewScanner(file)
+		for n := 1; lines.Scan(); n++ {
+			line := strings.TrimSpace(lines.Text())
+			if line == "" || strings.HasPrefix(line, "#") {
+				continue
+			}
+			if key, _, ok := strings.Cut(line, "="); !ok || key == "" {
+				return nil, fmt.Errorf("%s:%d is not KEY=VALUE", o.EnvFile, n)
+			}
+			env = append(env, line)
+		}
+		if err := lines.Err(); err != nil {
+			return nil, err
+		}
+	}
+	for key, value := range o.Env {
+		env = append(env, key+"="+value)
+	}
+	return env, nil
+}

@@ -1,0 +1,283 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"sidecart.dev/local/daprd"
+	"sidecart.dev/local/resources"
+	"sidecart.dev/local/supervise"
+)
+
+// stopGrace is how long an app has to finish what it has in hand.
+const stopGrace = 10 * time.Second
+
+// probeEvery is the pause between two looks at whether something is ready.
+const probeEvery = 50 * time.Millisecond
+
+// startApps starts all apps and sidecars at once and waits until all are ready.
+func (s *Stack) startApps(ctx context.Context, addresses resources.Addresses) error {
+	step := s.opts.Console.Step("start %d apps and their sidecars", len(s.file.Apps))
+	extra, err := s.opts.extraEnv()
+	if err != nil {
+		step.Fail()
+		return err
+	}
+	for i := range s.file.Apps {
+		s.opts.Console.Reserve(s.file.Apps[i].AppID + "/daprd")
+		a, err := s.newApp(&s.file.Apps[i], addresses, extra)
+		if err != nil {
+			step.Fail()
+			return err
+		}
+		s.apps = append(s.apps, a)
+	}
+	if err := s.launch(ctx, step.Progress); err != nil {
+		step.Fail()
+		return err
+	}
+	for _, a := range s.apps {
+		a.each((*supervise.Unit).MarkReady)
+		if a.cfg.AppID == gatewayID {
+			s.GatewayURL = httpURL(a.cfg.AppPort)
+		}
+	}
+	step.Done("")
+	return s.markReady()
+}
+
+func (s *Stack) launch(ctx context.Context, progress func(string)) error {
+	for _, a := range s.apps {
+		if err := a.sidecar.Start(); err != nil {
+			return err
+		}
+		if a.app == nil {
+			continue
+		}
+		if err := a.app.Start(); err != nil {
+			return fmt.Errorf("%s: %w", a.cfg.AppID, err)
+		}
+	}
+	return s.awaitAll(ctx, progress)
+}
+
+// awaitAll waits for every app, and ends with the first that gives up.
+func (s *Stack) awaitAll(ctx context.Context, progress func(string)) error {
+	ctx, cancel := context.WithTimeout(ctx, s.opts.ReadyTimeout)
+	defer cancel()
+	results := make(chan error, len(s.apps))
+	var waiting sync.Map
+	for _, a := range s.apps {
+		waiting.Store(a.cfg.AppID, true)
+		go func() {
+			err := s.await(ctx, a)
+			waiting.Delete(a.cfg.AppID)
+			results <- err
+		}()
+	}
+	var first error
+	for range s.apps {
+		if err := <-results; err != nil && first == nil {
+			first = err
+			cancel()
+		}
+		var names []string
+		waiting.Range(func(name, _ any) bool { names = append(names, name.(string)); return true })
+		progress("waiting for " + strings.Join(names, ", "))
+	}
+	return first
+}
+
+// await waits until the app and its sidecar answer that they are ready.
+func (s *Stack) await(ctx context.Context, a *app) error {
+	tick := time.NewTicker(probeEvery)
+	defer tick.Stop()
+	var appFailed <-chan error
+	if a.app != nil {
+		appFailed = a.app.Failed()
+	}
+	for {
+		reason := a.notReady(ctx)
+		if reason == nil {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case err := <-a.sidecar.Failed():
+			return fmt.Errorf("%w at its start: %s (log: %s)", err, daprd.Reason(a.sidecarTail.Lines()), s.logPath(a.cfg.AppID+".daprd"))
+		case err := <-appFailed:
+			return fmt.Errorf("%w at its start, %d times: %s (log: %s)", err, earlyExits, lastLine(a.appTail), s.logPath(a.cfg.AppID))
+		case <-ctx.Done():
+			if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				return ctx.Err()
+			}
+			return fmt.Errorf("%s is not ready after %s: %w (logs: %s)", a.cfg.AppID, s.opts.ReadyTimeout, reason, s.LogsDir)
+		}
+	}
+}
+
+func (s *Stack) logPath(name string) string { return filepath.Join(s.LogsDir, name+".log") }
+
+func lastLine(tail *supervise.Tail) string {
+	lines := tail.Lines()
+	for i := len(lines) - 1; i >= 0; i-- {
+		if line := strings.TrimSpace(lines[i]); line != "" {
+			return line
+		}
+	}
+	return "it printed nothing"
+}
+
+// notReady says why the app or its sidecar is not ready, or nil. An app without
+// a /readyz of its own is ready when it answers.
+func (a *app) notReady(ctx context.Context) error {
+	if a.app != nil && a.cfg.AppPort > 0 && isHTTP(a.cfg.AppProtocol) {
+		status, err := get(ctx, httpURL(a.cfg.AppPort)+"/readyz", a.appToken)
+		if err != nil {
+			return err
+		}
+		if status >= 500 {
+			return fmt.Errorf("its /readyz answers %d", status)
+		}
+	}
+	status, err := get(ctx, httpURL(a.cfg.DaprHTTPPort)+"/v1.0/healthz", a.daprToken)
+	if err != nil {
+		return err
+	}
+	if status >= 300 {
+		return fmt.Errorf("its sidecar's health is %d", status)
+	}
+	return nil
+}
+
+func isHTTP(protocol string) bool { return protocol == "" || protocol == "http" }
+
+func get(ctx context.Context, url, token string) (int, error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return 0, err
+	}
+	req.Header.Set("dapr-api-token", token)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, err
+	}
+	resp.Body.Close()
+	return resp.StatusCode, nil
+}
+
+func (a *app) each(do func(*supervise.Unit)) {
+	if a.app != nil {
+		do(a.app)
+	}
+	do(a.sidecar)
+}
+
+// stopApps ends the apps so that no work is lost: first no sidecar takes new
+// messages any more (their APIs keep serving), then the front door closes, then
+// the other apps finish and end, and last the sidecars.
+func (s *Stack) stopApps() {
+	if len(s.apps) == 0 {
+		return
+	}
+	step := s.opts.Console.Step("stop %d apps and their sidecars", len(s.apps))
+	for _, a := range s.apps {
+		a.stopping.Store(true)
+		a.sidecar.Quiesce()
+	}
+	s.stopWhere(func(a *app) bool { return a.cfg.AppID == gatewayID })
+	s.stopWhere(func(a *app) bool { return a.cfg.AppID != gatewayID })
+	for _, a := range s.apps {
+		a.endSidecar()
+	}
+	step.Done("")
+}
+
+func (s *Stack) stopWhere(chosen func(*app) bool) {
+	var stopped sync.WaitGroup
+	for _, a := range s.apps {
+		if a.app == nil || !chosen(a) {
+			continue
+		}
+		stopped.Go(func() {
+			if a.app.Stop(stopGrace) {
+				s.opts.Console.Notice("%s did not end within %s and was killed", a.cfg.AppID, stopGrace)
+			}
+		})
+	}
+	stopped.Wait()
+}
+
+// endSidecar ends a quiesced sidecar whose app is gone. It would hold its API
+// open for the app until DrainTime; a second signal says not to wait.
+func (a *app) endSidecar() {
+	_ = a.sidecar.Signal(syscall.SIGTERM)
+	a.sidecar.Await(daprd.CloseTime)
+}
+
+// KillApp kills the app's process group with SIGKILL, as a crash would; the
+// supervisor starts it again.
+func (s *Stack) KillApp(id string) error {
+	return s.kill(id, func(a *app) *supervise.Unit { return a.app })
+}
+
+// KillSidecar does the same to its sidecar.
+func (s *Stack) KillSidecar(id string) error {
+	return s.kill(id, func(a *app) *supervise.Unit { return a.sidecar })
+}
+
+func (s *Stack) kill(id string, which func(*app) *supervise.Unit) error {
+	a, err := s.find(id)
+	if err != nil {
+		return err
+	}
+	unit := which(a)
+	if unit == nil || unit.PID() == 0 {
+		return fmt.Errorf("nothing runs for %s to be killed", id)
+	}
+	return unit.Signal(syscall.SIGKILL)
+}
+
+// Restart ends the app and its sidecar in order, starts them again, and returns
+// when they are ready.
+func (s *Stack) Restart(ctx context.Context, id string) error {
+	a, err := s.find(id)
+	if err != nil {
+		return err
+	}
+	a.stopping.Store(true)
+	a.sidecar.Quiesce()
+	if a.app != nil {
+		a.app.Stop(stopGrace)
+	}
+	a.endSidecar()
+	a.stopping.Store(false)
+	if err := a.sidecar.Start(); err != nil {
+		return err
+	}
+	if a.app != nil {
+		if err := a.app.Start(); err != nil {
+			return err
+		}
+	}
+	return s.AwaitReady(ctx, id)
+}
+
+// AwaitReady waits until the app and its sidecar answer that they are ready, for
+// example after a kill.
+func (s *Stack) AwaitReady(ctx context.Context, id string) error {
+	a, err := s.find(id)
+	if err != nil {
+		return err
+	}
+	return s.await(ctx, a)
+}
