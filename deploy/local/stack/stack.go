@@ -188,7 +188,7 @@ func (s *Stack) prepareStateDir() error {
 // resolution of its own that keeps stacks on one machine apart.
 func (s *Stack) renderResources(sets map[string]*resources.Set, addresses resources.Addresses) error {
 	root := filepath.Join(s.StateDir, "resources")
-	if err := os.RemoveAll(root); err != nil {
+	if err := errors.Join(os.RemoveAll(root), os.MkdirAll(root, 0o755)); err != nil {
 		return err
 	}
 	rendered := map[string]string{}
