@@ -36,7 +36,8 @@ type Config struct {
 
 	// MaxBatch is the number of ids one append may carry, default 256. 1 turns group commit off.
 	MaxBatch int
-	// MaxSegments is the number of sparse segments a lane may have before their ids are written again in one, default 512.
+	// MaxSegments is the length of a lane's log above which the unfinished ids of its older half are written again with
+	// new ones, so that the older half can be deleted, default 4096. A takeover reads 100 segments in a call.
 	MaxSegments int
 	// MaxBacklog is the number of unfinished ids above which Begin sheds load, default 50,000: about 10 MB of memory.
 	MaxBacklog int
@@ -65,7 +66,8 @@ type Config struct {
 	Logger *slog.Logger
 	// Now is the wall clock, used for ages alone; nil means time.Now. It may be wrong: only ages and grace suffer.
 	Now func() time.Time
-	// Rand is the source of jitter and of names, at least as good as unique; nil means math/rand/v2.
+	// Rand is the source of jitter and of this process's name in the store, which must be unique; nil means math/rand/v2.
+	// It must be safe for concurrent use.
 	Rand func() uint64
 }
 
@@ -74,7 +76,7 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.Writers, 1)
 	setDefault(&c.Lease, 6*time.Second)
 	setDefault(&c.MaxBatch, 256)
-	setDefault(&c.MaxSegments, 512)
+	setDefault(&c.MaxSegments, 4096)
 	setDefault(&c.MaxBacklog, 50_000)
 	setDefault(&c.Every, time.Second)
 	setDefault(&c.SettleAfter, 2*time.Second)

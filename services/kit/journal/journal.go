@@ -2,12 +2,43 @@ package journal
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
 	"time"
+
+	"sidecart.dev/kit/fault"
 )
+
+// maxID is the longest id in bytes.
+const maxID = 256
 
 // Journal remembers which ids have unfinished business. It is safe for concurrent use.
 type Journal struct {
-	cfg Config
+	cfg     Config
+	store   store
+	owner   string        // names this process in the store
+	serial  atomic.Uint64 // numbers this process's segments
+	metrics *metrics
+
+	claiming     sync.Mutex       // held while lanes are looked for and claimed; guards the next three
+	seen         map[int]sighting // by lane
+	predecessors map[int]uint64   // lane to epoch of an owner this process succeeds; nil before the first survey
+	yielded      map[int]time.Time
+
+	queued  chan struct{}  // something is in the queue
+	poked   chan struct{}  // something is due for the settler
+	closing chan struct{}  // closed when no more is accepted
+	keepers sync.WaitGroup // one for each lane held
+
+	mu       sync.Mutex // never held during a call to the store
+	running  bool
+	closed   bool
+	notReady error
+	queue    []*request
+	held     map[int]*lane
+	backlog  int // entries in all lanes held
 }
 
 // New makes a journal. It does nothing before [Journal.Run] is called.
@@ -15,38 +46,187 @@ func New(cfg Config) (*Journal, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	return &Journal{cfg: cfg.withDefaults()}, nil
+	cfg = cfg.withDefaults()
+	j := &Journal{
+		cfg: cfg, store: store{state: cfg.State, timeout: cfg.CallTimeout},
+		owner: fmt.Sprintf("%016x%016x", cfg.Rand(), cfg.Rand()),
+		seen:  map[int]sighting{}, yielded: map[int]time.Time{},
+		queued: make(chan struct{}, 1), poked: make(chan struct{}, 1), closing: make(chan struct{}),
+		held: map[int]*lane{},
+	}
+	var err error
+	j.metrics, err = newMetrics(j)
+	return j, err
 }
 
 // Run claims lanes, writes what is begun, takes lanes of dead replicas over and offers unfinished ids to the settler,
-// until ctx ends. Then it refuses further work, writes what is waiting, and releases its lanes so that another
+// until ctx ends. Then it refuses further work, writes what is waiting, waits for the settler, and releases its lanes so that another
 // replica may take them over at once. Run may be called once. It returns nil when ctx ended.
-func (j *Journal) Run(ctx context.Context, settler Settler) error { panic("soon") }
+func (j *Journal) Run(ctx context.Context, settler Settler) error {
+	j.mu.Lock()
+	if j.running || j.closed {
+		j.mu.Unlock()
+		return errors.New("journal: Run was called twice")
+	}
+	j.running = true
+	j.mu.Unlock()
+
+	io, stop := context.WithCancel(context.WithoutCancel(ctx)) // outlives ctx, to flush and release
+	defer stop()
+	var writers, others sync.WaitGroup
+	for range j.cfg.Writers {
+		writers.Go(func() { j.write(io) })
+	}
+	others.Go(func() { j.patrol(ctx, io) })
+	others.Go(func() { j.reconcile(ctx, settler) })
+
+	<-ctx.Done()
+	j.mu.Lock()
+	j.closed = true
+	close(j.closing)
+	j.mu.Unlock()
+	others.Wait()
+	writers.Wait()
+	j.releaseAll(io)
+	stop()
+	j.keepers.Wait()
+	return nil
+}
+
+func (j *Journal) releaseAll(ctx context.Context) {
+	j.mu.Lock()
+	var lanes []*lane
+	for _, l := range j.held {
+		lanes = append(lanes, l)
+		l.close()
+	}
+	j.mu.Unlock()
+	var wg sync.WaitGroup
+	for _, l := range lanes {
+		wg.Go(func() { l.release(ctx) })
+	}
+	wg.Wait()
+}
 
 // Begin makes the id durable: once it has returned a ticket, the id is offered to the settler of some replica until
-// a settler reports it finished, whatever process dies. The same id may be begun again, also at the same time.
+// a settler or a ticket finishes it, whatever process dies. The same id may be begun again, also at the same time.
 //
 // What a handler read before Begin it may write after Begin; what it read later it must not write under this ticket (see the
 // package documentation, rule 2).
 //
-// Errors are transient faults: RateLimited with RetryAfter if the backlog is full, Unavailable if the store does not
-// answer, no lane is to be had or the journal is not running, Timeout if ctx ended first. After an error the id may be durable
-// all the same; the settler then finds that there is nothing to do.
-func (j *Journal) Begin(ctx context.Context, id string) (*Ticket, error) { panic("soon") }
+// An id is not empty and has at most 256 bytes, or Begin fails with an Invalid fault. Its other errors are transient faults: Unavailable
+// with RetryAfter if the backlog is full, the store does not answer, no lane is to be had or the journal is not running; Timeout if
+// ctx ended first. After an error the id may be durable all the same; the settler then finds that nothing was written.
+func (j *Journal) Begin(ctx context.Context, id string) (*Ticket, error) {
+	if id == "" || len(id) > maxID {
+		return nil, fault.Newf(fault.Invalid, "invalid_request", "An id has 1 to %d bytes.", maxID)
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, outOfTime(err)
+	}
+	r := &request{id: id, done: make(chan struct{})}
+	if err := j.enqueue(r); err != nil {
+		return nil, err
+	}
+	select {
+	case <-r.done:
+	case <-ctx.Done():
+		j.mu.Lock()
+		r.answer(nil, outOfTime(ctx.Err()))
+		j.mu.Unlock()
+	}
+	return r.ticket, r.err
+}
 
-// Finish forgets the ids: the caller knows that their business is finished for good, whatever handler is at work on them.
-// Ids that are unknown, or that a handler of this process holds a ticket of, are left alone. It never blocks.
-func (j *Journal) Finish(ids ...string) {}
+func outOfTime(cause error) error {
+	return fault.Wrap(cause, fault.Timeout, "timeout", "The request could not be recorded in time. Try again.")
+}
 
-// Poke makes the ids due for the settler now rather than later, or all ids if none are named. It never blocks.
-// Use it when something says that a retry will succeed, such as a provider being back. Ids that are unknown here are ignored.
-func (j *Journal) Poke(ids ...string) {}
+func (j *Journal) enqueue(r *request) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	switch {
+	case !j.running || j.closed:
+		return unavailable(errors.New("journal: not running"))
+	case j.backlog+len(j.queue) >= j.cfg.MaxBacklog:
+		j.metrics.shed.Inc()
+		return &fault.Error{
+			Kind: fault.Unavailable, Code: "unavailable", RetryAfter: 5 * time.Second,
+			Message: "Too much work is waiting to be finished. Try again later.",
+		}
+	}
+	j.queue = append(j.queue, r)
+	j.wake()
+	return nil
+}
+
+// Finish forgets the ids because the caller has seen that their business is finished. asOf is the time, from time.Now, just before the
+// caller began to read what it saw: ids begun or released since then stay, as do ids that a handler holds a ticket of
+// or that must be fenced. Ids that are unknown here are ignored. It never blocks on the store.
+func (j *Journal) Finish(asOf time.Time, ids ...string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, l := range j.held {
+		for _, id := range ids {
+			if e := l.entries[id]; e != nil && e.tickets == 0 && !e.fence && e.touched.Before(asOf) {
+				e.finish()
+			}
+		}
+	}
+}
+
+// Poke makes the ids due for the settler now rather than later, or all ids if none are named; those that a handler holds
+// a ticket of, as soon as they are otherwise due. It never blocks on the store. Use it when something says that a
+// retry will succeed, such as a provider being back. Ids that are unknown here are ignored.
+func (j *Journal) Poke(ids ...string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, l := range j.held {
+		if len(ids) == 0 {
+			for _, e := range l.entries {
+				e.poke()
+			}
+		}
+		for _, id := range ids {
+			if e := l.entries[id]; e != nil {
+				e.poke()
+			}
+		}
+	}
+	select {
+	case j.poked <- struct{}{}:
+	default:
+	}
+}
+
+func (e *entry) poke() {
+	e.next = time.Time{}
+	e.again = e.settling
+}
 
 // Ready returns nil if Begin can be expected to succeed, else the reason why not.
-func (j *Journal) Ready() error { return nil }
+func (j *Journal) Ready() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if !j.running || j.closed {
+		return errors.New("journal: not running")
+	}
+	for _, l := range j.held {
+		if l.writing && time.Now().Before(l.valid) {
+			return nil
+		}
+	}
+	if j.notReady != nil {
+		return j.notReady
+	}
+	return errors.New("journal: no lane yet")
+}
 
-// Stats returns a snapshot of this replica's share of the journal.
-func (j *Journal) Stats() Stats { return Stats{} }
+func (j *Journal) isClosed() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.closed
+}
 
 // Stats is a snapshot of a replica's share of a journal.
 type Stats struct {
@@ -54,22 +234,24 @@ type Stats struct {
 	InFlight int           // those that a handler holds a ticket of
 	Waiting  int           // Begins that are not yet written
 	Oldest   time.Duration // age of the oldest unfinished id
-	Segments int           // live segments
-	Lanes    int           // lanes held for writing
+	Segments int           // segments in the lanes held, from low on or kept
+	Lanes    int           // lanes held
 }
 
-// Ticket is a handler's hold on an id that it has begun. While it is held, this process's settler is not offered the
-// id, for [Config].Grace at most. The first call of Release, Wrote or Finish counts; the others do nothing.
-// It is safe for concurrent use.
-type Ticket struct{}
-
-// Release leaves the id to the settler, which will have to fence it: the outcome of a write may be unknown. It is meant to be deferred.
-func (t *Ticket) Release() {}
-
-// Wrote leaves the id to the settler and says that all writes under this ticket have been answered, with success or a conflict,
-// so that there is nothing to fence.
-func (t *Ticket) Wrote() {}
-
-// Finish says that all writes have been answered and the id's business is finished. If the id has been begun
-// again meanwhile it stays in the journal.
-func (t *Ticket) Finish() {}
+// Stats returns a snapshot of this replica's share of the journal.
+func (j *Journal) Stats() Stats {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	s := Stats{Backlog: j.backlog, Waiting: len(j.queue), Lanes: len(j.held)}
+	now := j.cfg.Now()
+	for _, l := range j.held {
+		s.Segments += len(l.segs)
+		for _, e := range l.entries {
+			if e.tickets > 0 {
+				s.InFlight++
+			}
+			s.Oldest = max(s.Oldest, now.Sub(e.since))
+		}
+	}
+	return s
+}

@@ -1,0 +1,54 @@
+package journal
+
+import (
+	"fmt"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// metrics are the journal's collectors, each with the label journal.
+type metrics struct {
+	batch     prometheus.Histogram   // ids per append
+	appends   *prometheus.CounterVec // by outcome: written, unknown, conflict
+	settles   *prometheus.CounterVec // calls to the settler by result: ok, error
+	takeovers prometheus.Counter     // lanes taken over from others
+	lost      prometheus.Counter     // lanes taken over by others
+	shed      prometheus.Counter     // Begins refused because the backlog is full
+}
+
+func newMetrics(j *Journal) (*metrics, error) {
+	labels := prometheus.Labels{"journal": j.cfg.Name}
+	counter := func(name, help string) prometheus.CounterOpts {
+		return prometheus.CounterOpts{Namespace: "sidecart", Subsystem: "journal", Name: name, Help: help, ConstLabels: labels}
+	}
+	m := &metrics{
+		batch: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Namespace: "sidecart", Subsystem: "journal", Name: "batch_ids", Help: "Ids written in one append.",
+			ConstLabels: labels, Buckets: prometheus.ExponentialBuckets(1, 2, 10),
+		}),
+		appends:   prometheus.NewCounterVec(counter("appends_total", "Segments appended, by outcome."), []string{"outcome"}),
+		settles:   prometheus.NewCounterVec(counter("settles_total", "Calls to the settler, by result."), []string{"result"}),
+		takeovers: prometheus.NewCounter(counter("takeovers_total", "Lanes with work that were taken over from another process.")),
+		lost:      prometheus.NewCounter(counter("lost_total", "Lanes that another process took over.")),
+		shed:      prometheus.NewCounter(counter("shed_total", "Begins refused because the backlog was full.")),
+	}
+	collectors := []prometheus.Collector{m.batch, m.appends, m.settles, m.takeovers, m.lost, m.shed}
+	gauge := func(name, help string, read func(Stats) float64) {
+		opts := prometheus.GaugeOpts{Namespace: "sidecart", Subsystem: "journal", Name: name, Help: help, ConstLabels: labels}
+		collectors = append(collectors, prometheus.NewGaugeFunc(opts, func() float64 { return read(j.Stats()) }))
+	}
+	gauge("backlog_ids", "Unfinished ids.", func(s Stats) float64 { return float64(s.Backlog) })
+	gauge("in_flight_ids", "Unfinished ids that a handler is at work on.", func(s Stats) float64 { return float64(s.InFlight) })
+	gauge("oldest_seconds", "Age of the oldest unfinished id.", func(s Stats) float64 { return s.Oldest.Seconds() })
+	gauge("segments", "Segments in the lanes held.", func(s Stats) float64 { return float64(s.Segments) })
+	gauge("lanes", "Lanes held.", func(s Stats) float64 { return float64(s.Lanes) })
+	if j.cfg.Registerer == nil {
+		return m, nil
+	}
+	for _, c := range collectors {
+		if err := j.cfg.Registerer.Register(c); err != nil {
+			return nil, fmt.Errorf("journal: registering metrics: %w", err)
+		}
+	}
+	return m, nil
+}
