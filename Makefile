@@ -1,0 +1,48 @@
+# `make` prints what there is to make.
+MODULES := services/kit services/contracts services/gateway services/users services/orders services/payments \
+           services/notifications deploy/local deploy/acceptance
+LAUNCHER := .sidecart/bin/sidecart
+GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+GOFUMPT := mvdan.cc/gofumpt@v0.12.0
+
+.DEFAULT_GOAL := help
+.PHONY: help run stop status backing test unit acceptance lint format clean
+
+help: ## print this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(LAUNCHER) ## build and run everything here, no Docker; Ctrl-C stops it (COMPONENTS=production for the other set)
+	@$(LAUNCHER) run $(if $(COMPONENTS),--components $(COMPONENTS)) $(ARGS)
+
+stop: $(LAUNCHER) ## stop what `make run ARGS=--detach` started
+	@$(LAUNCHER) stop
+
+status: $(LAUNCHER) ## show what runs
+	@$(LAUNCHER) status
+
+backing: $(LAUNCHER) ## run only what `dapr run -f .` needs beside it: Redis, inbox, secrets
+	@$(LAUNCHER) backing
+
+test: ## every test this machine can run, and what it could not run and why
+	@sh deploy/acceptance/test.sh
+
+unit: ## tests without a running system
+	@sh deploy/acceptance/test.sh unit
+
+acceptance: ## the black-box suite against a system of its own
+	@sh deploy/acceptance/test.sh acceptance
+
+lint: ## formatting, vet and lint
+	@test -z "$$(go run $(GOFUMPT) -l $(MODULES))" || { echo 'run `make format`'; exit 1; }
+	@for m in $(MODULES); do (cd $$m && go vet ./... && go run $(GOLANGCI_LINT) run --config $(CURDIR)/.golangci.yml ./...) || exit 1; done
+
+format: ## format the code
+	@go run $(GOFUMPT) -w $(MODULES)
+
+clean: ## remove what was built and stored here
+	@rm -rf .sidecart
+
+.PHONY: $(LAUNCHER)
+$(LAUNCHER):
+	@command -v go >/dev/null || { echo 'Go is missing: install it from https://go.dev/dl' >&2; exit 1; }
+	@mkdir -p $(@D) && go build -o $@ ./deploy/local/cmd/sidecart
