@@ -2,6 +2,7 @@ package validate
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 	"github.com/pb33f/libopenapi-validator/config"
 	verrors "github.com/pb33f/libopenapi-validator/errors"
 	"github.com/santhosh-tekuri/jsonschema/v6"
+	"go.yaml.in/yaml/v3"
 
 	"sidecart.dev/contracts"
 )
@@ -25,6 +27,14 @@ const ExpectInvalid = "X-Expect-Invalid"
 
 // maxBody bounds what of an answer is read for validation, in bytes.
 const maxBody = 8 << 20
+
+// openEnded are the parts of answers whose names the contract does not fix:
+// further headers, and the headers and payload of a dead letter.
+var openEnded = []string{
+	"$.headers.**",
+	"$.body.headers.**", "$.body.payload", "$.body.payload.**",
+	"$.body.items[*].headers.**", "$.body.items[*].payload", "$.body.items[*].payload.**",
+}
 
 // HTTP checks HTTP exchanges against the public API's contract. It is safe for
 // concurrent use.
@@ -50,12 +60,12 @@ func NewHTTP() (*HTTP, error) {
 	// Clients ignore fields they do not know, but here one that is not in the
 	// contract is a mistake, perhaps a leak.
 	responses, errs := validator.NewValidator(doc, config.WithFormatAssertions(), config.WithStrictMode(),
-		config.WithStrictIgnorePaths("$.headers.**", "$.body.**.payload", "$.body.**.payload.**", "$.body.payload", "$.body.payload.**"))
+		config.WithStrictIgnorePaths(openEnded...))
 	if len(errs) > 0 {
 		return nil, fmt.Errorf("openapi.yaml: %w", errors.Join(errs...))
 	}
 	h := &HTTP{requests: requests, responses: responses, events: map[string]*jsonschema.Schema{}}
-	compile := componentCompiler(*doc.GetSpecInfo().SpecJSONBytes)
+	compile := componentCompiler(contracts.OpenAPI())
 	if h.problem, err = compile("Problem"); err != nil {
 		return nil, err
 	}
@@ -72,7 +82,7 @@ func componentCompiler(openapi []byte) func(name string) (*jsonschema.Schema, er
 	const url = "https://sidecart.dev/contracts/openapi.json"
 	compiler := jsonschema.NewCompiler()
 	compiler.AssertFormat()
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(openapi))
+	doc, err := yamlToJSON(openapi)
 	if err == nil {
 		err = compiler.AddResource(url, doc)
 	}
@@ -82,6 +92,18 @@ func componentCompiler(openapi []byte) func(name string) (*jsonschema.Schema, er
 		}
 		return compiler.Compile(url + "#/components/schemas/" + name)
 	}
+}
+
+func yamlToJSON(raw []byte) (any, error) {
+	var doc map[string]any
+	if err := yaml.Unmarshal(raw, &doc); err != nil {
+		return nil, err
+	}
+	asJSON, err := json.Marshal(doc)
+	if err != nil {
+		return nil, err
+	}
+	return jsonschema.UnmarshalJSON(bytes.NewReader(asJSON))
 }
 
 // Request checks one request; its body is given apart, since reading it would
