@@ -71,3 +71,7 @@ func Reason(lines []string) string {
 	}
 	return last
 }
+
+// Draining recognises the line that says that a sidecar ends: it takes no more
+// messages, and its API keeps serving.
+func Draining(l LogLine) bool { return strings.HasPrefix(l.Message, "Blocking graceful shutdown") }

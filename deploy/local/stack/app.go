@@ -26,6 +26,7 @@ type app struct {
 	app, sidecar         *supervise.Unit
 	appTail, sidecarTail *supervise.Tail
 	stopping             atomic.Bool
+	drained              chan struct{} // gets one when the sidecar says that it drains
 }
 
 // App tells what runs for an app. A pid is 0 while nothing runs.
@@ -94,7 +95,7 @@ func httpURL(port int) string { return "http://" + loopback + ":" + strconv.Itoa
 func (s *Stack) newApp(cfg *runfile.App, addresses resources.Addresses, extra []string) (*app, error) {
 	a := &app{
 		cfg: cfg, appToken: secrets.Token(), daprToken: secrets.Token(),
-		appTail: supervise.NewTail(30), sidecarTail: supervise.NewTail(200),
+		appTail: supervise.NewTail(30), sidecarTail: supervise.NewTail(200), drained: make(chan struct{}, 1),
 	}
 	base := append(os.Environ(), extra...)
 	base = append(base, "APP_API_TOKEN="+a.appToken, "DAPR_API_TOKEN="+a.daprToken, "DAPR_HOST_IP="+loopback)
@@ -195,6 +196,12 @@ func (s *Stack) sidecarOutput(a *app) (*supervise.Lines, error) {
 		text := string(line)
 		a.sidecarTail.Add(text)
 		entry := daprd.ParseLogLine(text)
+		if daprd.Draining(entry) {
+			select {
+			case a.drained <- struct{}{}:
+			default:
+			}
+		}
 		if !show || !entry.Shown(a.cfg.LogLevel) || expected(entry.Message) || a.stopping.Load() {
 			return
 		}

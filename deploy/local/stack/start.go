@@ -8,16 +8,12 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"sidecart.dev/local/daprd"
 	"sidecart.dev/local/resources"
 	"sidecart.dev/local/supervise"
 )
-
-// stopGrace is how long an app has to finish what it has in hand.
-const stopGrace = 10 * time.Second
 
 // probeEvery is the pause between two looks at whether something is ready.
 const probeEvery = 50 * time.Millisecond
@@ -180,104 +176,4 @@ func (a *app) each(do func(*supervise.Unit)) {
 		do(a.app)
 	}
 	do(a.sidecar)
-}
-
-// stopApps ends the apps so that no work is lost: first no sidecar takes new
-// messages any more (their APIs keep serving), then the front door closes, then
-// the other apps finish and end, and last the sidecars.
-func (s *Stack) stopApps() {
-	if len(s.apps) == 0 {
-		return
-	}
-	step := s.opts.Console.Step("stop %d apps and their sidecars", len(s.apps))
-	for _, a := range s.apps {
-		a.stopping.Store(true)
-		a.sidecar.Quiesce()
-	}
-	s.stopWhere(func(a *app) bool { return a.cfg.AppID == gatewayID })
-	s.stopWhere(func(a *app) bool { return a.cfg.AppID != gatewayID })
-	for _, a := range s.apps {
-		a.endSidecar()
-	}
-	step.Done("")
-}
-
-func (s *Stack) stopWhere(chosen func(*app) bool) {
-	var stopped sync.WaitGroup
-	for _, a := range s.apps {
-		if a.app == nil || !chosen(a) {
-			continue
-		}
-		stopped.Go(func() {
-			if a.app.Stop(stopGrace) {
-				s.opts.Console.Notice("%s did not end within %s and was killed", a.cfg.AppID, stopGrace)
-			}
-		})
-	}
-	stopped.Wait()
-}
-
-// endSidecar ends a quiesced sidecar whose app is gone. It would hold its API
-// open for the app until DrainTime; a second signal says not to wait.
-func (a *app) endSidecar() {
-	_ = a.sidecar.Signal(syscall.SIGTERM)
-	a.sidecar.Await(daprd.CloseTime)
-}
-
-// KillApp kills the app's process group with SIGKILL, as a crash would; the
-// supervisor starts it again.
-func (s *Stack) KillApp(id string) error {
-	return s.kill(id, func(a *app) *supervise.Unit { return a.app })
-}
-
-// KillSidecar does the same to its sidecar.
-func (s *Stack) KillSidecar(id string) error {
-	return s.kill(id, func(a *app) *supervise.Unit { return a.sidecar })
-}
-
-func (s *Stack) kill(id string, which func(*app) *supervise.Unit) error {
-	a, err := s.find(id)
-	if err != nil {
-		return err
-	}
-	unit := which(a)
-	if unit == nil || unit.PID() == 0 {
-		return fmt.Errorf("nothing runs for %s to be killed", id)
-	}
-	return unit.Signal(syscall.SIGKILL)
-}
-
-// Restart ends the app and its sidecar in order, starts them again, and returns
-// when they are ready.
-func (s *Stack) Restart(ctx context.Context, id string) error {
-	a, err := s.find(id)
-	if err != nil {
-		return err
-	}
-	a.stopping.Store(true)
-	a.sidecar.Quiesce()
-	if a.app != nil {
-		a.app.Stop(stopGrace)
-	}
-	a.endSidecar()
-	a.stopping.Store(false)
-	if err := a.sidecar.Start(); err != nil {
-		return err
-	}
-	if a.app != nil {
-		if err := a.app.Start(); err != nil {
-			return err
-		}
-	}
-	return s.AwaitReady(ctx, id)
-}
-
-// AwaitReady waits until the app and its sidecar answer that they are ready, for
-// example after a kill.
-func (s *Stack) AwaitReady(ctx context.Context, id string) error {
-	a, err := s.find(id)
-	if err != nil {
-		return err
-	}
-	return s.await(ctx, a)
 }
