@@ -31,6 +31,8 @@ import (
 	"github.com/dapr/dapr/pkg/components/state"
 	"github.com/dapr/dapr/pkg/runtime/registry"
 	"github.com/dapr/kit/logger"
+
+	sidecartsmtp "sidecart.dev/sidecar/smtp"
 )
 
 type registryOptions = registry.Options
@@ -53,6 +55,7 @@ func newRegistry(runtimeLog logger.Logger) *registryOptions {
 	outputs := bindings.DefaultRegistry
 	outputs.Logger = log
 	outputs.RegisterOutputBinding(smtp.NewSMTP, "smtp")
+	outputs.RegisterOutputBinding(sidecartsmtp.New, "sidecart.smtp")
 	outputs.RegisterOutputBinding(bindingshttp.NewHTTP, "http")
 	outputs.RegisterOutputBinding(twilio.NewSMS, "twilio.sms")
 

@@ -9,6 +9,8 @@ require (
 	github.com/dapr/components-contrib v1.18.0
 	github.com/dapr/dapr v1.18.0
 	github.com/dapr/kit v0.18.1
+	github.com/emersion/go-sasl v0.0.0-20241020182733-b788ff22d5a6
+	github.com/emersion/go-smtp v0.25.1
 	go.opencensus.io v0.24.0
 	go.uber.org/automaxprocs v1.6.0
 )
