@@ -1,0 +1,79 @@
+package http
+
+import (
+	"net/http"
+	"time"
+
+	"sidecart.dev/kit/fault"
+	"sidecart.dev/kit/web"
+	"sidecart.dev/users"
+)
+
+// maxContacts bounds one question for contact details.
+const maxContacts = 200
+
+// contactJSON is what notifications needs to reach somebody.
+type contactJSON struct {
+	UserID        string            `json:"user_id"`
+	Email         string            `json:"email"`
+	EmailVerified bool              `json:"email_verified"`
+	Phone         string            `json:"phone,omitempty"`
+	Name          string            `json:"name"`
+	Locale        string            `json:"locale"`
+	Preferences   users.Preferences `json:"preferences"`
+	Status        users.Status      `json:"status"`
+}
+
+// contacts answers the details of those accounts that still have any. A deleted account has until notifications has
+// accepted its last event.
+func (a *API) contacts(w http.ResponseWriter, r *http.Request) error {
+	var in struct {
+		UserIDs []string `json:"user_ids"`
+	}
+	if err := web.Decode(r, &in); err != nil {
+		return err
+	}
+	if len(in.UserIDs) > maxContacts {
+		return fault.InvalidFields(fault.Field{Field: "user_ids", Message: "must be at most 200 items"})
+	}
+	found, err := a.Service.Contacts(r.Context(), in.UserIDs)
+	if err != nil {
+		return err
+	}
+	out := struct {
+		Contacts []contactJSON `json:"contacts"`
+	}{make([]contactJSON, 0, len(found))}
+	for _, u := range found {
+		out.Contacts = append(out.Contacts, contactJSON{
+			UserID: u.ID, Email: u.Email, EmailVerified: u.EmailVerified, Phone: u.Phone, Name: u.Name,
+			Locale: u.Locale, Preferences: u.Preferences, Status: u.Status,
+		})
+	}
+	return web.WriteJSON(w, http.StatusOK, out)
+}
+
+// mintToken answers a fresh token for a mail that is about to be sent. Tokens travel in this answer and in the mail only.
+func (a *API) mintToken(w http.ResponseWriter, r *http.Request) error {
+	var in struct {
+		UserID  string          `json:"user_id"`
+		Kind    users.TokenKind `json:"kind"`
+		EventID string          `json:"event_id"` // of the event the mail is about; for the caller's sake only
+	}
+	if err := web.Decode(r, &in); err != nil {
+		return err
+	}
+	if !users.ValidID(in.UserID) {
+		return fault.New(fault.NotFound, "not_found", "There is no such account.")
+	}
+	if in.Kind.Life() == 0 {
+		return fault.InvalidFields(fault.Field{Field: "kind", Message: "must be verify or reset"})
+	}
+	token, expires, err := a.Service.MintToken(r.Context(), in.UserID, in.Kind)
+	if err != nil {
+		return err
+	}
+	return web.WriteJSON(w, http.StatusOK, struct {
+		Token     string    `json:"token"`
+		ExpiresAt time.Time `json:"expires_at"`
+	}{token, expires})
+}

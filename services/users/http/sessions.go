@@ -1,0 +1,85 @@
+package http
+
+import (
+	"net/http"
+	"net/netip"
+
+	"sidecart.dev/kit/auth"
+	"sidecart.dev/kit/fault"
+	"sidecart.dev/kit/web"
+	"sidecart.dev/users"
+)
+
+// ClientIPHeader carries the client's address. Only the gateway sets it, and it removes one that comes from outside.
+const ClientIPHeader = "X-Client-Ip"
+
+func writeGrant(w http.ResponseWriter, status int, g users.Grant) error {
+	return web.WriteJSON(w, status, struct {
+		AccessToken      string `json:"access_token"`
+		TokenType        string `json:"token_type"`
+		ExpiresIn        int    `json:"expires_in"` // seconds
+		RefreshToken     string `json:"refresh_token"`
+		RefreshExpiresIn int    `json:"refresh_expires_in"` // seconds
+	}{g.AccessToken, "Bearer", int(users.AccessLife.Seconds()), g.RefreshToken, int(users.RefreshLife.Seconds())})
+}
+
+func (a *API) login(w http.ResponseWriter, r *http.Request) error {
+	var in struct {
+		Email    string `json:"email"`
+		Password string `json:"password"`
+	}
+	if err := web.Decode(r, &in); err != nil {
+		return err
+	}
+	if err := required(field{"password", in.Password, maxPassword}); err != nil {
+		return err
+	}
+	address, _ := netip.ParseAddr(r.Header.Get(ClientIPHeader)) // invalid: not known
+	grant, err := a.Service.Login(r.Context(), in.Email, in.Password, address)
+	if err != nil {
+		return err
+	}
+	return writeGrant(w, http.StatusCreated, grant)
+}
+
+func (a *API) refresh(w http.ResponseWriter, r *http.Request) error {
+	var in struct {
+		RefreshToken string `json:"refresh_token"`
+	}
+	if err := web.Decode(r, &in); err != nil {
+		return err
+	}
+	if err := required(field{"refresh_token", in.RefreshToken, maxToken}); err != nil {
+		return err
+	}
+	grant, err := a.Service.Refresh(r.Context(), in.RefreshToken)
+	if err != nil {
+		return err
+	}
+	return writeGrant(w, http.StatusOK, grant)
+}
+
+func (a *API) logout(w http.ResponseWriter, r *http.Request) error {
+	all := false
+	switch r.URL.Query().Get("all") {
+	case "", "false":
+	case "true":
+		all = true
+	default:
+		return fault.InvalidFields(fault.Field{Field: "all", Message: "must be true or false"})
+	}
+	if err := a.Service.Logout(r.Context(), auth.From(r.Context()), all); err != nil {
+		return err
+	}
+	return empty(w, http.StatusNoContent)
+}
+
+// jwks may be kept for a minute: a new key is published for several before it signs anything.
+func (a *API) jwks(w http.ResponseWriter, _ *http.Request) error {
+	set, err := a.Keys.JWKS()
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Cache-Control", "public, max-age=60")
+	return web.WriteJSON(w, http.StatusOK, set)
+}

@@ -1,0 +1,175 @@
+package http
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"sidecart.dev/kit/auth"
+	"sidecart.dev/kit/web"
+	"sidecart.dev/users"
+)
+
+type handler = web.Handler
+
+// userJSON is an account as its owner sees it.
+type userJSON struct {
+	ID            string            `json:"id"`
+	Email         string            `json:"email"`
+	Name          string            `json:"name"`
+	Phone         string            `json:"phone,omitempty"`
+	Role          auth.Role         `json:"role"`
+	EmailVerified bool              `json:"email_verified"`
+	Locale        string            `json:"locale"`
+	Preferences   users.Preferences `json:"preferences"`
+	CreatedAt     time.Time         `json:"created_at"`
+	Version       int64             `json:"version"`
+}
+
+func writeUser(w http.ResponseWriter, status int, u users.User) error {
+	w.Header().Set("ETag", etag(u))
+	return web.WriteJSON(w, status, userJSON{
+		ID: u.ID, Email: u.Email, Name: u.Name, Phone: u.Phone, Role: u.Role, EmailVerified: u.EmailVerified,
+		Locale: u.Locale, Preferences: u.Preferences, CreatedAt: u.CreatedAt, Version: u.Version,
+	})
+}
+
+func etag(u users.User) string { return `"` + strconv.FormatInt(u.Version, 10) + `"` }
+
+func (a *API) register(w http.ResponseWriter, r *http.Request) error {
+	var in struct {
+		Email    string  `json:"email"`
+		Password string  `json:"password"`
+		Name     string  `json:"name"`
+		Phone    *string `json:"phone"`
+		Locale   *string `json:"locale"`
+	}
+	if err := web.Decode(r, &in); err != nil {
+		return err
+	}
+	u, err := a.Service.Register(r.Context(), users.Draft(in))
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Location", "/api/v1/users/me")
+	return writeUser(w, http.StatusCreated, u)
+}
+
+func (a *API) me(w http.ResponseWriter, r *http.Request) error {
+	u, err := a.Service.Profile(r.Context(), auth.From(r.Context()).UserID)
+	if err != nil {
+		return err
+	}
+	if matches(r.Header.Get("If-None-Match"), etag(u)) {
+		w.Header().Set("ETag", etag(u))
+		w.WriteHeader(http.StatusNotModified)
+		return nil
+	}
+	return writeUser(w, http.StatusOK, u)
+}
+
+// matches compares weakly, as If-None-Match does (RFC 9110).
+func matches(header, tag string) bool {
+	for candidate := range strings.SplitSeq(header, ",") {
+		if c := strings.TrimSpace(candidate); c == "*" || strings.TrimPrefix(c, "W/") == tag {
+			return true
+		}
+	}
+	return false
+}
+
+func (a *API) updateMe(w http.ResponseWriter, r *http.Request) error {
+	patch, err := decodePatch(r)
+	if err != nil {
+		return err
+	}
+	u, err := a.Service.UpdateProfile(r.Context(), auth.From(r.Context()).UserID, patch)
+	if err != nil {
+		return err
+	}
+	return writeUser(w, http.StatusOK, u)
+}
+
+func (a *API) deleteMe(w http.ResponseWriter, r *http.Request) error {
+	if err := a.Service.Delete(r.Context(), auth.From(r.Context()).UserID); err != nil {
+		return err
+	}
+	return empty(w, http.StatusNoContent)
+}
+
+func (a *API) changePassword(w http.ResponseWriter, r *http.Request) error {
+	var in struct {
+		Current string `json:"current_password"`
+		New     string `json:"new_password"`
+	}
+	if err := web.Decode(r, &in); err != nil {
+		return err
+	}
+	if err := required(field{"current_password", in.Current, maxPassword}, field{"new_password", in.New, maxPassword}); err != nil {
+		return err
+	}
+	if err := a.Service.ChangePassword(r.Context(), auth.From(r.Context()), in.Current, in.New); err != nil {
+		return err
+	}
+	return empty(w, http.StatusNoContent)
+}
+
+func (a *API) askVerification(w http.ResponseWriter, r *http.Request) error {
+	if err := a.Service.AskVerification(r.Context(), auth.From(r.Context()).UserID); err != nil {
+		return err
+	}
+	return empty(w, http.StatusAccepted)
+}
+
+func (a *API) verify(w http.ResponseWriter, r *http.Request) error {
+	var in struct {
+		Token string `json:"token"`
+	}
+	if err := web.Decode(r, &in); err != nil {
+		return err
+	}
+	if err := required(field{"token", in.Token, maxToken}); err != nil {
+		return err
+	}
+	if err := a.Service.VerifyEmail(r.Context(), in.Token); err != nil {
+		return err
+	}
+	return empty(w, http.StatusNoContent)
+}
+
+func (a *API) askReset(w http.ResponseWriter, r *http.Request) error {
+	var in struct {
+		Email string `json:"email"`
+	}
+	if err := web.Decode(r, &in); err != nil {
+		return err
+	}
+	if err := a.Service.AskReset(r.Context(), in.Email); err != nil {
+		return err
+	}
+	return empty(w, http.StatusAccepted)
+}
+
+func (a *API) confirmReset(w http.ResponseWriter, r *http.Request) error {
+	var in struct {
+		Token string `json:"token"`
+		New   string `json:"new_password"`
+	}
+	if err := web.Decode(r, &in); err != nil {
+		return err
+	}
+	if err := required(field{"token", in.Token, maxToken}, field{"new_password", in.New, maxPassword}); err != nil {
+		return err
+	}
+	if err := a.Service.ConfirmReset(r.Context(), in.Token, in.New); err != nil {
+		return err
+	}
+	return empty(w, http.StatusNoContent)
+}
+
+func empty(w http.ResponseWriter, status int) error {
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	return nil
+}

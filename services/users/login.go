@@ -1,0 +1,300 @@
+package users
+
+import (
+	"context"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"sidecart.dev/kit/auth"
+	"sidecart.dev/kit/fault"
+	"sidecart.dev/kit/sidecar"
+)
+
+// Grant is what a login or a refresh gives.
+type Grant struct {
+	AccessToken  string
+	RefreshToken string
+}
+
+// Login checks a password and begins a session. Address is the client's, or invalid if it is not known.
+//
+// An unknown address and a wrong password are the same Unauthenticated fault after the same work: the same store calls
+// and one hash. Failures slow down further ones of the account, known or not, and of the client's address: a RateLimited fault.
+func (s *Service) Login(ctx context.Context, email, password string, address netip.Addr) (Grant, error) {
+	normal, err := NormaliseEmail(email)
+	if err != nil {
+		return Grant{}, fault.InvalidFields(fault.Field{Field: "email", Message: err.Error()})
+	}
+	if err := s.checkAddress(ctx, address); err != nil {
+		return Grant{}, err
+	}
+	key := EmailKey(normal)
+	if err := s.reserve(ctx, "account/"+key); err != nil {
+		return Grant{}, err
+	}
+	u, err := s.byEmail(ctx, key)
+	if err != nil {
+		return Grant{}, err
+	}
+	ok, outdated, err := s.Hasher.Verify(ctx, u.PasswordHash, normalisePassword(password))
+	if err != nil {
+		s.forgive(ctx, "account/"+key) // it was not judged
+		return Grant{}, err
+	}
+	if !ok {
+		s.blame(ctx, address)
+		return Grant{}, fault.New(fault.Unauthenticated, "unauthenticated", "The e-mail address or the password is wrong.")
+	}
+	s.forgive(ctx, "account/"+key)
+	if outdated {
+		s.rehash(ctx, u, password)
+	}
+	return s.begin(ctx, u)
+}
+
+// nobody is looked up where there is no account, so that the store is asked as often.
+const nobody = "usr_aaaaaaaaaaaaaaaaaaaaaaaaaa"
+
+// byEmail returns the active account of an address, or an empty one that no password fits.
+func (s *Service) byEmail(ctx context.Context, key string) (User, error) {
+	c, _, err := s.Claims.Get(ctx, key)
+	if err != nil && !sidecar.IsMissing(err) {
+		return User{}, err
+	}
+	id := c.UserID
+	if err != nil {
+		id = nobody
+	}
+	u, _, err := s.Users.Get(ctx, id)
+	if sidecar.IsMissing(err) || err == nil && (u.Status != Active || EmailKey(u.Email) != key) {
+		return User{}, nil
+	}
+	return u, err
+}
+
+// rehash replaces a hash made with outdated parameters. It is an improvement only: its failure is no failure of the login.
+func (s *Service) rehash(ctx context.Context, old User, password string) {
+	hash, err := s.Hasher.Hash(ctx, normalisePassword(password))
+	if err == nil {
+		_, err = s.change(ctx, old.ID, func(u *User) (bool, error) {
+			if u.PasswordHash != old.PasswordHash {
+				return false, nil // changed meanwhile
+			}
+			u.PasswordHash = hash
+			return true, nil
+		})
+	}
+	if err != nil {
+		s.Log.InfoContext(ctx, "password hash not upgraded", "user_id", old.ID, "error", err.Error())
+	}
+}
+
+func (s *Service) begin(ctx context.Context, u User) (Grant, error) {
+	token, session, err := StartSession(u.ID, u.Epoch, s.Rand, s.now())
+	if err != nil {
+		return Grant{}, err
+	}
+	if err := s.Sessions.Insert(ctx, token.ID, session, RefreshLife); err != nil {
+		return Grant{}, err
+	}
+	return s.grant(u, token)
+}
+
+func (s *Service) grant(u User, token RefreshToken) (Grant, error) {
+	jti, err := newID("", s.Rand)
+	if err != nil {
+		return Grant{}, err
+	}
+	now := s.now()
+	access, err := s.Signer.Sign(auth.Claims{
+		RegisteredClaims: jwt.RegisteredClaims{
+			Issuer: auth.Issuer, Audience: jwt.ClaimStrings{auth.Issuer}, Subject: u.ID, ID: jti,
+			IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(now.Add(AccessLife)),
+		},
+		Role: u.Role, SessionID: token.ID,
+	})
+	return Grant{AccessToken: access, RefreshToken: token.String()}, err
+}
+
+// Refresh exchanges a refresh token for a new pair. Of any number of concurrent exchanges of one token at most one
+// succeeds, and a token that was exchanged before ends its whole session: all others are Unauthenticated faults.
+func (s *Service) Refresh(ctx context.Context, shown string) (Grant, error) {
+	token, err := ParseRefreshToken(shown)
+	if err != nil {
+		return Grant{}, err
+	}
+	for range attempts {
+		grant, err := s.rotate(ctx, token)
+		if !sidecar.IsConflict(err) {
+			return grant, err
+		}
+	}
+	return Grant{}, errBusy()
+}
+
+// rotate fails with CodeConflict if the session changed meanwhile: then the token has to be judged again.
+func (s *Service) rotate(ctx context.Context, token RefreshToken) (Grant, error) {
+	session, rev, err := s.Sessions.Get(ctx, token.ID)
+	if sidecar.IsMissing(err) {
+		return Grant{}, errSession()
+	}
+	if err != nil {
+		return Grant{}, err
+	}
+	switch session.Judge(token) {
+	case Foreign:
+		return Grant{}, errSession()
+	case Spent:
+		s.Log.WarnContext(ctx, "spent refresh token shown; session revoked", "user_id", session.UserID, "session_id", token.ID)
+		return Grant{}, s.revoked(s.end(ctx, token.ID))
+	}
+	u, _, err := s.account(ctx, session.UserID)
+	if err != nil || u.Epoch != session.Epoch {
+		if err == nil || fault.Is(err, fault.Unauthenticated) {
+			err = s.revoked(s.end(ctx, token.ID))
+		}
+		return Grant{}, err
+	}
+	next, rotated, err := session.Rotate(token, s.Rand, s.now())
+	if err != nil {
+		return Grant{}, err
+	}
+	if err := s.Sessions.Update(ctx, token.ID, rotated, rev, RefreshLife); err != nil {
+		if fault.KindOf(err).Transient() && !s.tookEffect(ctx, next) {
+			return Grant{}, err
+		} else if !fault.KindOf(err).Transient() {
+			return Grant{}, err
+		}
+	}
+	return s.grant(u, next)
+}
+
+// tookEffect tells whether a rotation whose write was not answered was made all the same: without asking, the client
+// would come back with a token that is spent, and lose the session.
+func (s *Service) tookEffect(ctx context.Context, next RefreshToken) bool {
+	session, _, err := s.Sessions.Get(ctx, next.ID)
+	return err == nil && session.Judge(next) == Good
+}
+
+// revoked is the answer of a session that was ended just now.
+func (s *Service) revoked(err error) error {
+	if err != nil {
+		return err
+	}
+	return errSession()
+}
+
+// end deletes a session. It is idempotent.
+func (s *Service) end(ctx context.Context, id string) error {
+	for range attempts {
+		_, rev, err := s.Sessions.Get(ctx, id)
+		if sidecar.IsMissing(err) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := s.Sessions.Delete(ctx, id, rev); !sidecar.IsConflict(err) {
+			return err
+		}
+	}
+	return errBusy()
+}
+
+// Logout ends one session, or all of a user's. Access tokens already given go on until they expire, within [AccessLife].
+func (s *Service) Logout(ctx context.Context, p auth.Principal, all bool) error {
+	if !all {
+		return s.end(ctx, p.SessionID)
+	}
+	_, err := s.change(ctx, p.UserID, func(u *User) (bool, error) {
+		u.EndSessions()
+		return true, nil
+	})
+	return err
+}
+
+// reserve counts an attempt as failed before it is made, so that attempts made at the same time count one another;
+// success forgives it. It fails with RateLimited while the account is slowed down.
+func (s *Service) reserve(ctx context.Context, key string) error {
+	return s.count(ctx, key, PerAccount, true)
+}
+
+func (s *Service) count(ctx context.Context, key string, limit Slowdown, refuse bool) error {
+	for range attempts {
+		a, rev, err := s.Attempts.Get(ctx, key)
+		now := s.now()
+		switch {
+		case sidecar.IsMissing(err):
+			err = s.Attempts.Insert(ctx, key, limit.Fail(Attempts{}, now), limit.Window)
+		case err != nil:
+			return err
+		default:
+			if err := a.Check(now); err != nil && refuse {
+				return err
+			}
+			err = s.Attempts.Update(ctx, key, limit.Fail(a, now), rev, limit.Window)
+		}
+		if !sidecar.IsExists(err) && !sidecar.IsConflict(err) {
+			return err
+		}
+	}
+	return tooManyAttempts(time.Second)
+}
+
+// forgive forgets the failures of an account. Failing to is logged: then the next login may have to wait a little.
+func (s *Service) forgive(ctx context.Context, key string) {
+	for range attempts {
+		_, rev, err := s.Attempts.Get(ctx, key)
+		if sidecar.IsMissing(err) {
+			return
+		}
+		if err == nil {
+			err = s.Attempts.Delete(ctx, key, rev)
+		}
+		if err == nil {
+			return
+		}
+		if !sidecar.IsConflict(err) {
+			s.Log.InfoContext(ctx, "login failures not forgotten", "error", err.Error())
+			return
+		}
+	}
+}
+
+func (s *Service) checkAddress(ctx context.Context, address netip.Addr) error {
+	if !address.IsValid() {
+		return nil
+	}
+	a, _, err := s.Attempts.Get(ctx, addressKey(address))
+	if sidecar.IsMissing(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return a.Check(s.now())
+}
+
+// blame counts a failure of a client's address.
+func (s *Service) blame(ctx context.Context, address netip.Addr) {
+	if !address.IsValid() {
+		return
+	}
+	if err := s.count(ctx, addressKey(address), PerAddress, false); err != nil {
+		s.Log.InfoContext(ctx, "login failure not counted", "error", err.Error())
+	}
+}
+
+// addressKey names a client's address: all of IPv4, the network (/64) of IPv6, of which one client has every address.
+func addressKey(address netip.Addr) string {
+	address = address.Unmap().WithZone("")
+	bits := 32
+	if address.Is6() {
+		bits = 64
+	}
+	prefix, _ := address.Prefix(bits) // cannot fail: bits fits the family
+	return "address/" + EmailKey(prefix.Masked().Addr().String()+"/"+strconv.Itoa(bits))
+}

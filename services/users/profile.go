@@ -1,0 +1,109 @@
+package users
+
+import (
+	"context"
+
+	"sidecart.dev/kit/auth"
+	"sidecart.dev/kit/fault"
+	"sidecart.dev/kit/sidecar"
+)
+
+// Profile returns the account of a signed-in user.
+func (s *Service) Profile(ctx context.Context, userID string) (User, error) {
+	u, _, err := s.account(ctx, userID)
+	return u, err
+}
+
+// UpdateProfile changes a profile.
+func (s *Service) UpdateProfile(ctx context.Context, userID string, patch Patch) (User, error) {
+	return s.change(ctx, userID, func(u *User) (bool, error) {
+		if !patch.Apply(u) {
+			return false, nil
+		}
+		u.changed(s.now())
+		return true, nil
+	})
+}
+
+// Delete ends an account: nobody can log in or refresh any more, the address is free for a new account, and personal
+// data is erased here as soon as notifications has accepted the event, and there when it was handled.
+func (s *Service) Delete(ctx context.Context, userID string) error {
+	u, t, err := s.changeTelling(ctx, userID, func(u *User) (bool, error) {
+		u.Delete(s.now(), traceOf(ctx))
+		return true, nil
+	})
+	if err != nil {
+		return err
+	}
+	if err := s.release(ctx, EmailKey(u.Email), u.ID); err != nil {
+		s.Log.InfoContext(ctx, "address not freed yet", "user_id", u.ID, "error", err.Error()) // the settler will
+	}
+	s.announce(ctx, t, u)
+	return nil
+}
+
+// ChangePassword sets a new password and ends every session but the one it is made from. Wrong current passwords
+// slow down further attempts just as wrong logins do.
+func (s *Service) ChangePassword(ctx context.Context, p auth.Principal, current, wanted string) error {
+	u, _, err := s.account(ctx, p.UserID)
+	if err != nil {
+		return err
+	}
+	password, err := NewPassword(wanted, u.Email)
+	if err != nil {
+		return fault.InvalidFields(fault.Field{Field: "new_password", Message: err.Error()})
+	}
+	key := "account/" + EmailKey(u.Email)
+	if err := s.reserve(ctx, key); err != nil {
+		return err
+	}
+	ok, _, err := s.Hasher.Verify(ctx, u.PasswordHash, normalisePassword(current))
+	if err != nil {
+		s.forgive(ctx, key)
+		return err
+	}
+	if !ok {
+		return wrongPassword()
+	}
+	s.forgive(ctx, key)
+	hash, err := s.Hasher.Hash(ctx, password)
+	if err != nil {
+		return err
+	}
+	changed, err := s.tell(ctx, p.UserID, func(now *User) (bool, error) {
+		if now.PasswordHash != u.PasswordHash {
+			return false, errBusy() // the password that was checked is not the password any more
+		}
+		now.SetPassword(hash, s.now(), traceOf(ctx))
+		return true, nil
+	})
+	if err != nil {
+		return err
+	}
+	return s.carryOver(ctx, p.SessionID, changed.Epoch)
+}
+
+// carryOver lets a session live on in the epoch that was begun from it. If that fails the session ends with the others.
+func (s *Service) carryOver(ctx context.Context, sessionID string, epoch int64) error {
+	for range attempts {
+		session, rev, err := s.Sessions.Get(ctx, sessionID)
+		if sidecar.IsMissing(err) || err == nil && session.Epoch != epoch-1 {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		session.Epoch = epoch
+		if err := s.Sessions.Update(ctx, sessionID, session, rev, RefreshLife); !sidecar.IsConflict(err) {
+			return err
+		}
+	}
+	return errBusy()
+}
+
+func wrongPassword() error {
+	return &fault.Error{
+		Kind: fault.Unprocessable, Code: "unprocessable", Message: "The current password is wrong.",
+		Fields: []fault.Field{{Field: "current_password", Message: "is wrong"}},
+	}
+}

@@ -1,0 +1,121 @@
+package users
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"io"
+	"strings"
+	"time"
+
+	"sidecart.dev/kit/fault"
+)
+
+// Lives of what a login gives.
+const (
+	AccessLife  = 5 * time.Minute
+	RefreshLife = 30 * 24 * time.Hour // of a refresh token that is not used
+)
+
+// Session is a family of refresh tokens: the one a login gave and those it was exchanged for, of which only the last is good.
+//
+// A refresh token is "rt_<family>.<secret>". The secret has two halves: one that stays the same for the whole family and
+// one that changes with every exchange. Only hashes are stored. A token whose first half is right and whose second is not
+// was good once: it is spent, and showing it means that somebody has a copy. One whose first half is wrong was
+// never ours, and knowing a family's name is not enough to end it.
+type Session struct {
+	UserID    string    `json:"user_id"`
+	Epoch     int64     `json:"epoch"`  // of the user when the session began
+	Family    string    `json:"family"` // hash of the constant half
+	Current   string    `json:"current"`
+	CreatedAt time.Time `json:"created_at"`
+	RotatedAt time.Time `json:"rotated_at"`
+	Rotations int       `json:"rotations"`
+}
+
+// RefreshToken is a refresh token in its parts.
+type RefreshToken struct {
+	ID    string // the session
+	fixed [16]byte
+	once  [16]byte
+}
+
+// StartSession begins a session of a user.
+func StartSession(userID string, epoch int64, random io.Reader, now time.Time) (RefreshToken, Session, error) {
+	id, err := newID("", random)
+	if err != nil {
+		return RefreshToken{}, Session{}, err
+	}
+	token := RefreshToken{ID: id}
+	if _, err := io.ReadFull(random, token.fixed[:]); err != nil {
+		return RefreshToken{}, Session{}, err
+	}
+	if _, err := io.ReadFull(random, token.once[:]); err != nil {
+		return RefreshToken{}, Session{}, err
+	}
+	return token, Session{
+		UserID: userID, Epoch: epoch, Family: token.hash(token.fixed), Current: token.hash(token.once),
+		CreatedAt: now, RotatedAt: now,
+	}, nil
+}
+
+// ParseRefreshToken reads a token as a client shows it; anything else is an Unauthenticated fault.
+func ParseRefreshToken(s string) (RefreshToken, error) {
+	rest, ok := strings.CutPrefix(s, "rt_")
+	id, secret, cut := strings.Cut(rest, ".")
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(secret)
+	if !ok || !cut || err != nil || len(raw) != 32 || !validRandom(id) {
+		return RefreshToken{}, errSession()
+	}
+	return RefreshToken{ID: id, fixed: [16]byte(raw[:16]), once: [16]byte(raw[16:])}, nil
+}
+
+// String returns the token as a client gets it. It is a credential: it goes into an answer and nowhere else.
+func (t RefreshToken) String() string {
+	return "rt_" + t.ID + "." + base64.RawURLEncoding.EncodeToString(append(t.fixed[:], t.once[:]...))
+}
+
+// hash binds a half to its session, so that a stored hash is of no use elsewhere.
+func (t RefreshToken) hash(half [16]byte) string {
+	sum := sha256.Sum256(append([]byte(t.ID+"."), half[:]...))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// Use is what showing a token to its session amounts to.
+type Use int
+
+// The uses.
+const (
+	Foreign Use = iota // never a token of this session
+	Spent              // was good once: somebody has a copy
+	Good
+)
+
+// Judge says what a token is to the session.
+func (s Session) Judge(t RefreshToken) Use {
+	family := subtle.ConstantTimeCompare([]byte(s.Family), []byte(t.hash(t.fixed)))
+	current := subtle.ConstantTimeCompare([]byte(s.Current), []byte(t.hash(t.once)))
+	switch {
+	case family != 1:
+		return Foreign
+	case current != 1:
+		return Spent
+	default:
+		return Good
+	}
+}
+
+// Rotate exchanges a good token for the next one.
+func (s Session) Rotate(t RefreshToken, random io.Reader, now time.Time) (RefreshToken, Session, error) {
+	next := t
+	if _, err := io.ReadFull(random, next.once[:]); err != nil {
+		return RefreshToken{}, Session{}, err
+	}
+	s.Current, s.RotatedAt = next.hash(next.once), now
+	s.Rotations++
+	return next, s, nil
+}
+
+func errSession() error {
+	return fault.New(fault.Unauthenticated, "unauthenticated", "The session has ended; log in again.")
+}
