@@ -1,0 +1,120 @@
+package resources_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"sidecart.dev/local/resources"
+)
+
+var moved = resources.Addresses{
+	Redis: "127.0.0.1:16379", SMTP: "127.0.0.1:11025", InboxHTTP: "127.0.0.1:18025",
+	StateDir: "/state", Ports: map[int]int{8080: 18080},
+}
+
+func TestRewriteFollowsWhatMoved(t *testing.T) {
+	for value, want := range map[string]string{
+		"127.0.0.1:6379":                               "127.0.0.1:16379",
+		"localhost:6379":                               "127.0.0.1:16379",
+		"127.0.0.1:63790":                              "127.0.0.1:63790",
+		"redis.example.com:6379":                       "redis.example.com:6379",
+		"http://127.0.0.1:8025/sms?a=localhost:6379":   "http://127.0.0.1:18025/sms?a=127.0.0.1:16379",
+		"http://localhost:8080/x":                      "http://127.0.0.1:18080/x",
+		"http://localhost:8081/x":                      "http://localhost:8081/x",
+		"http://localhost:/x":                          "http://localhost:/x",
+		"../../.sidecart/secrets.json":                 "/state/secrets.json",
+		"file:../../.sidecart/data/users.db?_txlock=x": "file:/state/data/users.db?_txlock=x",
+		"plain": "plain",
+		"":      "",
+	} {
+		if got := moved.Rewrite(value); got != want {
+			t.Errorf("%q becomes %q, want %q", value, got, want)
+		}
+	}
+}
+
+func TestDefaultsStayAsTheyAre(t *testing.T) {
+	same := resources.Addresses{
+		Redis: resources.DefaultRedis, SMTP: resources.DefaultSMTP, InboxHTTP: resources.DefaultInboxHTTP,
+	}
+	const value = "http://localhost:8025/ localhost:6379 ../.sidecart/x"
+	if got := same.Rewrite(value); got != value {
+		t.Errorf("%q becomes %q", value, got)
+	}
+}
+
+const components = `# kept
+apiVersion: dapr.io/v1alpha1
+kind: Component
+metadata: {name: email}
+spec:
+  type: bindings.smtp
+  version: v1
+  metadata:
+  - {name: host, value: localhost}
+  - {name: port, value: "1025"}
+---
+apiVersion: dapr.io/v1alpha1
+kind: HTTPEndpoint
+metadata: {name: bank}
+spec: {baseUrl: "http://127.0.0.1:8025/bank"}
+---
+apiVersion: dapr.io/v1alpha1
+kind: Component
+metadata: {name: elsewhere}
+spec:
+  type: bindings.smtp
+  version: v1
+  metadata:
+  - {name: host, value: smtp.example.com}
+  - {name: port, value: "1025"}
+  - {name: password, secretKeyRef: {name: x, key: y}}
+`
+
+func load(t *testing.T, text string) *resources.Set {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "c.yaml"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	set, err := resources.Load(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set
+}
+
+func TestWriteMovesMailAndEndpoints(t *testing.T) {
+	set := load(t, components)
+	if needs := set.Needs(); !needs.Inbox || needs.Redis {
+		t.Errorf("needs are %+v, want the inbox only", needs)
+	}
+	dir := filepath.Join(t.TempDir(), "out")
+	if err := set.Write(dir, moved); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "c.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"{name: host, value: 127.0.0.1}", `{name: port, value: "11025"}`, "http://127.0.0.1:18025/bank",
+		"{name: host, value: smtp.example.com}", `{name: port, value: "1025"}`, "# kept", "secretKeyRef",
+	} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("there is no %s in\n%s", want, text)
+		}
+	}
+	if _, err := resources.Load(dir); err != nil {
+		t.Errorf("what was written cannot be read: %v", err)
+	}
+}
+
+func TestNothingLocalNeedsNothing(t *testing.T) {
+	set := load(t, "apiVersion: v1\nkind: Component\nmetadata: {name: x}\nspec: {type: state.redis, metadata: [{name: redisHost, value: 'redis:6379'}]}\n")
+	if needs := set.Needs(); needs.Inbox || needs.Redis {
+		t.Errorf("needs are %+v, want none", needs)
+	}
+}
