@@ -1,0 +1,39 @@
+package orders
+
+import (
+	"context"
+
+	"sidecart.dev/kit/fault"
+)
+
+// Products returns the catalogue, at most a few seconds old.
+func (s *Service) Products(ctx context.Context) (Catalogue, error) {
+	return s.deps.Products.Catalogue(ctx)
+}
+
+// PutProduct creates or replaces a product, and reports whether it is new. Placed orders keep what they were placed with.
+func (s *Service) PutProduct(ctx context.Context, p Product) (created bool, err error) {
+	if !productID.MatchString(p.ID) {
+		return false, noProduct()
+	}
+	err = s.deps.Products.Change(ctx, func(c Catalogue) (Catalogue, error) {
+		var next Catalogue
+		var err error
+		next, created, err = c.With(p)
+		return next, err
+	})
+	return created, err
+}
+
+// DeleteProduct removes a product, or fails with NotFound.
+func (s *Service) DeleteProduct(ctx context.Context, id string) error {
+	return s.deps.Products.Change(ctx, func(c Catalogue) (Catalogue, error) {
+		next, existed := c.Without(id)
+		if !existed {
+			return c, noProduct()
+		}
+		return next, nil
+	})
+}
+
+func noProduct() error { return fault.New(fault.NotFound, "not_found", "There is no such product.") }

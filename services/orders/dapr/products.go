@@ -1,0 +1,123 @@
+package dapr
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync"
+	"time"
+
+	"sidecart.dev/kit/fault"
+	"sidecart.dev/kit/sidecar"
+	"sidecart.dev/orders"
+)
+
+// Products keeps the catalogue in one document, which is read at most every few seconds. It implements [orders.Products].
+type Products struct {
+	state sidecar.State
+	seed  orders.Catalogue
+	now   func() time.Time
+
+	mu     sync.Mutex
+	cached orders.Catalogue
+	read   time.Time // when cached was read; zero: never
+}
+
+var _ orders.Products = (*Products)(nil)
+
+const (
+	productsKey = "products"
+	// productsLife is how long a replica may sell at prices that another has changed.
+	productsLife = 2 * time.Second
+	// productsTries bounds an edit against other operators' edits.
+	productsTries = 10
+)
+
+// NewProducts makes a catalogue over a state store. The seed is written when the store has no catalogue yet. A nil now means time.Now.
+func NewProducts(state sidecar.State, seed orders.Catalogue, now func() time.Time) *Products {
+	if now == nil {
+		now = time.Now
+	}
+	return &Products{state: state, seed: seed, now: now}
+}
+
+type productsDocument struct {
+	Products []orders.Product `json:"products"`
+}
+
+// Catalogue implements [orders.Products].
+func (p *Products) Catalogue(ctx context.Context) (orders.Catalogue, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock() // callers that find it old wait for one read rather than all reading
+	if !p.read.IsZero() && p.now().Sub(p.read) < productsLife {
+		return p.cached, nil
+	}
+	catalogue, _, err := p.load(ctx)
+	if err != nil {
+		return orders.Catalogue{}, err
+	}
+	p.cached, p.read = catalogue, p.now()
+	return catalogue, nil
+}
+
+// Change implements [orders.Products].
+func (p *Products) Change(ctx context.Context, edit func(orders.Catalogue) (orders.Catalogue, error)) error {
+	for range productsTries {
+		present, etag, err := p.load(ctx)
+		if err != nil {
+			return err
+		}
+		next, err := edit(present)
+		if err != nil {
+			return err
+		}
+		raw, err := json.Marshal(productsDocument{next.All()})
+		if err != nil {
+			return err
+		}
+		err = p.state.Update(ctx, productsKey, raw, etag)
+		if sidecar.IsConflict(err) {
+			continue
+		}
+		p.forget()
+		return err
+	}
+	return fault.New(fault.Conflict, "conflict", "The products are being changed by others; try again.")
+}
+
+func (p *Products) forget() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.read = time.Time{}
+}
+
+// load reads the catalogue, and writes the seed if there is none.
+func (p *Products) load(ctx context.Context) (orders.Catalogue, string, error) {
+	item, err := p.state.Get(ctx, productsKey)
+	if sidecar.IsMissing(err) {
+		if err := p.plant(ctx); err != nil {
+			return orders.Catalogue{}, "", err
+		}
+		item, err = p.state.Get(ctx, productsKey)
+	}
+	if err != nil {
+		return orders.Catalogue{}, "", err
+	}
+	var doc productsDocument
+	if err := json.Unmarshal(item.Value, &doc); err != nil {
+		return orders.Catalogue{}, "", fmt.Errorf("stored products: %w", err)
+	}
+	catalogue, err := orders.NewCatalogue(doc.Products)
+	return catalogue, item.ETag, err
+}
+
+func (p *Products) plant(ctx context.Context) error {
+	raw, err := json.Marshal(productsDocument{p.seed.All()})
+	if err != nil {
+		return err
+	}
+	if err := p.state.Insert(ctx, productsKey, raw); err != nil && !sidecar.IsExists(err) {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,46 @@
+package http
+
+import (
+	"fmt"
+	"net/http"
+
+	"sidecart.dev/kit/fault"
+	"sidecart.dev/kit/web"
+	"sidecart.dev/orders"
+)
+
+// maxLookup bounds the orders of one question.
+const maxLookup = 1000
+
+// found is an order as other services see it.
+type found struct {
+	OrderID    string            `json:"order_id"`
+	UserID     string            `json:"user_id"`
+	Status     orders.Status     `json:"status"`
+	Settlement orders.Settlement `json:"settlement"`
+	Version    int64             `json:"version"`
+}
+
+// lookup tells other services which of the orders exist and where they stand.
+func (a *api) lookup(w http.ResponseWriter, r *http.Request) error {
+	var req struct {
+		OrderIDs []string `json:"order_ids"`
+	}
+	if err := web.Decode(r, &req); err != nil {
+		return err
+	}
+	if len(req.OrderIDs) > maxLookup {
+		return fault.InvalidFields(fault.Field{Field: "order_ids", Message: fmt.Sprintf("must have at most %d entries", maxLookup)})
+	}
+	known, err := a.service.Lookup(r.Context(), req.OrderIDs)
+	if err != nil {
+		return err
+	}
+	answer := struct {
+		Orders []found `json:"orders"`
+	}{Orders: make([]found, len(known))}
+	for i, o := range known {
+		answer.Orders[i] = found{OrderID: o.ID(), UserID: o.UserID(), Status: o.Status(), Settlement: o.Settlement(), Version: o.Version()}
+	}
+	return web.WriteJSON(w, http.StatusOK, answer)
+}

@@ -1,0 +1,140 @@
+package http
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"time"
+	"unicode/utf8"
+
+	"github.com/gorilla/mux"
+
+	"sidecart.dev/kit/auth"
+	"sidecart.dev/kit/fault"
+	"sidecart.dev/kit/money"
+	"sidecart.dev/kit/web"
+	"sidecart.dev/orders"
+)
+
+// order is an order as clients see it.
+type order struct {
+	ID            string        `json:"id"`
+	UserID        string        `json:"user_id"`
+	Status        orders.Status `json:"status"`
+	Items         []orders.Item `json:"items"`
+	Total         money.Money   `json:"total"`
+	PaymentMethod string        `json:"payment_method"`
+	CreatedAt     time.Time     `json:"created_at"`
+	UpdatedAt     time.Time     `json:"updated_at"`
+	Version       int64         `json:"version"`
+	History       []orders.Step `json:"history"`
+}
+
+func present(o orders.Order) order {
+	return order{
+		ID: o.ID(), UserID: o.UserID(), Status: o.Status(), Items: o.Items(), Total: o.Total(), PaymentMethod: o.PaymentMethod(),
+		CreatedAt: o.CreatedAt(), UpdatedAt: o.UpdatedAt(), Version: o.Version(), History: o.History(),
+	}
+}
+
+func (a *api) place(w http.ResponseWriter, r *http.Request) error {
+	key := r.Header.Get("Idempotency-Key")
+	if err := orders.ValidateKey(key); err != nil {
+		return err
+	}
+	var req orders.Request
+	if err := web.Decode(r, &req); err != nil {
+		return err
+	}
+	o, replayed, err := a.service.Place(r.Context(), auth.From(r.Context()).UserID, key, req)
+	if err != nil {
+		return err
+	}
+	if replayed {
+		w.Header().Set("Idempotency-Replayed", "true")
+	}
+	w.Header().Set("Location", "/api/v1/orders/"+o.ID())
+	w.Header().Set("ETag", versionTag(o.Version()))
+	return web.WriteJSON(w, http.StatusCreated, present(o))
+}
+
+func (a *api) list(w http.ResponseWriter, r *http.Request) error {
+	limit, err := web.Limit(r)
+	if err != nil {
+		return err
+	}
+	query := r.URL.Query()
+	q := orders.Query{UserID: auth.From(r.Context()).UserID, Limit: limit, Cursor: query.Get("cursor")}
+	if query.Has("status") {
+		if q.Status, err = orders.ParseStatus(query.Get("status")); err != nil {
+			return err
+		}
+	}
+	page, err := a.service.List(r.Context(), q)
+	if err != nil {
+		return err
+	}
+	items := make([]order, len(page.Orders))
+	for i, o := range page.Orders {
+		items[i] = present(o)
+	}
+	return web.WriteList(w, items, page.Next)
+}
+
+func (a *api) get(w http.ResponseWriter, r *http.Request) error {
+	user := auth.From(r.Context())
+	o, err := a.service.Get(r.Context(), mux.Vars(r)["order_id"], user.UserID, user.Role == auth.Operator)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Cache-Control", "private, no-cache") // kept, and asked about before each use
+	if notModified(w, r, versionTag(o.Version())) {
+		return nil
+	}
+	return web.WriteJSON(w, http.StatusOK, present(o))
+}
+
+// maxReason bounds the reason of a cancellation, in characters.
+const maxReason = 200
+
+func (a *api) cancel(w http.ResponseWriter, r *http.Request) error {
+	reason, err := cancelReason(r)
+	if err != nil {
+		return err
+	}
+	o, err := a.service.Cancel(r.Context(), mux.Vars(r)["order_id"], auth.From(r.Context()).UserID, reason)
+	if err != nil {
+		return err
+	}
+	status := http.StatusOK
+	if o.Status() == orders.Refunding {
+		status = http.StatusAccepted
+	}
+	w.Header().Set("ETag", versionTag(o.Version()))
+	return web.WriteJSON(w, status, present(o))
+}
+
+// cancelReason reads the optional body. What announces a body and has none is taken as none: proxies do that.
+func cancelReason(r *http.Request) (string, error) {
+	raw, err := io.ReadAll(io.LimitReader(r.Body, web.MaxBody+1))
+	if err != nil {
+		return "", fault.Wrap(err, fault.Invalid, "invalid_request", "The body could not be read.")
+	}
+	if len(raw) == 0 {
+		return "", nil
+	}
+	r.Body = io.NopCloser(bytes.NewReader(raw))
+	var req struct {
+		Reason *string `json:"reason"`
+	}
+	if err := web.Decode(r, &req); err != nil {
+		return "", err
+	}
+	if req.Reason == nil {
+		return "", nil
+	}
+	if n := utf8.RuneCountInString(*req.Reason); n < 1 || n > maxReason {
+		return "", fault.InvalidFields(fault.Field{Field: "reason", Message: "must have 1 to 200 characters"})
+	}
+	return *req.Reason, nil
+}

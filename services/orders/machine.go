@@ -1,0 +1,142 @@
+package orders
+
+// Trigger is something that happens to an order.
+type Trigger string
+
+// The triggers. Those named payment come from payments, as events or as answers to a question, late, twice, in any
+// order and possibly contradicting each other.
+const (
+	Placed                Trigger = "placed"
+	PaymentConfirmed      Trigger = "payment confirmed"
+	PaymentDeclined       Trigger = "payment declined"
+	PaymentVoided         Trigger = "payment voided"
+	PaymentPartlyRefunded Trigger = "payment refunded in part"
+	PaymentRefunded       Trigger = "payment refunded"
+	CancelRequested       Trigger = "cancel requested"
+)
+
+// Triggers are all of them.
+var Triggers = []Trigger{
+	Placed, PaymentConfirmed, PaymentDeclined, PaymentVoided, PaymentPartlyRefunded, PaymentRefunded, CancelRequested,
+}
+
+// Verdict is what the table says about a trigger.
+type Verdict uint8
+
+// The verdicts. Only Applied changes the order.
+const (
+	Applied    Verdict = iota // the order has changed
+	Repeated                  // known already, or overtaken by something later: nothing changes
+	Contradict                // cannot be true beside what is known: nothing changes, and an operator should know
+	Refused                   // the customer asked for something the status does not allow
+)
+
+// String returns the verdict as a metric's label.
+func (v Verdict) String() string {
+	return [...]string{"applied", "repeated", "contradiction", "refused"}[v]
+}
+
+// none is the status of an order that does not exist yet.
+const none Status = ""
+
+// rule is one cell of the table: what a trigger does to an order in a status.
+type rule struct {
+	// to are the statuses the order passes through; it rests in the last. None: the status stays.
+	// More than one where the trigger implies another that has not arrived yet: a refund implies a capture.
+	to []Status
+	// settle notes how payments has closed the payment, unless that is noted already.
+	settle Settlement
+	// reopen forgets a decline that a capture has contradicted: the money is to be given back.
+	reopen bool
+	// tell makes the order owe order.cancelled.v1, on which payments voids or refunds.
+	tell bool
+	// otherwise is the verdict where none of the above changes anything.
+	otherwise Verdict
+}
+
+func to(path ...Status) rule             { return rule{to: path, otherwise: Repeated} }
+func (r rule) settled(s Settlement) rule { r.settle = s; return r }
+func (r rule) telling() rule             { r.tell = true; return r }
+
+var (
+	stay     = rule{otherwise: Repeated}
+	refuse   = rule{otherwise: Refused}
+	conflict = rule{otherwise: Contradict}
+	giveBack = rule{reopen: true, tell: true, otherwise: Repeated}
+)
+
+// table is the whole state machine: from-status × trigger → what happens. Every combination stands in it.
+//
+// A refund, in part or in full, also notes how much has been given back in all, in every status, if that is more than was known.
+//
+//   - Cancel against payment: whichever is written first decides, because both are writes under the order's ETag. If the
+//     cancel is first, a confirmation that comes later changes nothing: payments refunds on order.cancelled.v1, which
+//     this order owes until payments has settled it. If the confirmation is first, the cancel starts a refund.
+//   - A refund of a pending order has overtaken its confirmation.
+//   - A void of a pending order means that it can never be paid: it is cancelled.
+//   - A confirmation of a failed order must not happen. If it does, somebody was charged for nothing, so it is given back.
+var table = map[Status]map[Trigger]rule{
+	none: {
+		Placed:                to(Pending),
+		PaymentConfirmed:      conflict,
+		PaymentDeclined:       conflict,
+		PaymentVoided:         conflict,
+		PaymentPartlyRefunded: conflict,
+		PaymentRefunded:       conflict,
+		CancelRequested:       conflict,
+	},
+	Pending: {
+		Placed:                stay,
+		PaymentConfirmed:      to(Paid),
+		PaymentDeclined:       to(PaymentFailed).settled(SettledDeclined),
+		PaymentVoided:         to(Cancelled).settled(SettledVoided).telling(),
+		PaymentPartlyRefunded: to(Paid),
+		PaymentRefunded:       to(Paid, Refunding, Refunded).settled(SettledRefunded),
+		CancelRequested:       to(Cancelled).telling(),
+	},
+	Paid: {
+		Placed:                stay,
+		PaymentConfirmed:      stay,
+		PaymentDeclined:       conflict,
+		PaymentVoided:         conflict,
+		PaymentPartlyRefunded: stay,
+		PaymentRefunded:       to(Refunding, Refunded).settled(SettledRefunded),
+		CancelRequested:       to(Refunding).telling(),
+	},
+	PaymentFailed: {
+		Placed:                stay,
+		PaymentConfirmed:      giveBack,
+		PaymentDeclined:       stay,
+		PaymentVoided:         stay.settled(SettledVoided),
+		PaymentPartlyRefunded: stay,
+		PaymentRefunded:       stay.settled(SettledRefunded),
+		CancelRequested:       refuse,
+	},
+	Cancelled: {
+		Placed:                stay,
+		PaymentConfirmed:      stay,
+		PaymentDeclined:       stay.settled(SettledDeclined),
+		PaymentVoided:         stay.settled(SettledVoided),
+		PaymentPartlyRefunded: stay,
+		PaymentRefunded:       stay.settled(SettledRefunded),
+		CancelRequested:       stay,
+	},
+	Refunding: {
+		Placed:                stay,
+		PaymentConfirmed:      stay,
+		PaymentDeclined:       to(Refunded).settled(SettledDeclined), // contradicts, but leaves nothing to give back
+		PaymentVoided:         to(Refunded).settled(SettledVoided),   // likewise
+		PaymentPartlyRefunded: stay,
+		PaymentRefunded:       to(Refunded).settled(SettledRefunded),
+		CancelRequested:       stay,
+	},
+	Refunded: {
+		Placed:                stay,
+		PaymentConfirmed:      stay,
+		PaymentDeclined:       stay,
+		PaymentVoided:         stay,
+		PaymentPartlyRefunded: stay,
+		PaymentRefunded:       stay,
+		CancelRequested:       stay,
+	},
+}
