@@ -45,8 +45,8 @@ type HTTP struct {
 	events    map[string]*jsonschema.Schema // by name of the server-sent event
 }
 
-// NewHTTP builds the validator from the embedded OpenAPI document. It takes a
-// while (tens of milliseconds): build one and share it.
+// NewHTTP builds the validator from the embedded OpenAPI document. It takes
+// a few hundred milliseconds: build one and share it.
 func NewHTTP() (*HTTP, error) {
 	doc, err := libopenapi.NewDocument(contracts.OpenAPI())
 	if err != nil {
