@@ -1,12 +1,14 @@
 package web
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 
 	"sidecart.dev/kit/fault"
@@ -22,37 +24,32 @@ func Decode(r *http.Request, out any) error { return DecodeMedia(r, out, "applic
 // DecodeMedia is [Decode] for any of the given media types.
 func DecodeMedia(r *http.Request, out any, mediaTypes ...string) error {
 	got, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || !contains(mediaTypes, got) {
+	if err != nil || !slices.Contains(mediaTypes, got) {
 		return fault.Newf(fault.Invalid, "unsupported_media_type", "Send the body as %s.", strings.Join(mediaTypes, " or "))
 	}
-	dec := json.NewDecoder(io.LimitReader(r.Body, MaxBody+1))
+	body, err := io.ReadAll(io.LimitReader(r.Body, MaxBody+1))
+	if err != nil {
+		return decodeFault(err)
+	}
+	if len(body) > MaxBody {
+		return tooLarge()
+	}
+	dec := json.NewDecoder(bytes.NewReader(body))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(out); err != nil {
-		return decodeFault(err, dec.InputOffset())
+		return decodeFault(err)
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		if dec.InputOffset() > MaxBody {
-			return tooLarge()
-		}
 		return fault.New(fault.Invalid, "invalid_json", "There is more after the JSON document; send exactly one.")
 	}
 	return nil
-}
-
-func contains(list []string, s string) bool {
-	for _, v := range list {
-		if v == s {
-			return true
-		}
-	}
-	return false
 }
 
 func tooLarge() error {
 	return fault.Newf(fault.TooLarge, "body_too_large", "The body is larger than %d bytes.", MaxBody)
 }
 
-func decodeFault(err error, offset int64) error {
+func decodeFault(err error) error {
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return tooLarge()
 	}
@@ -73,8 +70,6 @@ func decodeFault(err error, offset int64) error {
 		}
 	}
 	switch {
-	case errors.Is(err, io.ErrUnexpectedEOF) && offset >= MaxBody:
-		return tooLarge()
 	case errors.Is(err, io.EOF):
 		return fault.New(fault.Invalid, "invalid_json", "The body is empty; send a JSON document.")
 	case errors.Is(err, io.ErrUnexpectedEOF):
