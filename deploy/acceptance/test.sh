@@ -1,0 +1,50 @@
+#!/bin/sh
+# Runs every test this machine can run, then says what was exercised and what was not.
+#   test.sh [unit|acceptance]   one part only
+set -u
+cd "$(dirname "$0")/../.."
+part=${1:-all}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+done_="$work/done" skipped="$work/skipped" failed="$work/failed"
+: >"$done_"; : >"$skipped"; : >"$failed"
+
+race=-race
+if [ "$(go env CGO_ENABLED)" != 1 ] || ! command -v "$(go env CC | cut -d' ' -f1)" >/dev/null; then
+	race=
+	echo 'the race detector (it needs a C compiler)' >>"$skipped"
+fi
+
+run() { # run NAME COMMAND…: one line before, one in the summary
+	name=$1; shift
+	echo "== $name"
+	if "$@"; then echo "$name" >>"$done_"; else echo "$name" >>"$failed"; fi
+}
+
+tests() { (cd "$1" && shift && go test $race -timeout 20m "$@"); }
+alone() { (cd "$1" && GOWORK=off go build ./...); }
+
+if [ "$part" != acceptance ]; then
+	for m in services/kit services/contracts services/gateway services/users services/orders services/payments \
+		services/notifications deploy/local; do
+		run "unit tests: $m" tests $m ./...
+		run "builds alone: $m" alone $m
+	done
+	run "builds alone: deploy/acceptance" alone deploy/acceptance
+fi
+
+if [ "$part" != unit ]; then
+	if command -v redis-server >/dev/null; then
+		run "acceptance: embedded set, redis-server" env SIDECART_REDIS=server sh -c "cd deploy/acceptance && go test $race -count=1 -timeout 20m ./..."
+	else
+		echo 'acceptance with a real Redis (no redis-server on PATH)' >>"$skipped"
+	fi
+	run "acceptance: embedded set, in-process Redis" env SIDECART_REDIS=in-process sh -c "cd deploy/acceptance && go test $race -count=1 -timeout 20m ./..."
+fi
+
+echo
+echo 'Exercised:';     sed 's/^/  /' "$done_"
+if [ -s "$skipped" ]; then echo 'Not exercised:'; sed 's/^/  /' "$skipped"; fi
+if [ -s "$failed" ]; then echo 'FAILED:';        sed 's/^/  /' "$failed"; fi
+printf '%s passed, %s failed, %s skipped\n' "$(wc -l <"$done_" | tr -d ' ')" "$(wc -l <"$failed" | tr -d ' ')" "$(wc -l <"$skipped" | tr -d ' ')"
+[ ! -s "$failed" ]
