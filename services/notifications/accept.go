@@ -1,0 +1,167 @@
+package notifications
+
+import (
+	"context"
+
+	"sidecart.dev/kit/event"
+	"sidecart.dev/kit/fault"
+	"sidecart.dev/kit/sidecar"
+)
+
+// Accept takes responsibility for telling the customer what the event says. When it returns nil the deliveries are
+// recorded and will be made, whatever dies. It is idempotent; a transient fault asks for the event to be delivered again.
+func (s *Service) Accept(ctx context.Context, e event.Event) error {
+	m, ok := MessageOf(e.Type)
+	if !ok {
+		return nil
+	}
+	facts, err := FactsOf(m, e)
+	if err != nil {
+		return err
+	}
+	id := RecordID(e.ID)
+	if s.known.has(id) {
+		return nil
+	}
+	before, found, err := s.Store.Load(ctx, id)
+	if err != nil {
+		return err
+	}
+	if found && before.Exists {
+		s.known.add(id)
+		return nil
+	}
+	record, err := s.compose(ctx, m, e, facts)
+	if err != nil {
+		return err
+	}
+	if err := s.insert(ctx, record, before.ETag, m.Erases || !record.Settled()); err != nil {
+		return err
+	}
+	s.known.add(id)
+	return nil
+}
+
+// compose decides who is told what, and asks for what it takes.
+func (s *Service) compose(ctx context.Context, m Message, e event.Event, facts Facts) (Record, error) {
+	contact, err := s.contact(ctx, facts.UserID, e.Time)
+	if err != nil {
+		return Record{}, err
+	}
+	if m.Erases {
+		s.Contacts.Forget(facts.UserID)
+	}
+	r := Record{
+		ID: RecordID(e.ID), EventID: e.ID, EventType: e.Type, Kind: m.Kind,
+		UserID: facts.UserID, OrderID: facts.OrderID, Deliveries: decide(m, e.ID, contact),
+	}
+	content := Content{Facts: facts}
+	if contact != nil {
+		content.Name, content.Locale = OneLine(contact.Name), contact.Locale
+	}
+	if err := s.addToken(ctx, m, e.ID, &r, &content); err != nil {
+		return Record{}, err
+	}
+	subject, err := s.Renderer.Subject(m.Template, content)
+	if err != nil {
+		return Record{}, err
+	}
+	for i := range r.Deliveries {
+		d := &r.Deliveries[i]
+		d.Subject = subject
+		if d.Status == Queued && !s.flood.take(d.Channel, m.Kind, d.Recipient) {
+			*d = d.suppressed(ReasonFlood)
+		}
+	}
+	if !r.Settled() {
+		r.Content = &content
+	}
+	return r, nil
+}
+
+// addToken fetches the mailed token, if the message carries one. If the user needs none any more, nothing is sent.
+func (s *Service) addToken(ctx context.Context, m Message, eventID string, r *Record, c *Content) error {
+	if m.Token == NoToken || r.Settled() {
+		return nil
+	}
+	token, err := s.Contacts.Token(ctx, r.UserID, m.Token, eventID)
+	switch {
+	case err == nil:
+		c.TokenKind, c.Token, c.Expires = m.Token, token.Token, token.Expires
+		return nil
+	case fault.KindOf(err).Transient():
+		return err
+	}
+	for i := range r.Deliveries {
+		if r.Deliveries[i].Status == Queued {
+			r.Deliveries[i] = r.Deliveries[i].suppressed(ReasonStale)
+		}
+	}
+	return nil
+}
+
+// insert lists and writes the record. If work remains after that, it is journalled first. An etag is that of a
+// tombstone, to be replaced.
+func (s *Service) insert(ctx context.Context, r Record, etag string, work bool) error {
+	ticket := Ticket(noTicket{})
+	if work {
+		var err error
+		if ticket, err = s.Journal.Begin(ctx, r.ID); err != nil {
+			return err
+		}
+	}
+	defer ticket.Release()
+	if err := s.list(ctx, &r); err != nil {
+		return err
+	}
+	r.CreatedAt = s.cfg.Now().UTC()
+	err := s.write(ctx, r, etag)
+	switch {
+	case err == nil:
+		ticket.Wrote()
+		s.meters.accepted(r)
+		s.handOver(r)
+		return nil
+	case sidecar.IsExists(err):
+		ticket.Wrote() // somebody else accepted it
+		return nil
+	}
+	return err
+}
+
+// noTicket is held for a record that leaves nothing to do.
+type noTicket struct{}
+
+func (noTicket) Release() {}
+func (noTicket) Wrote()   {}
+func (noTicket) Finish()  {}
+
+func (s *Service) write(ctx context.Context, r Record, etag string) error {
+	if etag == "" {
+		return s.Store.Insert(ctx, r)
+	}
+	err := s.Store.Update(ctx, r, etag)
+	if sidecar.IsConflict(err) {
+		return fault.Wrap(err, fault.Unavailable, "unavailable", "The record changed meanwhile.")
+	}
+	return err
+}
+
+// list appends the deliveries to the user's list. A user who does not exist has none.
+func (s *Service) list(ctx context.Context, r *Record) error {
+	if r.Deliveries[0].Reason == ReasonUnknownUser {
+		return nil
+	}
+	entries := make([]string, len(r.Deliveries))
+	for i := range r.Deliveries {
+		entries[i] = EntryID(r.ID, r.Deliveries[i].Channel)
+	}
+	positions, err := s.Lists.Append(ctx, r.UserID, entries)
+	if err != nil {
+		return err
+	}
+	for i := range positions {
+		r.Deliveries[i].Seq = positions[i]
+	}
+	return nil
+}

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"sidecart.dev/kit/chassis"
+	"sidecart.dev/kit/config"
+	"sidecart.dev/notifications"
+	"sidecart.dev/notifications/dapr"
+)
+
+// Config is what the service reads from the environment.
+type Config struct {
+	chassis.Config
+
+	StateStore   string `env:"STATE_STORE"   envDefault:"notifications-store"` // state component
+	EmailBinding string `env:"EMAIL_BINDING" envDefault:"email"`               // SMTP binding component
+	SMSBinding   string `env:"SMS_BINDING"   envDefault:"sms"`                 // SMS binding component
+
+	// EmailConcurrency is the number of mails sent at once. More than 1 is safe only with the corrected SMTP binding of our sidecar build:
+	// the official one mixes up recipients.
+	EmailConcurrency int    `env:"EMAIL_CONCURRENCY" envDefault:"1"`
+	SMSConcurrency   int    `env:"SMS_CONCURRENCY"   envDefault:"4"`
+	SMSFormat        string `env:"SMS_FORMAT"        envDefault:"http"` // http or twilio
+	SMSFrom          string `env:"SMS_FROM"          envDefault:"Sidecart"`
+
+	TemplatesDir  string `env:"TEMPLATES_DIR"`                                     // files here replace built-in templates of the same path
+	PublicURL     string `env:"PUBLIC_URL"     envDefault:"http://127.0.0.1:8080"` // where links lead
+	ShopName      string `env:"SHOP_NAME"      envDefault:"Sidecart"`
+	DefaultLocale string `env:"DEFAULT_LOCALE" envDefault:"en"`
+	TimeZone      string `env:"TIME_ZONE"      envDefault:"UTC"` // of the dates in messages
+
+	SecurityPerHour int           `env:"FLOOD_SECURITY_PER_HOUR" envDefault:"20"`   // security mails per address; 0: no limit
+	OrdersPerHour   int           `env:"FLOOD_ORDERS_PER_HOUR"   envDefault:"3600"` // order and payment mails per address; 0: no limit
+	SMSPerHour      int           `env:"FLOOD_SMS_PER_HOUR"      envDefault:"200"`  // SMS messages per number; 0: no limit
+	GiveUp          time.Duration `env:"GIVE_UP_AFTER"           envDefault:"24h"`  // age at which a message still refused is failed
+	SendTimeout     time.Duration `env:"SEND_TIMEOUT"            envDefault:"30s"`  // bound of one attempt
+	ContactSlack    time.Duration `env:"CONTACT_SLACK"           envDefault:"0s"`   // how much older than the event a remembered contact may be
+}
+
+// Validate implements [config.Validator].
+func (c *Config) Validate() error {
+	var format, link error
+	if f := dapr.SMSFormat(c.SMSFormat); f != dapr.HTTPGateway && f != dapr.Twilio {
+		format = fmt.Errorf("SMS_FORMAT must be http or twilio, not %q", c.SMSFormat)
+	}
+	if u, err := url.Parse(c.PublicURL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		link = fmt.Errorf("PUBLIC_URL must be an http or https address, not %q", c.PublicURL)
+	}
+	return config.All(c.Config.Validate(), format, link,
+		config.Positive("EMAIL_CONCURRENCY", c.EmailConcurrency),
+		config.Positive("SMS_CONCURRENCY", c.SMSConcurrency),
+		config.Positive("GIVE_UP_AFTER", c.GiveUp),
+		config.Positive("SEND_TIMEOUT", c.SendTimeout))
+}
+
+// Instance names this process among its replicas: a successor at the same place takes over at once.
+func (c *Config) Instance() string {
+	host, err := os.Hostname()
+	if err != nil {
+		return ""
+	}
+	return net.JoinHostPort(host, strconv.Itoa(c.Port))
+}
+
+func (c *Config) domain(reg prometheus.Registerer) notifications.Config {
+	return notifications.Config{
+		Concurrency: map[notifications.Channel]int{notifications.Email: c.EmailConcurrency, notifications.SMS: c.SMSConcurrency},
+		Limits:      notifications.Limits{Security: c.SecurityPerHour, Orders: c.OrdersPerHour, SMS: c.SMSPerHour},
+		SendTimeout: c.SendTimeout, Claim: c.SendTimeout + 15*time.Second, GiveUp: c.GiveUp,
+		Metrics: notifications.NewMetrics(reg),
+	}
+}

@@ -1,0 +1,72 @@
+package dapr
+
+import (
+	"context"
+	"regexp"
+	"strings"
+
+	"sidecart.dev/kit/fault"
+	"sidecart.dev/kit/sidecar"
+	"sidecart.dev/notifications"
+)
+
+// EmailSender sends e-mail through an SMTP binding.
+//
+// The official bindings.smtp merges the metadata of a request into its own settings, and there they stay: an empty field
+// is filled from the previous mail, and mails sent at the same time mix. What makes it safe is that every call sets a recipient
+// and a subject that are not empty, that nobody ever sets a CC or BCC (an empty one does not clear an earlier one), that an
+// address is exactly one address, and that one call is under way at a time: concurrency above 1 needs the corrected binding of
+// deploy/local/sidecar. A recipient is bounded to one call even when a call is given up: the binding has composed the
+// mail before it talks to the server.
+type EmailSender struct {
+	binding sidecar.Binding
+	name    string
+}
+
+var _ notifications.Sender = (*EmailSender)(nil)
+
+// NewEmailSender makes a sender on the named binding component.
+func NewEmailSender(binding sidecar.Binding, name string) *EmailSender {
+	return &EmailSender{binding: binding, name: name}
+}
+
+// Send implements [notifications.Sender].
+func (s *EmailSender) Send(ctx context.Context, m notifications.Outgoing) error {
+	subject := notifications.OneLine(m.Subject)
+	if !notifications.ValidEmail(m.To) {
+		return fault.New(fault.Unprocessable, "bad_address", notifications.ReasonBadAddress)
+	}
+	if strings.TrimSpace(subject) == "" || m.HTML == "" {
+		return fault.New(fault.Internal, "internal", "A mail without a subject or a body is not sent.")
+	}
+	_, err := s.binding.Invoke(ctx, s.name, "create", []byte(m.HTML), map[string]string{
+		"emailTo":  m.To,
+		"emailCC":  "",
+		"emailBCC": "",
+		"subject":  subject,
+		// The official binding ignores these.
+		"messageId": m.ID,
+		"text":      m.Text,
+	})
+	return emailFault(err)
+}
+
+var (
+	// The corrected binding says so.
+	permanentFailure = regexp.MustCompile(`smtp binding: permanent failure`)
+	// The official binding only quotes the server, or the parser of addresses. A refused login (530, 534, 535, 538) is no
+	// fault of the recipient's, and an operator will mend it; the same goes for a server that refuses to talk (554, 521 while dialling).
+	refusedForGood = regexp.MustCompile(`gomail: could not send email \d+: (?:5\d\d\b|gomail: invalid address)`)
+	refusedLogin   = regexp.MustCompile(`could not send email \d+: 53[0458]\b`)
+)
+
+func emailFault(err error) error {
+	if err == nil {
+		return nil
+	}
+	text := err.Error()
+	if permanentFailure.MatchString(text) || refusedForGood.MatchString(text) && !refusedLogin.MatchString(text) {
+		return &fault.Error{Kind: fault.Unprocessable, Code: "rejected", Message: notifications.ReasonRejected, Err: err}
+	}
+	return fault.Wrap(err, fault.Unavailable, "unavailable", notifications.ReasonRetrying)
+}

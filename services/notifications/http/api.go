@@ -1,0 +1,100 @@
+// Package http is the API of notifications: the list customers read, and the questions other services ask.
+package http
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+
+	"github.com/gorilla/mux"
+
+	"sidecart.dev/kit/auth"
+	"sidecart.dev/kit/fault"
+	"sidecart.dev/kit/web"
+	"sidecart.dev/notifications"
+)
+
+// Deps is what the API needs. All are required.
+type Deps struct {
+	// Accepted returns which of the events are accepted.
+	Accepted func(ctx context.Context, eventIDs []string) ([]string, error)
+	// Delivered returns a page of what was sent to a user, newest first, and the next page's cursor, empty at the end.
+	Delivered func(ctx context.Context, userID, cursor string, limit int) ([]notifications.Delivered, string, error)
+	Verifier  *auth.Verifier
+	Services  *auth.ServiceKey
+}
+
+// Routes adds every route of the API. through answers only the own sidecar; it makes a router of its own at each call.
+func Routes(through func() *mux.Router, d Deps) {
+	own := through()
+	own.Use(d.Verifier.Require())
+	own.Handle("/api/v1/notifications", web.Handler(d.list)).Methods(http.MethodGet)
+
+	internal := through()
+	internal.Use(d.Services.RequireService("users", "orders", "payments"))
+	internal.Handle("/internal/notifications/accepted", web.Handler(d.accepted)).Methods(http.MethodPost)
+}
+
+const (
+	defaultLimit = 20
+	maxLimit     = 100
+	maxEventIDs  = 500
+	maxEventID   = 256
+)
+
+type page struct {
+	Items      []notifications.Delivered `json:"items"`
+	NextCursor *string                   `json:"next_cursor"`
+}
+
+func (d Deps) list(w http.ResponseWriter, r *http.Request) error {
+	limit, err := limitOf(r)
+	if err != nil {
+		return err
+	}
+	items, next, err := d.Delivered(r.Context(), auth.From(r.Context()).UserID, r.URL.Query().Get("cursor"), limit)
+	if err != nil {
+		return err
+	}
+	p := page{Items: items}
+	if p.Items == nil {
+		p.Items = []notifications.Delivered{}
+	}
+	if next != "" {
+		p.NextCursor = &next
+	}
+	return web.WriteJSON(w, http.StatusOK, p)
+}
+
+func limitOf(r *http.Request) (int, error) {
+	if !r.URL.Query().Has("limit") {
+		return defaultLimit, nil
+	}
+	n, err := strconv.Atoi(r.URL.Query().Get("limit"))
+	if err != nil || n < 1 || n > maxLimit {
+		return 0, fault.InvalidFields(fault.Field{Field: "limit", Message: "must be a whole number from 1 to " + strconv.Itoa(maxLimit)})
+	}
+	return n, nil
+}
+
+func (d Deps) accepted(w http.ResponseWriter, r *http.Request) error {
+	var in struct {
+		EventIDs []string `json:"event_ids"`
+	}
+	if err := web.Decode(r, &in); err != nil {
+		return err
+	}
+	if len(in.EventIDs) > maxEventIDs {
+		return fault.InvalidFields(fault.Field{Field: "event_ids", Message: "must not have more than " + strconv.Itoa(maxEventIDs) + " ids"})
+	}
+	for _, id := range in.EventIDs {
+		if id == "" || len(id) > maxEventID {
+			return fault.InvalidFields(fault.Field{Field: "event_ids", Message: "must have ids of 1 to " + strconv.Itoa(maxEventID) + " characters"})
+		}
+	}
+	accepted, err := d.Accepted(r.Context(), in.EventIDs)
+	if err != nil {
+		return err
+	}
+	return web.WriteJSON(w, http.StatusOK, map[string][]string{"accepted": accepted})
+}

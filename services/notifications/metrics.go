@@ -1,0 +1,99 @@
+package notifications
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"sidecart.dev/kit/fault"
+)
+
+// Metrics are the metrics of a service. A nil Metrics counts nothing. It is safe for concurrent use.
+type Metrics struct {
+	reg        prometheus.Registerer
+	deliveries *prometheus.CounterVec
+	attempts   *prometheus.CounterVec
+	age        *prometheus.HistogramVec
+}
+
+// NewMetrics registers the metrics.
+func NewMetrics(reg prometheus.Registerer) *Metrics {
+	m := &Metrics{
+		reg: reg,
+		deliveries: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "notifications_deliveries_total", Help: "Deliveries that reached a status, by channel, kind and status (queued, sent, failed, suppressed).",
+		}, []string{"channel", "kind", "status"}),
+		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "notifications_attempts_total", Help: "Attempts to hand a message to a provider, by channel and result (taken, refused, rejected).",
+		}, []string{"channel", "result"}),
+		age: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "notifications_delivery_age_seconds", Help: "Time from accepting an event to its message being taken by the provider.",
+			Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 5, 15, 60, 300, 900, 3600, 14400, 86400},
+		}, []string{"channel"}),
+	}
+	reg.MustRegister(m.deliveries, m.attempts, m.age)
+	return m
+}
+
+func (m *Metrics) observe(lanes map[Channel]*lane) {
+	if m == nil {
+		return
+	}
+	for c, l := range lanes {
+		gauge := func(name, help string, value func() float64) {
+			m.reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+				Name: name, Help: help, ConstLabels: prometheus.Labels{"channel": string(c)},
+			}, value))
+		}
+		gauge("notifications_lane_waiting", "Deliveries in this process's lane, those being sent included.", func() float64 {
+			n, _, _ := l.state()
+			return float64(n)
+		})
+		gauge("notifications_lane_oldest_seconds", "How long the delivery at the head of the lane has waited.", func() float64 {
+			_, oldest, _ := l.state()
+			if oldest.IsZero() {
+				return 0
+			}
+			return time.Since(oldest).Seconds()
+		})
+		gauge("notifications_lane_open", "1 while the provider fails and one message at a time is tried.", func() float64 {
+			if _, _, open := l.state(); open {
+				return 1
+			}
+			return 0
+		})
+	}
+}
+
+func (m *Metrics) accepted(r Record) {
+	if m == nil {
+		return
+	}
+	for _, d := range r.Deliveries {
+		m.deliveries.WithLabelValues(string(d.Channel), string(r.Kind), string(d.Status)).Inc()
+	}
+}
+
+func (m *Metrics) attempted(c Channel, err error) {
+	if m == nil {
+		return
+	}
+	result := "taken"
+	if err != nil {
+		result = "rejected"
+		if fault.KindOf(err).Transient() {
+			result = "refused"
+		}
+	}
+	m.attempts.WithLabelValues(string(c), result).Inc()
+}
+
+func (m *Metrics) ended(r Record, d Delivery) {
+	if m == nil || d.Status == Queued {
+		return
+	}
+	m.deliveries.WithLabelValues(string(d.Channel), string(r.Kind), string(d.Status)).Inc()
+	if d.Status == Sent {
+		m.age.WithLabelValues(string(d.Channel)).Observe(d.SentAt.Sub(r.CreatedAt).Seconds())
+	}
+}

@@ -1,0 +1,159 @@
+package notifications
+
+import (
+	"crypto/sha256"
+	"encoding/base32"
+	"strings"
+	"time"
+)
+
+// Channel is a way to reach a customer.
+type Channel string
+
+// The channels.
+const (
+	Email Channel = "email"
+	SMS   Channel = "sms"
+)
+
+// Channels returns every channel.
+func Channels() []Channel { return []Channel{Email, SMS} }
+
+// Status is where a delivery stands. It goes from queued to one of the others, once.
+type Status string
+
+// The statuses.
+const (
+	Queued     Status = "queued"
+	Sent       Status = "sent"       // the provider took it
+	Failed     Status = "failed"     // the provider will never take it, or it came too late to be of use
+	Suppressed Status = "suppressed" // it was not to be sent
+)
+
+// Delivery is one message to one recipient by one channel.
+type Delivery struct {
+	ID          string    `json:"id"`
+	Channel     Channel   `json:"channel"`
+	Status      Status    `json:"status"`
+	Recipient   string    `json:"recipient,omitempty"` // address or number; erased with the user
+	Subject     string    `json:"subject,omitempty"`   // what it says in one line; erased with the user
+	Reason      string    `json:"reason,omitempty"`    // why it failed, was suppressed or waits
+	Seq         uint64    `json:"seq,omitempty"`       // its position in the user's list; 0: not listed
+	Attempts    int       `json:"attempts,omitempty"`
+	LastAttempt time.Time `json:"last_attempt,omitzero"`
+	NextAttempt time.Time `json:"next_attempt,omitzero"` // not before this
+	Claimed     time.Time `json:"claimed,omitzero"`      // until then, another process may be sending it
+	SentAt      time.Time `json:"sent_at,omitzero"`
+}
+
+// Content is what a message is rendered from. It is frozen when the event is accepted, so that every attempt sends the same.
+type Content struct {
+	Name      string    `json:"name,omitempty"`
+	Locale    string    `json:"locale"`
+	Facts     Facts     `json:"facts"`
+	TokenKind TokenKind `json:"token_kind,omitempty"`
+	Token     string    `json:"token,omitempty"`
+	Expires   time.Time `json:"expires,omitzero"` // the token's end; a message that comes later is of no use
+}
+
+// Record is what is kept of one event: the deliveries it led to, which may be none that was sent.
+// That it exists means that the event was accepted.
+type Record struct {
+	ID         string     `json:"id"`
+	EventID    string     `json:"event_id"`
+	EventType  string     `json:"event_type"`
+	Kind       Kind       `json:"kind"`
+	UserID     string     `json:"user_id"`
+	OrderID    string     `json:"order_id,omitempty"`
+	CreatedAt  time.Time  `json:"created_at"`
+	Deliveries []Delivery `json:"deliveries"`
+	// Content is dropped as soon as no delivery needs it: nothing that was mailed, a token least of all, is kept.
+	Content *Content  `json:"content,omitempty"`
+	Erased  time.Time `json:"erased,omitzero"` // when what names the user was erased
+}
+
+// RecordID returns the id of the record of an event.
+func RecordID(eventID string) string { return digest(eventID) }
+
+// DeliveryID returns the id of the delivery of an event by a channel.
+func DeliveryID(eventID string, c Channel) string { return "ntf_" + digest(eventID+"|"+string(c)) }
+
+var lowerBase32 = base32.StdEncoding.WithPadding(base32.NoPadding)
+
+func digest(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return strings.ToLower(lowerBase32.EncodeToString(sum[:]))[:26]
+}
+
+// EntryID returns the id under which a delivery stands in its user's list.
+func EntryID(recordID string, c Channel) string { return recordID + "/" + string(c) }
+
+// ParseEntryID is the reverse of [EntryID].
+func ParseEntryID(entry string) (recordID string, c Channel) {
+	recordID, channel, _ := strings.Cut(entry, "/")
+	return recordID, Channel(channel)
+}
+
+// Delivery returns the delivery by that channel, for the caller to change, or nil.
+func (r *Record) Delivery(c Channel) *Delivery {
+	for i := range r.Deliveries {
+		if r.Deliveries[i].Channel == c {
+			return &r.Deliveries[i]
+		}
+	}
+	return nil
+}
+
+// Settled reports whether every delivery came to an end.
+func (r *Record) Settled() bool {
+	for i := range r.Deliveries {
+		if r.Deliveries[i].Status == Queued {
+			return false
+		}
+	}
+	return true
+}
+
+// end brings a queued delivery to its end. The content goes with the last one.
+func (r *Record) end(d *Delivery, s Status, reason string, now time.Time) {
+	d.Status, d.Reason, d.Claimed, d.NextAttempt = s, reason, time.Time{}, time.Time{}
+	if s == Sent {
+		d.SentAt = now
+	}
+	if r.Settled() {
+		r.Content = nil
+	}
+}
+
+// Erase removes what names the user and keeps what is counted. A delivery that is still waiting is suppressed.
+// It reports whether there was anything to do.
+func (r *Record) Erase(now time.Time) bool {
+	if !r.Erased.IsZero() {
+		return false
+	}
+	for i := range r.Deliveries {
+		d := &r.Deliveries[i]
+		if d.Status == Queued {
+			d.Status, d.Reason = Suppressed, ReasonDeleted
+		}
+		d.Recipient, d.Subject = "", ""
+	}
+	r.Content, r.Erased = nil, now
+	return true
+}
+
+// Reasons a customer may read.
+const (
+	ReasonPreference  = "Switched off in the contact preferences."
+	ReasonUnverified  = "The e-mail address is not verified."
+	ReasonUnknownUser = "The account does not exist."
+	ReasonNoPhone     = "The account has no phone number."
+	ReasonBadAddress  = "The address cannot be used."
+	ReasonFlood       = "Too many messages to this recipient in a short time."
+	ReasonDeleted     = "The account was deleted."
+	ReasonStale       = "No longer needed."
+	ReasonExpired     = "The link expired before the message could be delivered."
+	ReasonGaveUp      = "The provider did not take the message for too long."
+	ReasonRejected    = "The provider rejected the message."
+	ReasonRetrying    = "The provider does not take messages at present; it will be tried again."
+)
