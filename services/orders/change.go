@@ -2,6 +2,7 @@ package orders
 
 import (
 	"context"
+	"slices"
 
 	"sidecart.dev/kit/fault"
 	"sidecart.dev/kit/sidecar"
@@ -26,6 +27,7 @@ func (s *Service) List(ctx context.Context, q Query) (Page, error) {
 
 // Lookup returns those of the orders that exist.
 func (s *Service) Lookup(ctx context.Context, ids []string) ([]Order, error) {
+	ids = slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return !ValidID(id) })
 	found, err := s.deps.Repository.LoadAll(ctx, ids)
 	if err != nil {
 		return nil, err

@@ -118,7 +118,7 @@ func (o Order) Apply(c Change) (Order, Verdict) {
 	for i, status := range r.to {
 		next.status, changed = status, true
 		reason := ""
-		if i == len(r.to)-1 {
+		if i == len(r.to)-1 && c.Trigger != PaymentPartlyRefunded { // which is noted by itself
 			reason = c.Reason
 		}
 		next.note(status, reason)

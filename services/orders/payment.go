@@ -1,17 +1,14 @@
 package orders
 
-import (
-	"time"
-)
+import "time"
 
 // Payment is what payments knows about an order's payment.
 type Payment struct {
-	OrderID   string
-	PaymentID string
-	Status    PaymentStatus
-	Refunded  int64  // minor units given back so far
-	Code      string // why it was declined
-	Reason    string // why it was last refunded
+	OrderID     string
+	PaymentID   string
+	Status      PaymentStatus
+	Refunded    int64  // minor units given back so far
+	DeclineCode string // why it was declined
 }
 
 // PaymentStatus is where a payment stands.
@@ -35,13 +32,13 @@ func (p Payment) Change(at time.Time) (Change, bool) {
 	case PaymentCaptured:
 		c.Trigger = PaymentConfirmed
 	case PaymentIsDeclined:
-		c.Trigger, c.Reason = PaymentDeclined, p.Code
+		c.Trigger, c.Reason = PaymentDeclined, p.DeclineCode
 	case PaymentIsVoided:
 		c.Trigger = PaymentVoided
 	case PaymentPartly:
 		c.Trigger, c.Refunded = PaymentPartlyRefunded, p.Refunded
 	case PaymentGivenBack:
-		c.Trigger, c.Refunded, c.Reason = PaymentRefunded, p.Refunded, p.Reason
+		c.Trigger, c.Refunded = PaymentRefunded, p.Refunded
 	default:
 		return c, false
 	}

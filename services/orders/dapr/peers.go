@@ -38,14 +38,11 @@ type payments struct{ caller sidecar.Caller }
 func (p payments) Lookup(ctx context.Context, orderIDs []string) (map[string]orders.Payment, error) {
 	var answer struct {
 		Payments []struct {
-			OrderID   string      `json:"order_id"`
-			PaymentID string      `json:"payment_id"`
-			Status    string      `json:"status"`
-			Refunded  money.Money `json:"refunded_amount"`
-			Decline   struct {
-				Code string `json:"code"`
-			} `json:"decline"`
-			Code string `json:"code"`
+			OrderID     string               `json:"order_id"`
+			PaymentID   string               `json:"payment_id"`
+			Status      orders.PaymentStatus `json:"status"`
+			Refunded    money.Money          `json:"refunded_amount"`
+			DeclineCode string               `json:"decline_code"`
 		} `json:"payments"`
 	}
 	in := map[string][]string{"order_ids": orderIDs}
@@ -54,12 +51,8 @@ func (p payments) Lookup(ctx context.Context, orderIDs []string) (map[string]ord
 	}
 	known := make(map[string]orders.Payment, len(answer.Payments))
 	for _, a := range answer.Payments {
-		code := a.Code
-		if code == "" {
-			code = a.Decline.Code
-		}
 		known[a.OrderID] = orders.Payment{
-			OrderID: a.OrderID, PaymentID: a.PaymentID, Status: orders.PaymentStatus(a.Status), Refunded: a.Refunded.Amount, Code: code,
+			OrderID: a.OrderID, PaymentID: a.PaymentID, Status: a.Status, Refunded: a.Refunded.Amount, DeclineCode: a.DeclineCode,
 		}
 	}
 	return known, nil

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"sidecart.dev/kit/fault"
+	"sidecart.dev/kit/money"
 	"sidecart.dev/kit/web"
 	"sidecart.dev/orders"
 )
@@ -18,6 +19,7 @@ type found struct {
 	UserID     string            `json:"user_id"`
 	Status     orders.Status     `json:"status"`
 	Settlement orders.Settlement `json:"settlement"`
+	Refunded   money.Money       `json:"refunded_amount"` // as far as payments has told
 	Version    int64             `json:"version"`
 }
 
@@ -40,7 +42,7 @@ func (a *api) lookup(w http.ResponseWriter, r *http.Request) error {
 		Orders []found `json:"orders"`
 	}{Orders: make([]found, len(known))}
 	for i, o := range known {
-		answer.Orders[i] = found{OrderID: o.ID(), UserID: o.UserID(), Status: o.Status(), Settlement: o.Settlement(), Version: o.Version()}
+		answer.Orders[i] = found{OrderID: o.ID(), UserID: o.UserID(), Status: o.Status(), Settlement: o.Settlement(), Refunded: o.RefundedAmount(), Version: o.Version()}
 	}
 	return web.WriteJSON(w, http.StatusOK, answer)
 }
