@@ -1,0 +1,34 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"sidecart.dev/kit/chassis"
+	"sidecart.dev/kit/config"
+)
+
+// settings is what payments reads from the environment.
+type settings struct {
+	chassis.Config
+	StateStore      string        `env:"STATE_STORE"      envDefault:"payments-store"` // state component
+	PubSub          string        `env:"PUBSUB"           envDefault:"bus"`            // pub/sub component
+	Provider        string        `env:"PAYMENT_PROVIDER" envDefault:"simulated"`      // simulated or stripe
+	ProviderTimeout time.Duration `env:"PROVIDER_TIMEOUT" envDefault:"10s"`            // bound of one call to the provider
+	SlowDelay       time.Duration `env:"SIMULATED_SLOW"   envDefault:"2500ms"`         // how long tok_slow takes
+	StripeEndpoint  string        `env:"STRIPE_ENDPOINT"  envDefault:"stripe"`         // HTTPEndpoint of the Stripe-compatible API
+	MaxCharges      int           `env:"MAX_CHARGES"      envDefault:"1024"`           // payments driven at the same time
+	Instance        string        `env:"INSTANCE"`                                     // names this replica across restarts; optional
+}
+
+// Validate implements [config.Validator].
+func (s *settings) Validate() error {
+	var provider error
+	if s.Provider != "simulated" && s.Provider != "stripe" {
+		provider = fmt.Errorf("PAYMENT_PROVIDER must be simulated or stripe, not %q", s.Provider)
+	}
+	return config.All(s.Config.Validate(), provider,
+		config.Positive("PROVIDER_TIMEOUT", s.ProviderTimeout),
+		config.Positive("SIMULATED_SLOW", s.SlowDelay),
+		config.Positive("MAX_CHARGES", s.MaxCharges))
+}

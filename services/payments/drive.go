@@ -1,0 +1,264 @@
+package payments
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"sidecart.dev/kit/fault"
+)
+
+// handOver lets the runner drive a payment on and tell what became of it; the ticket is given back then. Whatever the runner does not
+// take, or does not finish, the settler finds in the journal.
+//
+// since is the version up to which everything has been told.
+func (s *Service) handOver(ctx context.Context, p Payment, since int64, ticket Ticket) {
+	taken := s.Runner.Go(ctx, p.ID, func(ctx context.Context) {
+		_, err := s.DriveAndTell(ctx, p, since)
+		s.giveBack(ctx, ticket, p.ID, err)
+	})
+	if !taken {
+		ticket.Wrote()
+	}
+}
+
+func (s *Service) giveBack(ctx context.Context, ticket Ticket, id string, err error) {
+	if err == nil {
+		ticket.Wrote()
+		return
+	}
+	ticket.Release()
+	level := s.Log.WarnContext
+	if fault.KindOf(err).Transient() {
+		level = s.Log.InfoContext
+	}
+	level(ctx, "payment is left to the settler", "payment_id", id, "error", err.Error())
+}
+
+// DriveAndTell drives a payment on (see [Service.Drive]) and publishes what has happened to it after version since.
+func (s *Service) DriveAndTell(ctx context.Context, p Payment, since int64) (Payment, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.DriveTimeout)
+	defer cancel()
+	driven, err := s.Drive(ctx, p)
+	if driven.Exists() {
+		err = errors.Join(err, s.tell(ctx, driven, since))
+	}
+	return driven, err
+}
+
+// tell publishes the events of a payment that are younger than version since.
+func (s *Service) tell(ctx context.Context, p Payment, since int64) error {
+	news, err := p.Events(since)
+	if err != nil {
+		return err
+	}
+	if len(news) == 0 {
+		return nil
+	}
+	return s.Bus.Announce(ctx, news)
+}
+
+// maxSteps bounds one drive. A charge, a cancellation and a refund are three; conflicts add some.
+const maxSteps = 2*MaxRefunds + 8
+
+// Drive takes step after step until nothing is left to do for the payment, and returns it as it then is. It may begin at an outdated
+// copy, stop anywhere and be repeated, also at the same time by other processes: what was done is never done again, because every call
+// to the provider has a key that is derived from the payment, and every write depends on the ETag.
+//
+// Errors are transient: the outcome of the last step is unknown. The payment returned with one is the last that was read.
+func (s *Service) Drive(ctx context.Context, p Payment) (Payment, error) {
+	for range maxSteps {
+		var next Payment
+		var err error
+		step, refund := p.Next()
+		switch step {
+		case StepNone:
+			return p, nil
+		case StepCharge:
+			next, err = s.charge(ctx, p)
+		case StepVoid:
+			next, err = s.void(ctx, p)
+		case StepRefund:
+			next, err = s.refund(ctx, p, *refund)
+			if r, ok := next.Refund(refund.ID); err == nil && ok && r.Status == RefundRefused {
+				return next, nil // no use in trying again at once; a cancelled payment stays in the journal
+			}
+		case StepRefundOfRest:
+			next, err = s.update(ctx, Record{}, p.ID, func(p *Payment) error {
+				if step, _ := p.Next(); step != StepRefundOfRest {
+					return errUnchanged
+				}
+				return p.AcceptRest(s.now())
+			})
+		}
+		if err != nil {
+			return p, err
+		}
+		p = next
+	}
+	return p, busy()
+}
+
+// charge authorises, looks whether the order was cancelled meanwhile, captures and records. The place in the index is taken
+// before the capture, so that no captured payment can be missing from the report.
+func (s *Service) charge(ctx context.Context, p Payment) (Payment, error) {
+	result, err := ask(ctx, s, "authorize", func(ctx context.Context) (Result, error) { return s.Provider.Authorize(ctx, p.charge()) })
+	if err != nil {
+		return p, err
+	}
+	rec, seq, err := s.readAndAppend(ctx, p.ID)
+	if err != nil {
+		return p, err
+	}
+	if step, _ := rec.Next(); step != StepCharge {
+		return rec.Payment, nil
+	}
+	if result.State == ChargeAuthorized {
+		charge := p.charge()
+		charge.ChargeID = result.ChargeID
+		result, err = ask(ctx, s, "capture", func(ctx context.Context) (Result, error) { return s.Provider.Capture(ctx, charge) })
+		if err != nil {
+			return p, err
+		}
+	}
+	return s.decide(ctx, rec, result, seq)
+}
+
+// void makes sure that nothing is captured, or learns that it was.
+func (s *Service) void(ctx context.Context, p Payment) (Payment, error) {
+	result, err := ask(ctx, s, "void", func(ctx context.Context) (Result, error) { return s.Provider.Void(ctx, p.charge()) })
+	if err != nil {
+		return p, err
+	}
+	rec, seq, err := s.readAndAppend(ctx, p.ID)
+	if err != nil {
+		return p, err
+	}
+	return s.decide(ctx, rec, result, seq)
+}
+
+// readAndAppend reads the payment and takes its place in the index, at the same time.
+func (s *Service) readAndAppend(ctx context.Context, id string) (Record, uint64, error) {
+	type appended struct {
+		seq uint64
+		err error
+	}
+	done := make(chan appended, 1)
+	go func() {
+		seq, err := s.Index.Append(ctx, id)
+		done <- appended{seq, err}
+	}()
+	rec, err := s.Store.Get(ctx, id)
+	place := <-done
+	return rec, place.seq, errors.Join(err, place.err)
+}
+
+func (s *Service) decide(ctx context.Context, rec Record, result Result, seq uint64) (Payment, error) {
+	if result.State == ChargeAuthorized || result.State == ChargeUnknown {
+		return rec.Payment, fault.Newf(fault.Unavailable, "unavailable", "The payment provider answered %q, which decides nothing.", result.State)
+	}
+	return s.update(ctx, rec, rec.ID, func(p *Payment) error {
+		if p.Status != Pending {
+			return errUnchanged
+		}
+		if err := p.Decide(result, s.now()); err != nil {
+			return err
+		}
+		p.ListSeq = seq
+		if step, _ := p.Next(); step == StepRefundOfRest {
+			return p.AcceptRest(s.now())
+		}
+		return nil
+	})
+}
+
+// refund lets the provider give money back and records it.
+func (s *Service) refund(ctx context.Context, p Payment, r Refund) (Payment, error) {
+	ok, err := ask(ctx, s, "refund", func(ctx context.Context) (bool, error) {
+		return s.Provider.Refund(ctx, RefundOrder{
+			Key: r.ID, ChargeKey: p.ID, ChargeID: p.ChargeID, Amount: r.Amount, CreatedAt: r.CreatedAt,
+		})
+	})
+	if err != nil {
+		return p, err
+	}
+	return s.update(ctx, Record{}, p.ID, func(p *Payment) error {
+		if r, found := p.Refund(r.ID); !found || r.Status != RefundPending {
+			return errUnchanged
+		}
+		return p.SettleRefund(r.ID, ok, s.now())
+	})
+}
+
+var errUnchanged = errors.New("nothing to change")
+
+// update changes what was read, or reads it if rec has no ETag, and starts over when somebody was faster. It is for steps of driving alone:
+// f must change only payments that have unfinished business, whose intent is therefore in the journal already (rule 2 of the
+// package documentation).
+func (s *Service) update(ctx context.Context, rec Record, id string, f func(*Payment) error) (Payment, error) {
+	for range maxTries {
+		if rec.ETag == "" {
+			var err error
+			if rec, err = s.Store.Get(ctx, id); err != nil {
+				return Payment{}, err
+			}
+		}
+		err := f(&rec.Payment)
+		if errors.Is(err, errUnchanged) {
+			return rec.Payment, nil
+		}
+		if err != nil {
+			return Payment{}, err
+		}
+		err = s.Store.Write(ctx, rec.Payment, rec.ETag)
+		if !errors.Is(err, ErrConflict) {
+			return rec.Payment, err
+		}
+		rec = Record{}
+	}
+	return Payment{}, busy()
+}
+
+// quickTries is how often a call to the provider is made before it is left to the settler, and firstPause the first pause between
+// them, which doubles.
+const (
+	quickTries = 4
+	firstPause = 100 * time.Millisecond
+)
+
+// ask calls the provider, and asks again with the same key while the outcome is unknown.
+func ask[T any](ctx context.Context, s *Service, operation string, call func(context.Context) (T, error)) (answer T, err error) {
+	for try := range quickTries {
+		if try > 0 {
+			if s.Wait(ctx, firstPause<<(try-1)) != nil {
+				break
+			}
+		}
+		answer, err = askOnce(ctx, s, operation, call)
+		if err == nil || ctx.Err() != nil {
+			break
+		}
+	}
+	if err != nil {
+		return answer, fmt.Errorf("provider: %s: %w", operation, err)
+	}
+	return answer, nil
+}
+
+func askOnce[T any](ctx context.Context, s *Service, operation string, call func(context.Context) (T, error)) (T, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.ProviderTimeout)
+	defer cancel()
+	start := time.Now()
+	answer, err := call(ctx)
+	outcome := "answered"
+	if err != nil {
+		outcome = "unknown"
+	}
+	s.Seen(operation, outcome, time.Since(start))
+	return answer, err
+}
+
+func (p *Payment) charge() Charge {
+	return Charge{Key: p.ID, OrderID: p.OrderID, Amount: p.Amount, Method: p.Method, CreatedAt: p.CreatedAt}
+}

@@ -1,0 +1,132 @@
+package payments
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"time"
+
+	"sidecart.dev/kit/fault"
+	"sidecart.dev/kit/journal"
+)
+
+// ErasedMethod stands where a payment method was. A token leads to a card only together with the provider's secret key, but it belongs to
+// a person, and once the charge is decided nothing needs it: refunds name the charge.
+const ErasedMethod = "tok_erased"
+
+const erasurePrefix = "erase:"
+
+// UserDeleted takes the erasure of a deleted user's payment methods on. Payments themselves are financial records and stay; all they
+// still say of the person is an id that no longer leads anywhere. It returns nil once the intent is durable.
+func (s *Service) UserDeleted(ctx context.Context, userID string) error {
+	if !userPattern.MatchString(userID) {
+		return fault.InvalidFields(fault.Field{Field: "user_id", Message: "must be a user id"})
+	}
+	ticket, err := s.Intents.Begin(ctx, erasurePrefix+userID)
+	if err != nil {
+		return err
+	}
+	ticket.Wrote()
+	return nil
+}
+
+// erasures are what this process knows of the erasures in its journal; a process that knows nothing begins again.
+type erasures struct {
+	mu     sync.Mutex
+	wanted map[string]bool      // users to look for in the next sweep
+	swept  map[string]time.Time // when the last complete sweep for a user began
+}
+
+func newErasures() *erasures {
+	return &erasures{wanted: map[string]bool{}, swept: map[string]time.Time{}}
+}
+
+// settleErasures starts a sweep for all users that need one, and returns the entries that are finished: those whose window, in which
+// charges under way are decided, was over when their last sweep began. There is no list of a user's payments, as it would cost every
+// payment a write; instead one sweep over all payments serves all users deleted in the meantime.
+func (s *Service) settleErasures(ctx context.Context, entries []journal.Entry) (finished []string) {
+	if len(entries) == 0 {
+		return nil
+	}
+	for _, e := range entries {
+		user := strings.TrimPrefix(e.ID, erasurePrefix)
+		if s.erasures.want(user, e.Since.Add(s.ErasureWindow), s.now()) {
+			finished = append(finished, e.ID)
+		}
+	}
+	s.Runner.Go(ctx, erasurePrefix, s.sweep)
+	return finished
+}
+
+// want asks for a sweep if there was none or a last one is due, and reports whether that has been done.
+func (e *erasures) want(user string, windowEnds, now time.Time) (finished bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	swept, ok := e.swept[user]
+	if ok && swept.After(windowEnds) {
+		delete(e.swept, user)
+		return true
+	}
+	if !ok || now.After(windowEnds) {
+		e.wanted[user] = true
+	}
+	return false
+}
+
+func (s *Service) sweep(ctx context.Context) {
+	users, began := s.erasures.take(), s.now()
+	if len(users) == 0 {
+		return
+	}
+	err := s.eachPage(ctx, func(ctx context.Context, payments []Record) error {
+		for _, rec := range payments {
+			if users[rec.UserID] {
+				if err := s.erase(ctx, rec); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		s.Log.WarnContext(ctx, "erasure of payment methods is not complete and will be repeated", "error", err.Error())
+		return
+	}
+	s.erasures.done(users, began)
+}
+
+// erase overwrites the method of a decided payment. Should somebody be faster, the payment is read again.
+func (s *Service) erase(ctx context.Context, rec Record) error {
+	for range maxTries {
+		if rec.Status == Pending || rec.Method == ErasedMethod {
+			return nil
+		}
+		rec.touch(rec.Status, s.now())
+		rec.Method = ErasedMethod
+		err := s.Store.Write(ctx, rec.Payment, rec.ETag)
+		if !errors.Is(err, ErrConflict) {
+			return err
+		}
+		if rec, err = s.Store.Get(ctx, rec.ID); err != nil {
+			return err
+		}
+	}
+	return busy()
+}
+
+func (e *erasures) take() map[string]bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	users := e.wanted
+	e.wanted = map[string]bool{}
+	return users
+}
+
+func (e *erasures) done(users map[string]bool, began time.Time) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for user := range users {
+		e.swept[user] = began
+	}
+}

@@ -1,0 +1,183 @@
+package payments
+
+import (
+	"crypto/sha256"
+	"encoding/base32"
+	"regexp"
+	"strings"
+	"time"
+
+	"sidecart.dev/kit/money"
+)
+
+// Item is a line of the order, kept for the receipt.
+type Item struct {
+	ProductID string      `json:"product_id"`
+	Name      string      `json:"name"`
+	Quantity  int         `json:"quantity"`
+	UnitPrice money.Money `json:"unit_price"`
+}
+
+// Cancellation says that the order was cancelled.
+type Cancellation struct {
+	Reason string    `json:"reason"`
+	At     time.Time `json:"at"`
+}
+
+// Decline is why the provider refused.
+type Decline struct {
+	Code   string `json:"code"`   // card_declined, insufficient_funds, invalid_payment_method, …
+	Reason string `json:"reason"` // for the customer
+}
+
+// Payment is everything about the money of one order: the aggregate, stored as one document. Its ledger entries stand
+// inside it, so that one write moves both. A Payment is a plain value, not safe for concurrent use; change it only by its methods.
+type Payment struct {
+	ID           string        `json:"id"`
+	OrderID      string        `json:"order_id"`
+	UserID       string        `json:"user_id"`
+	Status       Status        `json:"status"`
+	Amount       money.Money   `json:"amount"`
+	Method       string        `json:"payment_method"` // the provider's token
+	Items        []Item        `json:"items,omitempty"`
+	Version      int64         `json:"version"` // rises by one with each change
+	CreatedAt    time.Time     `json:"created_at"`
+	UpdatedAt    time.Time     `json:"updated_at"`
+	Cancellation *Cancellation `json:"cancellation,omitempty"`
+	ChargeID     string        `json:"charge_id,omitempty"`  // the provider's name for the charge
+	DecidedAt    time.Time     `json:"decided_at,omitzero"`  // when it was captured, declined or voided
+	DecidedIn    int64         `json:"decided_in,omitempty"` // the version in which it was
+	Decline      *Decline      `json:"decline,omitempty"`
+	Refunds      []Refund      `json:"refunds,omitempty"`
+	Entries      []Entry       `json:"entries,omitempty"`
+	ListSeq      uint64        `json:"list_seq,omitempty"` // its position in the list of all payments, from DecidedIn on
+}
+
+// IDOf returns the id of the payment of an order. The same order always has the same payment.
+func IDOf(orderID string) string { return deriveID("pay_", orderID) }
+
+var (
+	idEncoding = base32.StdEncoding.WithPadding(base32.NoPadding)
+	idPattern  = regexp.MustCompile(`^pay_[0-9a-z-]{1,36}$`)
+)
+
+func deriveID(prefix, from string) string {
+	sum := sha256.Sum256([]byte(from))
+	return prefix + strings.ToLower(idEncoding.EncodeToString(sum[:]))[:26]
+}
+
+// ValidID reports whether the string has the form of a payment id.
+func ValidID(id string) bool { return idPattern.MatchString(id) }
+
+// Order is what payments has to know about an order that was placed or cancelled.
+type Order struct {
+	ID     string
+	UserID string
+	Amount money.Money
+	Method string
+	Items  []Item // empty if the order was cancelled before anything else was heard of it
+}
+
+// Exists reports whether there is a payment at all.
+func (p *Payment) Exists() bool { return p.Status != Absent }
+
+// Place makes the pending payment of an order, or leaves an existing one as it is. It reports whether anything changed.
+func (p *Payment) Place(o Order, now time.Time) (bool, error) {
+	next, err := p.Status.After(OrderPlaced)
+	if err != nil || p.Exists() {
+		return false, err
+	}
+	*p = newPayment(o, next, now)
+	return true, nil
+}
+
+// Cancel says that the order was cancelled. It reports whether anything changed. What has to happen then is up to [Payment.Next].
+func (p *Payment) Cancel(o Order, c Cancellation, now time.Time) (bool, error) {
+	next, err := p.Status.After(OrderCancelled)
+	if err != nil {
+		return false, err
+	}
+	if !p.Exists() {
+		*p = newPayment(o, next, now)
+		p.Cancellation, p.DecidedAt, p.DecidedIn = &c, now, p.Version
+		return true, nil
+	}
+	if p.Status.Terminal() || p.Cancellation != nil {
+		return false, nil
+	}
+	p.touch(next, now)
+	p.Cancellation = &c
+	return true, nil
+}
+
+func newPayment(o Order, status Status, now time.Time) Payment {
+	return Payment{
+		ID: IDOf(o.ID), OrderID: o.ID, UserID: o.UserID, Status: status, Amount: o.Amount, Method: o.Method,
+		Items: o.Items, Version: 1, CreatedAt: now, UpdatedAt: now,
+	}
+}
+
+func (p *Payment) touch(status Status, now time.Time) {
+	p.Status, p.UpdatedAt = status, now
+	p.Version++
+}
+
+// Decide records what the provider did with the charge. The result must be final. A capture enters the ledger.
+func (p *Payment) Decide(r Result, now time.Time) error {
+	var in Input
+	switch {
+	case r.State == ChargeCaptured:
+		in = ProviderCaptured
+	case r.State == ChargeDeclined && p.Cancellation == nil:
+		in = ProviderDeclined
+	default: // voided, or declined after the order was cancelled: nothing was taken, and nobody needs to hear of a decline
+		in = ProviderVoided
+	}
+	next, err := p.Status.After(in)
+	if err != nil {
+		return err
+	}
+	p.touch(next, now)
+	p.ChargeID, p.DecidedAt, p.DecidedIn = r.ChargeID, now, p.Version
+	switch next {
+	case Captured:
+		return p.post(EntryCapture, r.ChargeID, now, p.Amount, ProviderClearing, Revenue)
+	case Declined:
+		p.Decline = &Decline{Code: r.DeclineCode, Reason: r.DeclineReason}
+	}
+	return nil
+}
+
+// Step is what has to be done next for a payment.
+type Step int
+
+// The steps.
+const (
+	StepNone         Step = iota // nothing: only telling what is so is left
+	StepCharge                   // authorise and capture
+	StepVoid                     // make sure that nothing is captured, or learn that it was
+	StepRefund                   // carry out a pending refund
+	StepRefundOfRest             // the order is cancelled: accept a refund of what is left
+)
+
+// Next returns what has to be done next, and for StepRefund the refund to carry out. It is decided by the document alone, so any
+// process can carry on where another one stopped.
+func (p *Payment) Next() (Step, *Refund) {
+	switch p.Status {
+	case Pending:
+		if p.Cancellation != nil {
+			return StepVoid, nil
+		}
+		return StepCharge, nil
+	case Captured, PartiallyRefunded:
+		for i := range p.Refunds {
+			if p.Refunds[i].Status == RefundPending {
+				return StepRefund, &p.Refunds[i]
+			}
+		}
+		if p.Cancellation != nil && p.Refundable().Amount > 0 && len(p.Refunds) < 2*MaxRefunds {
+			return StepRefundOfRest, nil
+		}
+	}
+	return StepNone, nil
+}

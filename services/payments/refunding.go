@@ -1,0 +1,89 @@
+package payments
+
+import (
+	"context"
+	"time"
+
+	"sidecart.dev/kit/fault"
+)
+
+// Refund gives a part or all of a captured payment back, once per idempotency key. It waits a while for the provider; a refund that is
+// still pending then is carried out all the same. replayed says that the key had been used for the same request before.
+//
+// Errors: NotFound; Conflict if the payment was not captured; Unprocessable for an amount beyond what is left, another currency, or a key
+// used for another request; transient ones, after which the same request may be made again with the same key.
+func (s *Service) Refund(ctx context.Context, paymentID string, req RefundRequest) (refund Refund, replayed bool, err error) {
+	if !ValidID(paymentID) {
+		return Refund{}, false, notFound()
+	}
+	done := make(chan struct{})
+	accept := func(p *Payment) (bool, error) {
+		if !p.Exists() {
+			return false, notFound()
+		}
+		var added bool
+		refund, added, err = p.AcceptRefund(req, s.now())
+		return added, err
+	}
+	p, added, err := s.tryChange(ctx, paymentID, accept, func(p Payment, since int64, ticket Ticket) {
+		taken := s.Runner.Go(ctx, p.ID, func(ctx context.Context) {
+			defer close(done)
+			_, err := s.DriveAndTell(ctx, p, since)
+			s.giveBack(ctx, ticket, p.ID, err)
+		})
+		if !taken {
+			ticket.Wrote()
+		}
+	})
+	if err != nil {
+		return Refund{}, false, err
+	}
+	if refund.Status == RefundPending {
+		refund = s.await(ctx, p.ID, refund, done)
+	}
+	return refund, !added, nil
+}
+
+// await waits for the drive of a payment to end and returns the refund as it then is.
+func (s *Service) await(ctx context.Context, paymentID string, refund Refund, done <-chan struct{}) Refund {
+	timer := time.NewTimer(s.RefundWait)
+	defer timer.Stop()
+	select {
+	case <-done:
+	case <-timer.C:
+		return refund
+	case <-ctx.Done():
+		return refund
+	}
+	rec, err := s.Store.Get(ctx, paymentID)
+	if err != nil {
+		return refund // accepted and durable; how it ended can be read later
+	}
+	if r, ok := rec.Refund(refund.ID); ok {
+		return *r
+	}
+	return refund
+}
+
+// ChargeOnRecord is what the provider itself has on record for an order.
+type ChargeOnRecord struct {
+	OrderID string
+	Key     string
+	Result
+}
+
+// ProviderCharges asks the provider for its own record of the orders' charges. Orders it knows nothing of are left out.
+func (s *Service) ProviderCharges(ctx context.Context, orderIDs []string) ([]ChargeOnRecord, error) {
+	charges := make([]ChargeOnRecord, 0, len(orderIDs))
+	for _, orderID := range orderIDs {
+		key := IDOf(orderID)
+		result, err := s.Provider.Lookup(ctx, key)
+		if err != nil {
+			return nil, fault.Wrap(err, fault.Unavailable, "unavailable", "The payment provider does not answer.")
+		}
+		if result.State != ChargeUnknown {
+			charges = append(charges, ChargeOnRecord{OrderID: orderID, Key: key, Result: result})
+		}
+	}
+	return charges, nil
+}

@@ -1,0 +1,241 @@
+// Package simulated is a payment provider that takes no money. It behaves by the token alone, keeps its own record of what it did, apart
+// from the payments' documents, and is as idempotent by key as a provider has to be.
+//
+//	tok_visa                captured
+//	tok_declined            declined: card_declined
+//	tok_insufficient_funds  declined: insufficient_funds
+//	tok_slow                captured, after [Config].SlowDelay
+//	tok_flaky               fails once or twice per key and process, then captured. The second failure, which half of the
+//	                        keys have, is the wicked one: the money is taken, and the answer is lost
+//	anything else           declined: invalid_payment_method
+package simulated
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"sync"
+	"time"
+
+	"sidecart.dev/kit/fault"
+	"sidecart.dev/kit/money"
+	"sidecart.dev/kit/sidecar"
+	"sidecart.dev/payments"
+)
+
+// Config makes a [Provider]. State is required.
+type Config struct {
+	State     sidecar.State                                    // where the provider keeps its record
+	SlowDelay time.Duration                                    // of tok_slow; default 2.5 s, negative: none
+	Now       func() time.Time                                 // default time.Now
+	Wait      func(ctx context.Context, d time.Duration) error // default waits
+}
+
+// Provider implements [payments.Provider]. It is safe for concurrent use.
+type Provider struct {
+	cfg Config
+
+	mu       sync.Mutex
+	failures map[string]int // by key; bounded
+}
+
+// New makes a provider.
+func New(cfg Config) *Provider {
+	if cfg.SlowDelay == 0 {
+		cfg.SlowDelay = 2500 * time.Millisecond
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Wait == nil {
+		cfg.Wait = wait
+	}
+	return &Provider{cfg: cfg, failures: map[string]int{}}
+}
+
+func wait(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// record is what the provider keeps of a charge. It is written once it is captured, declined or voided: until then
+// the provider has promised nothing that it would have to remember.
+type record struct {
+	Key     string               `json:"key"`
+	OrderID string               `json:"order_id"`
+	State   payments.ChargeState `json:"state"`
+	Amount  money.Money          `json:"amount"`
+	Code    string               `json:"decline_code,omitempty"`
+	At      time.Time            `json:"at"`
+	Refunds []refund             `json:"refunds,omitempty"`
+}
+
+type refund struct {
+	Key    string    `json:"key"`
+	Amount int64     `json:"amount"`
+	At     time.Time `json:"at"`
+}
+
+var reasons = map[string]string{
+	"card_declined":          "The card was declined.",
+	"insufficient_funds":     "The card has insufficient funds.",
+	"invalid_payment_method": "The payment method is not valid.",
+}
+
+func (r record) result() payments.Result {
+	result := payments.Result{State: r.State, ChargeID: chargeID(r.Key), DeclineCode: r.Code, DeclineReason: reasons[r.Code]}
+	for _, refund := range r.Refunds {
+		result.Refunded += refund.Amount
+	}
+	return result
+}
+
+func chargeID(key string) string { return "sim_" + key }
+
+func storeKey(key string) string { return "simprovider/" + key }
+
+// Authorize implements [payments.Provider]. It decides by the token and records refusals; a hold leaves no trace.
+func (p *Provider) Authorize(ctx context.Context, c payments.Charge) (payments.Result, error) {
+	switch c.Method {
+	case "tok_slow":
+		if p.cfg.SlowDelay > 0 {
+			if err := p.cfg.Wait(ctx, p.cfg.SlowDelay); err != nil {
+				return payments.Result{}, unknown(err)
+			}
+		}
+	case "tok_flaky":
+		if p.fails(c.Key, 1) {
+			return payments.Result{}, unknown(nil)
+		}
+	case "tok_visa":
+	case "tok_declined":
+		return p.settle(ctx, c, payments.ChargeDeclined, "card_declined")
+	case "tok_insufficient_funds":
+		return p.settle(ctx, c, payments.ChargeDeclined, "insufficient_funds")
+	default:
+		return p.settle(ctx, c, payments.ChargeDeclined, "invalid_payment_method")
+	}
+	return payments.Result{State: payments.ChargeAuthorized, ChargeID: chargeID(c.Key)}, nil
+}
+
+// Capture implements [payments.Provider].
+func (p *Provider) Capture(ctx context.Context, c payments.Charge) (payments.Result, error) {
+	result, err := p.settle(ctx, c, payments.ChargeCaptured, "")
+	if err == nil && c.Method == "tok_flaky" && failuresOf(c.Key) > 1 && p.fails(c.Key, 2) {
+		return payments.Result{}, unknown(nil)
+	}
+	return result, err
+}
+
+// Void implements [payments.Provider].
+func (p *Provider) Void(ctx context.Context, c payments.Charge) (payments.Result, error) {
+	return p.settle(ctx, c, payments.ChargeVoided, "")
+}
+
+// settle writes the end of a charge, first write wins, and returns what it is.
+func (p *Provider) settle(ctx context.Context, c payments.Charge, state payments.ChargeState, code string) (payments.Result, error) {
+	r := record{Key: c.Key, OrderID: c.OrderID, State: state, Amount: c.Amount, Code: code, At: p.cfg.Now().UTC()}
+	raw, err := json.Marshal(r)
+	if err != nil {
+		return payments.Result{}, err
+	}
+	err = p.cfg.State.Insert(ctx, storeKey(c.Key), raw)
+	if sidecar.IsExists(err) {
+		r, _, err = p.read(ctx, c.Key)
+	}
+	if err != nil {
+		return payments.Result{}, unknown(err)
+	}
+	return r.result(), nil
+}
+
+// Refund implements [payments.Provider]. It refuses to give back more than was taken.
+func (p *Provider) Refund(ctx context.Context, o payments.RefundOrder) (bool, error) {
+	for range 10 {
+		r, etag, err := p.read(ctx, o.ChargeKey)
+		if sidecar.IsMissing(err) {
+			return false, nil
+		}
+		if err != nil {
+			return false, unknown(err)
+		}
+		given := o.Amount.Amount
+		for _, known := range r.Refunds {
+			if known.Key == o.Key {
+				return true, nil
+			}
+			given += known.Amount
+		}
+		if r.State != payments.ChargeCaptured || given > r.Amount.Amount || o.Amount.Currency != r.Amount.Currency {
+			return false, nil
+		}
+		r.Refunds = append(r.Refunds, refund{Key: o.Key, Amount: o.Amount.Amount, At: p.cfg.Now().UTC()})
+		raw, err := json.Marshal(r)
+		if err != nil {
+			return false, err
+		}
+		err = p.cfg.State.Update(ctx, storeKey(o.ChargeKey), raw, etag)
+		if err == nil {
+			return true, nil
+		}
+		if !sidecar.IsConflict(err) {
+			return false, unknown(err)
+		}
+	}
+	return false, unknown(nil)
+}
+
+// Lookup implements [payments.Provider]. It never lags behind.
+func (p *Provider) Lookup(ctx context.Context, key string) (payments.Result, error) {
+	r, _, err := p.read(ctx, key)
+	if sidecar.IsMissing(err) {
+		return payments.Result{State: payments.ChargeUnknown}, nil
+	}
+	return r.result(), err
+}
+
+func (p *Provider) read(ctx context.Context, key string) (record, string, error) {
+	item, err := p.cfg.State.Get(ctx, storeKey(key))
+	if err != nil {
+		return record{}, "", err
+	}
+	var r record
+	if err := json.Unmarshal(item.Value, &r); err != nil {
+		return record{}, "", fmt.Errorf("%s: %w", item.Key, err)
+	}
+	return r, item.ETag, nil
+}
+
+// maxFailures bounds what is remembered of flaky keys; forgetting one makes it fail again.
+const maxFailures = 10_000
+
+// fails reports whether a flaky key has failed less than n times, and counts the failure.
+func (p *Provider) fails(key string, n int) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.failures[key] >= n {
+		return false
+	}
+	if len(p.failures) >= maxFailures {
+		clear(p.failures)
+	}
+	p.failures[key]++
+	return true
+}
+
+// failuresOf is how often a flaky key fails: once or twice.
+func failuresOf(key string) int { return 1 + int(sha256.Sum256([]byte(key))[0]&1) }
+
+func unknown(err error) error {
+	return &fault.Error{
+		Kind: fault.Unavailable, Code: "unavailable", Message: "The payment provider did not answer.",
+		RetryAfter: time.Second, Err: err,
+	}
+}
