@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"sidecart.dev/kit/auth"
-	"sidecart.dev/kit/sidecar"
+	"sidecart.dev/kit/fault"
 )
 
 // UserVerifier returns the verifier of access tokens, with the key set of the users service.
@@ -38,22 +38,21 @@ func (c *Chassis) ServiceKey(ctx context.Context) (*auth.ServiceKey, error) {
 // SecretStoreName is the component that holds the services' secrets.
 const SecretStoreName = "secrets"
 
-// AwaitSecret reads a secret, trying again while the sidecar is not there yet: an app starts beside its sidecar, not after it.
+// AwaitSecret reads a secret, for up to a minute trying again while the sidecar or the store behind it does not answer:
+// an app starts beside its sidecar, not after it.
 func (c *Chassis) AwaitSecret(ctx context.Context, name string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	store := c.Sidecar.SecretStore(SecretStoreName)
 	for {
 		value, err := store.Secret(ctx, name)
-		if err == nil || sidecarIsThere(ctx, c.Sidecar) {
+		if err == nil || !fault.KindOf(err).Transient() {
 			return value, err
 		}
 		select {
 		case <-ctx.Done():
-			return "", fmt.Errorf("secret %s: the sidecar did not start in time: %w", name, err)
-		case <-time.After(100 * time.Millisecond):
+			return "", fmt.Errorf("secret %s: %w", name, err)
+		case <-time.After(50 * time.Millisecond):
 		}
 	}
 }
-
-func sidecarIsThere(ctx context.Context, s *sidecar.Client) bool { return s.Ready(ctx) == nil }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -147,9 +148,14 @@ func (m *Metrics) Observe(next http.Handler) http.Handler {
 			span := trace.SpanFromContext(r.Context())
 			span.SetName(r.Method + " " + route)
 			span.SetAttributes(attribute.String("http.route", route), attribute.Int("http.response.status_code", status))
-			slog.Log(r.Context(), accessLevel(route, status), "request",
+			attrs := []any{
 				"method", knownMethod(r.Method), "route", route, "status", status, "bytes", rec.bytes,
-				"ms", float64(took.Microseconds())/1000, "request_id", r.Header.Get(RequestIDHeader))
+				"ms", float64(took.Microseconds()) / 1000, "request_id", r.Header.Get(RequestIDHeader),
+			}
+			if rec.err != nil {
+				attrs = append(attrs, "error", rec.err.Error())
+			}
+			slog.Log(r.Context(), accessLevel(route, status), "request", attrs...)
 		}()
 		next.ServeHTTP(rec, r)
 	})
@@ -157,12 +163,16 @@ func (m *Metrics) Observe(next http.Handler) http.Handler {
 
 func accessLevel(route string, status int) slog.Level {
 	switch {
-	case status >= http.StatusInternalServerError:
-		return slog.LevelWarn
 	case route == "/healthz" || route == "/readyz" || route == "/metrics":
 		return slog.LevelDebug
+	case status == http.StatusInternalServerError:
+		return slog.LevelError
+	case status > http.StatusInternalServerError:
+		return slog.LevelWarn
+	case strings.HasPrefix(route, "/api/"), status >= http.StatusBadRequest:
+		return slog.LevelInfo
 	}
-	return slog.LevelInfo
+	return slog.LevelDebug // deliveries and internal calls, many to every request from outside
 }
 
 func routeOf(r *http.Request) string {
@@ -186,6 +196,22 @@ type recorder struct {
 	http.ResponseWriter
 	status int
 	bytes  int64
+	err    error // why the answer is an error of this service
+}
+
+// noteError leaves the reason of a failed request for its line in the log.
+func noteError(w http.ResponseWriter, err error) bool {
+	for {
+		if rec, ok := w.(*recorder); ok {
+			rec.err = err
+			return true
+		}
+		unwrapper, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			return false
+		}
+		w = unwrapper.Unwrap()
+	}
 }
 
 func (r *recorder) code() int {

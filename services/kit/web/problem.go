@@ -62,8 +62,8 @@ func StatusOf(err error) int {
 	return statuses[fault.KindOf(err)]
 }
 
-// WriteError answers with the problem that err stands for, and logs it once if it is the service's own fault.
-// Causes and unknown errors are logged, never shown.
+// WriteError answers with the problem that err stands for. Causes and unknown errors are never shown: they go to the
+// request's line in the log, or to a line of their own where [Metrics.Observe] does not stand around the handler.
 func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	status := StatusOf(err)
 	p := Problem{
@@ -85,7 +85,7 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	if status == http.StatusServiceUnavailable && w.Header().Get("Retry-After") == "" {
 		w.Header().Set("Retry-After", "1")
 	}
-	if status >= http.StatusInternalServerError {
+	if status >= http.StatusInternalServerError && !noteError(w, err) {
 		slog.ErrorContext(r.Context(), "request failed", "code", p.Code, "error", err.Error())
 	}
 	body, _ := json.Marshal(p) //nolint:errchkjson // strings and integers only
