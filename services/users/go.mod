@@ -12,6 +12,8 @@ require (
 	sidecart.dev/kit v0.0.0
 )
 
+require pgregory.net/rapid v1.3.0
+
 require (
 	github.com/beorn7/perks v1.0.1 // indirect
 	github.com/caarlos0/env/v11 v11.4.2 // indirect

@@ -44,7 +44,6 @@ type Claim struct {
 // Journal remembers accounts with unfinished business; see package journal.
 type Journal interface {
 	Begin(ctx context.Context, id string) (Ticket, error)
-	Poke(ids ...string)
 }
 
 // Ticket is a hold on a journalled id; see journal.Ticket.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 
+	"go.opentelemetry.io/otel/propagation"
+
 	"sidecart.dev/kit/event"
 	"sidecart.dev/kit/journal"
 	"sidecart.dev/kit/sidecar"
@@ -13,13 +15,12 @@ import (
 // Announcer implements users.Announcer. It is safe for concurrent use.
 type Announcer struct{ Bus sidecar.Publisher }
 
-// Announce implements users.Announcer.
+// Announce implements users.Announcer. However late it is, the message belongs to the trace of what caused it.
 func (a Announcer) Announce(ctx context.Context, e event.Event) error {
-	raw, err := e.Encode()
-	if err != nil {
-		return err
+	if e.TraceParent != "" {
+		ctx = propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{"traceparent": e.TraceParent})
 	}
-	return a.Bus.Publish(ctx, users.Topic, raw)
+	return event.Publish(ctx, a.Bus, users.Topic, e)
 }
 
 // Notifications implements users.Acceptor by asking the notifications service. It is safe for concurrent use.

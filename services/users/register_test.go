@@ -1,0 +1,235 @@
+package users_test
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"sidecart.dev/kit/fault"
+	"sidecart.dev/kit/sidecar/sidecartest"
+	"sidecart.dev/users"
+	"sidecart.dev/users/internal/userstest"
+)
+
+var ada = users.Draft{Email: "Ada@Example.com", Password: "correct horse battery", Name: "Ada Lovelace"}
+
+var nowhere netip.Addr
+
+func TestOneOfManyRegistrationsOfAnAddressSucceeds(t *testing.T) {
+	w := userstest.New(t)
+	const replicas, each = 3, 8
+	var won, lost atomic.Int64
+	var wg sync.WaitGroup
+	for range replicas {
+		p := w.Process()
+		for i := range each {
+			wg.Go(func() {
+				draft := ada
+				if i%2 == 0 {
+					draft.Email = " ADA@EXAMPLE.COM"
+				}
+				_, err := p.Register(t.Context(), draft)
+				switch {
+				case err == nil:
+					won.Add(1)
+				case fault.CodeOf(err) == "email_taken":
+					lost.Add(1)
+				default:
+					t.Errorf("a registration failed: %v", err)
+				}
+			})
+		}
+	}
+	wg.Wait()
+	if won.Load() != 1 || lost.Load() != replicas*each-1 {
+		t.Errorf("%d registrations won and %d lost, want 1 and %d", won.Load(), lost.Load(), replicas*each-1)
+	}
+	if n := len(w.Live()); n != 1 {
+		t.Errorf("there are %d accounts, want 1", n)
+	}
+	p := w.Process()
+	w.SettleAll(p)
+	if _, err := p.Login(t.Context(), ada.Email, ada.Password, nowhere); err != nil {
+		t.Errorf("the winner cannot log in: %v", err)
+	}
+}
+
+// Whichever call to the store a registration dies at, before or after it took effect: the address is usable afterwards,
+// there is never more than one account for it, and what was made is told.
+func TestACrashAtAnyCallOfARegistrationHeals(t *testing.T) {
+	calls := callsOfARegistration(t)
+	for at := int64(1); at <= calls; at++ {
+		for _, done := range []bool{false, true} {
+			for _, settledFirst := range []bool{false, true} {
+				t.Run(fmt.Sprintf("call %d, took effect %v, settled first %v", at, done, settledFirst), func(t *testing.T) {
+					crashAndHeal(t, at, done, settledFirst)
+				})
+			}
+		}
+	}
+}
+
+func callsOfARegistration(t *testing.T) int64 {
+	p := userstest.New(t).Process()
+	if _, err := p.Register(t.Context(), ada); err != nil {
+		t.Fatal(err)
+	}
+	return p.Store.Calls()
+}
+
+func crashAndHeal(t *testing.T, at int64, done, settledFirst bool) {
+	w := userstest.New(t)
+	dead := w.Process()
+	dead.Store.At, dead.Store.Done = at, done
+	if _, err := dead.Register(t.Context(), ada); err == nil {
+		t.Fatal("the registration succeeded in a dead process")
+	}
+	dead.Wait()
+	w.Bus.Clear()
+	w.Advance(time.Minute)
+	w.Journal.Abandon()
+	p := w.Process()
+	if settledFirst {
+		w.SettleAll(p)
+	}
+	_, err := p.Register(t.Context(), ada)
+	if err != nil && fault.CodeOf(err) != "email_taken" {
+		t.Fatalf("registering again: %v, want success or email_taken", err)
+	}
+	w.SettleAll(p)
+	accounts := w.Live()
+	if len(accounts) != 1 || accounts[0].Email != "ada@example.com" {
+		t.Fatalf("accounts: %+v, want one of ada@example.com", accounts)
+	}
+	if len(accounts[0].Pending) != 0 {
+		t.Errorf("events left untold: %v", accounts[0].Pending)
+	}
+	if _, err := p.Login(t.Context(), ada.Email, ada.Password, nowhere); err != nil {
+		t.Errorf("logging in afterwards: %v", err)
+	}
+}
+
+// A process that stalls in the middle of its registration, and wakes up when another has taken the address over, makes no second account.
+func TestAStalledRegistrationLosesItsAddress(t *testing.T) {
+	w := userstest.New(t)
+	stalled, wake := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	w.State.Before = func(_ context.Context, op sidecartest.Op, key string) error {
+		if op == sidecartest.OpInsert && len(key) > 5 && key[:5] == "user/" {
+			first := false
+			once.Do(func() { first = true })
+			if first {
+				close(stalled)
+				<-wake
+			}
+		}
+		return nil
+	}
+	result := make(chan error)
+	slow, quick := w.Process(), w.Process()
+	go func() {
+		_, err := slow.Register(t.Context(), ada)
+		result <- err
+	}()
+	<-stalled
+	w.Advance(time.Minute)
+	draft := ada
+	draft.Password = "the second password"
+	if _, err := quick.Register(t.Context(), draft); err != nil {
+		t.Fatalf("taking over an old claim without an account: %v", err)
+	}
+	close(wake)
+	if err := <-result; fault.CodeOf(err) != "email_taken" {
+		t.Errorf("the stalled registration ended with %v, want email_taken", err)
+	}
+	w.SettleAll(quick)
+	if n := len(w.Live()); n != 1 {
+		t.Errorf("there are %d accounts, want 1", n)
+	}
+	if _, err := quick.Login(t.Context(), draft.Email, draft.Password, nowhere); err != nil {
+		t.Errorf("the account that was made does not work: %v", err)
+	}
+}
+
+func TestAYoungClaimIsNotTakenOver(t *testing.T) {
+	w := userstest.New(t)
+	dead := w.Process()
+	dead.Store.At = callsOfARegistration(t) // the account's insert
+	_, _ = dead.Register(t.Context(), ada)
+	if _, err := w.Process().Register(t.Context(), ada); !fault.Is(err, fault.Unavailable) {
+		t.Errorf("registering while somebody else might be at it: %v, want Unavailable", err)
+	}
+}
+
+func TestADeletedAccountFreesItsAddressAndIsErased(t *testing.T) {
+	w := userstest.New(t)
+	p := w.Process()
+	u, err := p.Register(t.Context(), ada)
+	if err != nil {
+		t.Fatal(err)
+	}
+	grant, err := p.Login(t.Context(), ada.Email, ada.Password, nowhere)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Delete(t.Context(), u.ID); err != nil {
+		t.Fatal(err)
+	}
+	p.Wait()
+	if contacts, err := p.Contacts(t.Context(), []string{u.ID}); err != nil || len(contacts) != 1 || contacts[0].Email != "ada@example.com" {
+		t.Errorf("contacts before notifications accepted: %v, %v; want the address of the last mail", contacts, err)
+	}
+	w.SettleAll(p)
+	if contacts, _ := p.Contacts(t.Context(), []string{u.ID}); len(contacts) != 0 {
+		t.Errorf("contacts after notifications accepted: %+v, want none", contacts)
+	}
+	for _, left := range w.Live() {
+		if left.Email+left.Name+left.Phone+left.PasswordHash != "" {
+			t.Errorf("left of a deleted account: %+v", left)
+		}
+	}
+	if _, err := p.Refresh(t.Context(), grant.RefreshToken); !fault.Is(err, fault.Unauthenticated) {
+		t.Errorf("refreshing after deletion: %v, want Unauthenticated", err)
+	}
+	if _, err := p.Login(t.Context(), ada.Email, ada.Password, nowhere); !fault.Is(err, fault.Unauthenticated) {
+		t.Errorf("logging in after deletion: %v, want Unauthenticated", err)
+	}
+	if again, err := p.Register(t.Context(), ada); err != nil || again.ID == u.ID {
+		t.Errorf("registering the address again: %v, %v; want a new account", again.ID, err)
+	}
+}
+
+func TestACrashAtAnyCallOfADeletionHeals(t *testing.T) {
+	for at := int64(1); at <= 5; at++ {
+		for _, done := range []bool{false, true} {
+			t.Run(fmt.Sprintf("call %d, took effect %v", at, done), func(t *testing.T) {
+				w := userstest.New(t)
+				p := w.Process()
+				u, err := p.Register(t.Context(), ada)
+				if err != nil {
+					t.Fatal(err)
+				}
+				w.SettleAll(p)
+				dead := w.Process()
+				dead.Store.At, dead.Store.Done = at, done
+				deleted := dead.Delete(t.Context(), u.ID) == nil
+				dead.Wait()
+				w.Journal.Abandon()
+				w.SettleAll(p)
+				left, err := p.Profile(t.Context(), u.ID)
+				gone := fault.Is(err, fault.Unauthenticated)
+				if deleted && !gone {
+					t.Fatalf("the deletion was acknowledged and the account is still there: %+v", left)
+				}
+				_, err = p.Register(t.Context(), ada)
+				if gone != (err == nil) {
+					t.Errorf("account gone: %v; registering its address: %v", gone, err)
+				}
+			})
+		}
+	}
+}
