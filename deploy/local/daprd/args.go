@@ -8,10 +8,10 @@ import (
 )
 
 // Times of a sidecar's end. From SIGTERM its subscriptions are stopped while
-// its API keeps serving for DrainTime, so that the app can finish what it has
-// in hand; then it has CloseTime to close its components.
+// its API keeps serving for DrainTime at most, so that the app can finish what
+// it has in hand; then it has CloseTime to close its components.
 const (
-	DrainTime = 15 * time.Second
+	DrainTime = 30 * time.Second
 	CloseTime = 5 * time.Second
 )
 

@@ -120,25 +120,34 @@ func (s *Stack) newApp(cfg *runfile.App, addresses resources.Addresses, extra []
 	}
 	a.app = s.unit(a, cfg.AppID, earlyExits, supervise.Command{
 		Path: cfg.Command[0], Args: cfg.Command[1:], Dir: cfg.AppDirPath,
-		Env: append(base, appEnv(cfg, addresses)...), Stdout: appOut, Stderr: appOut,
+		Env: slices.Concat(s.logEnv(), base, s.appEnv(cfg, addresses, extra)), Stdout: appOut, Stderr: appOut,
 	})
 	return a, nil
 }
 
-// appEnv is what the Dapr CLI gives to an app. Addresses in the run file's own
-// variables follow where those listeners have moved.
-func appEnv(cfg *runfile.App, addresses resources.Addresses) []string {
+// logEnv makes the services log as the launcher does, unless they are told
+// otherwise.
+func (s *Stack) logEnv() []string {
+	if s.opts.JSONLogs {
+		return []string{"LOG_FORMAT=json"}
+	}
+	return nil
+}
+
+// appEnv is what the Dapr CLI gives to an app: the run file's variables, whose
+// addresses follow where those listeners have moved, and the ports. Extra
+// variables stand above the run file's.
+func (s *Stack) appEnv(cfg *runfile.App, addresses resources.Addresses, extra []string) []string {
 	var env []string
 	for key, value := range cfg.Env {
 		env = append(env, key+"="+addresses.Rewrite(value))
 	}
-	slices.Sort(env)
 	protocol := cfg.AppProtocol
 	if protocol == "" {
 		protocol = "http"
 	}
 	return append(
-		env,
+		append(env, extra...),
 		"APP_ID="+cfg.AppID,
 		"APP_PORT="+strconv.Itoa(cfg.AppPort),
 		"APP_PROTOCOL="+protocol,

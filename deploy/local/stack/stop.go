@@ -12,8 +12,9 @@ import (
 )
 
 const (
-	// stopGrace is how long an app has to finish what it has in hand.
-	stopGrace = 10 * time.Second
+	// stopGrace is how long an app has to finish what it has in hand: more than
+	// the drain timeout that the services set themselves (10 s).
+	stopGrace = 12 * time.Second
 	// drainedWithin bounds the wait for a sidecar's word that it drains.
 	drainedWithin = 2 * time.Second
 )
