@@ -28,7 +28,10 @@ type Contact struct {
 	Name          string      `json:"name"`
 	Locale        string      `json:"locale"`
 	Preferences   Preferences `json:"preferences"`
+	Status        string      `json:"status"` // "deleted" while an account's last messages are sent
 }
+
+const deleted = "deleted"
 
 // wants reports whether the preferences allow the kind by the channel.
 func (p Preferences) wants(c Channel, k Kind) bool {
@@ -53,6 +56,9 @@ func decide(m Message, eventID string, contact *Contact) []Delivery {
 	email := Delivery{ID: DeliveryID(eventID, Email), Channel: Email, Status: Queued}
 	if contact == nil {
 		return []Delivery{email.suppressed(ReasonUnknownUser)}
+	}
+	if contact.Status == deleted && !m.Erases {
+		return []Delivery{email.suppressed(ReasonDeleted)}
 	}
 	email.Recipient = contact.Email
 	switch {

@@ -1,6 +1,7 @@
 package notifications
 
 import (
+	"strings"
 	"sync"
 	"time"
 )
@@ -42,7 +43,7 @@ func (f *flood) take(c Channel, k Kind, recipient string) bool {
 	if limit <= 0 {
 		return true
 	}
-	key, now := bucketKey{sort, recipient}, f.now()
+	key, now := bucketKey{sort, strings.ToLower(recipient)}, f.now()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	b, ok := f.buckets[key]

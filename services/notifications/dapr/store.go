@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"sidecart.dev/kit/fault"
@@ -18,7 +19,7 @@ import (
 // Store implements [notifications.Store] on a state store. It is safe for concurrent use.
 type Store struct {
 	state sidecar.State
-	reads *batcher[notifications.Stored]
+	reads *batcher[sidecar.Item]
 }
 
 var _ notifications.Store = (*Store)(nil)
@@ -28,9 +29,7 @@ const maxRead = 100
 
 // NewStore makes a store of records.
 func NewStore(state sidecar.State) *Store {
-	s := &Store{state: state}
-	s.reads = newBatcher(maxRead, s.LoadAll)
-	return s
+	return &Store{state: state, reads: newBatcher(maxRead, state.BulkGet)}
 }
 
 func key(id string) string { return "evt/" + id }
@@ -48,43 +47,46 @@ const tombstoneLife = 24 * time.Hour
 
 // Load implements [notifications.Store].
 func (s *Store) Load(ctx context.Context, id string) (notifications.Stored, bool, error) {
-	return s.reads.get(ctx, id)
+	// What is shared with other callers is the item; each gets a record of its own to change.
+	item, ok, err := s.reads.get(ctx, key(id))
+	if err != nil || !ok {
+		return notifications.Stored{}, false, err
+	}
+	stored, err := decode(item)
+	return stored, err == nil, err
 }
 
 // LoadAll implements [notifications.Store].
 func (s *Store) LoadAll(ctx context.Context, ids []string) (map[string]notifications.Stored, error) {
 	found := make(map[string]notifications.Stored, len(ids))
-	for len(ids) > 0 {
-		n := min(maxRead, len(ids))
-		if err := s.load(ctx, ids[:n], found); err != nil {
+	for part := range slices.Chunk(ids, maxRead) {
+		keys := make([]string, len(part))
+		for i, id := range part {
+			keys[i] = key(id)
+		}
+		items, err := s.state.BulkGet(ctx, keys)
+		if err != nil {
 			return nil, err
 		}
-		ids = ids[n:]
+		for _, id := range part {
+			item, ok := items[key(id)]
+			if !ok {
+				continue
+			}
+			if found[id], err = decode(item); err != nil {
+				return nil, err
+			}
+		}
 	}
 	return found, nil
 }
 
-func (s *Store) load(ctx context.Context, ids []string, into map[string]notifications.Stored) error {
-	keys := make([]string, len(ids))
-	for i, id := range ids {
-		keys[i] = key(id)
+func decode(item sidecar.Item) (notifications.Stored, error) {
+	var doc document
+	if err := json.Unmarshal(item.Value, &doc); err != nil {
+		return notifications.Stored{}, fmt.Errorf("record %s: %w", item.Key, err)
 	}
-	items, err := s.state.BulkGet(ctx, keys)
-	if err != nil {
-		return err
-	}
-	for _, id := range ids {
-		item, ok := items[key(id)]
-		if !ok {
-			continue
-		}
-		var doc document
-		if err := json.Unmarshal(item.Value, &doc); err != nil {
-			return fmt.Errorf("record %s: %w", id, err)
-		}
-		into[id] = notifications.Stored{Record: doc.Record, ETag: item.ETag, Exists: !doc.Tombstone}
-	}
-	return nil
+	return notifications.Stored{Record: doc.Record, ETag: item.ETag, Exists: !doc.Tombstone}, nil
 }
 
 // Insert implements [notifications.Store].

@@ -1,0 +1,402 @@
+package notifications_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"sidecart.dev/contracts"
+	"sidecart.dev/kit/event"
+	"sidecart.dev/kit/fault"
+	"sidecart.dev/kit/journal"
+	"sidecart.dev/kit/sidecar"
+	"sidecart.dev/kit/sidecar/sidecartest"
+	"sidecart.dev/notifications"
+	"sidecart.dev/notifications/dapr"
+	"sidecart.dev/notifications/render"
+)
+
+const ada = "usr_p6r1l9k4a8e2"
+
+func TestMain(m *testing.M) {
+	slog.SetDefault(slog.New(slog.DiscardHandler))
+	os.Exit(m.Run())
+}
+
+// world is what outlives a process: stores, journal, users, providers and the clock.
+type world struct {
+	t     *testing.T
+	state *sidecartest.State
+
+	mu       sync.Mutex
+	lists    map[string][]string
+	journal  map[string]bool // id → fence
+	contacts map[string]notifications.Contact
+	sent     []sent
+	outage   map[notifications.Channel]error
+	skipped  time.Duration // how far the clock was put forward
+}
+
+type sent struct {
+	channel notifications.Channel
+	notifications.Outgoing
+}
+
+func newWorld(t *testing.T) *world {
+	return &world{
+		t: t, state: sidecartest.NewState(), lists: map[string][]string{}, journal: map[string]bool{},
+		contacts: map[string]notifications.Contact{ada: contactOf(ada)}, outage: map[notifications.Channel]error{},
+	}
+}
+
+func contactOf(userID string) notifications.Contact {
+	return notifications.Contact{
+		UserID: userID, Email: userID[4:] + "@example.org", EmailVerified: true, Phone: "+4915112345678", Name: "Ada Lovelace", Locale: "en",
+		Preferences: notifications.Preferences{
+			Email: notifications.Preference{Orders: true, Payments: true}, SMS: notifications.Preference{Orders: true, Payments: true},
+		},
+		Status: "active",
+	}
+}
+
+func (w *world) now() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return time.Now().Add(w.skipped)
+}
+
+func (w *world) skip(d time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.skipped += d
+}
+
+func (w *world) setOutage(c notifications.Channel, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.outage[c] = err
+}
+
+func (w *world) sentBy(c notifications.Channel) []notifications.Outgoing {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var out []notifications.Outgoing
+	for _, s := range w.sent {
+		if s.channel == c {
+			out = append(out, s.Outgoing)
+		}
+	}
+	return out
+}
+
+func (w *world) unfinished() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.journal)
+}
+
+// record reads the record of an event.
+func (w *world) record(e event.Event) notifications.Record {
+	w.t.Helper()
+	s, ok, err := dapr.NewStore(w.state).Load(context.Background(), notifications.RecordID(e.ID))
+	if err != nil || !ok {
+		w.t.Fatalf("record of %s: found %v, %v", e.ID, ok, err)
+	}
+	return s.Record
+}
+
+func (w *world) delivery(e event.Event, c notifications.Channel) *notifications.Delivery {
+	w.t.Helper()
+	r := w.record(e)
+	return r.Delivery(c)
+}
+
+// process is one life of the service. It dies at a chosen call, from when on nothing it does has an effect.
+type process struct {
+	*world
+	*notifications.Service
+	diesAt  int64 // 1 is the first call; 0: never
+	after   bool  // it dies when that call has taken effect
+	count   atomic.Int64
+	dead    atomic.Bool
+	stop    context.CancelFunc
+	stopped chan struct{}
+}
+
+var errDead = fault.New(fault.Unavailable, "unavailable", "the process is dead")
+
+func (w *world) start(change func(*process, *notifications.Config)) *process {
+	w.t.Helper()
+	r, err := render.New(render.Config{PublicURL: "http://shop.test", ShopName: "Sidecart", DefaultLocale: "en"})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	p := &process{world: w, stopped: make(chan struct{})}
+	cfg := notifications.Config{
+		Now: w.now, StopGrace: time.Millisecond, BreakerPause: time.Millisecond, BreakerMax: 5 * time.Millisecond, RetryBase: 10 * time.Millisecond,
+	}
+	if change != nil {
+		change(p, &cfg)
+	}
+	p.Service = notifications.New(cfg, notifications.Deps{
+		Store: dapr.NewStore(procState{p}), Lists: procLists{p}, Contacts: procContacts{p}, Journal: procJournal{p}, Renderer: r,
+		Senders: map[notifications.Channel]notifications.Sender{
+			notifications.Email: procSender{p, notifications.Email}, notifications.SMS: procSender{p, notifications.SMS},
+		},
+	})
+	ctx, cancel := context.WithCancel(w.t.Context())
+	p.stop = cancel
+	go func() {
+		defer close(p.stopped)
+		_ = p.Run(ctx)
+	}()
+	w.t.Cleanup(p.kill)
+	return p
+}
+
+func (p *process) kill() {
+	p.dead.Store(true)
+	p.stop()
+	<-p.stopped
+}
+
+// call carries out one call to the outside, or dies at it.
+func (p *process) call(effect func() error) error {
+	if p.dead.Load() {
+		return errDead
+	}
+	n := p.count.Add(1)
+	if n == p.diesAt && !p.after {
+		p.dead.Store(true)
+		return errDead
+	}
+	err := effect()
+	if n == p.diesAt {
+		p.dead.Store(true)
+		return errDead
+	}
+	return err
+}
+
+// settle offers everything unfinished once, as the journal of this process would.
+func (p *process) settle() {
+	p.t.Helper()
+	p.mu.Lock()
+	var entries []journal.Entry
+	for id, fence := range p.journal {
+		entries = append(entries, journal.Entry{ID: id, Fence: fence, Attempt: 1})
+	}
+	p.mu.Unlock()
+	finished, err := p.Settle(p.t.Context(), entries)
+	if err != nil && !p.dead.Load() {
+		p.t.Fatalf("settle: %v", err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, id := range finished {
+		delete(p.journal, id)
+	}
+}
+
+// finish settles until nothing is unfinished, putting the clock forward.
+func (p *process) finish() {
+	p.t.Helper()
+	p.until("everything is finished", func() bool {
+		p.skip(time.Minute)
+		p.settle()
+		return p.unfinished() == 0
+	})
+}
+
+func (p *process) accept(events ...event.Event) {
+	p.t.Helper()
+	for _, e := range events {
+		if err := p.Accept(p.t.Context(), e); err != nil {
+			p.t.Fatalf("accept %s: %v", e.ID, err)
+		}
+	}
+}
+
+// until waits for a condition.
+func (w *world) until(what string, ok func() bool) {
+	w.t.Helper()
+	deadline := time.Now().Add(10 * time.Second)
+	for !ok() {
+		if time.Now().After(deadline) {
+			w.t.Fatalf("waited in vain until %s", what)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// example makes an event of a type from its contract's example.
+func example(t *testing.T, eventType string, version int64) event.Event {
+	t.Helper()
+	raw, ok := contracts.EventSchema(eventType)
+	if !ok {
+		t.Fatalf("there is no contract of %s", eventType)
+	}
+	var schema struct {
+		Examples []map[string]any `json:"examples"`
+	}
+	if err := json.Unmarshal(raw, &schema); err != nil || len(schema.Examples) == 0 {
+		t.Fatalf("the contract of %s has no example: %v", eventType, err)
+	}
+	subject := fmt.Sprint(schema.Examples[0][map[string]string{"o": "order_id", "p": "payment_id", "u": "user_id"}[eventType[:1]]])
+	e, err := event.New(strings.Split(eventType, ".")[0]+"s", eventType, subject, version, time.Now(), schema.Examples[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+type procState struct{ p *process }
+
+func (s procState) Get(ctx context.Context, key string) (item sidecar.Item, err error) {
+	err = s.p.call(func() error { item, err = s.p.state.Get(ctx, key); return err })
+	return item, err
+}
+
+func (s procState) BulkGet(ctx context.Context, keys []string) (items map[string]sidecar.Item, err error) {
+	err = s.p.call(func() error { items, err = s.p.state.BulkGet(ctx, keys); return err })
+	return items, err
+}
+
+func (s procState) Insert(ctx context.Context, key string, value []byte, opts ...sidecar.WriteOption) error {
+	return s.p.call(func() error { return s.p.state.Insert(ctx, key, value, opts...) })
+}
+
+func (s procState) Update(ctx context.Context, key string, value []byte, etag string, opts ...sidecar.WriteOption) error {
+	return s.p.call(func() error { return s.p.state.Update(ctx, key, value, etag, opts...) })
+}
+
+func (s procState) Delete(ctx context.Context, key, etag string) error {
+	return s.p.call(func() error { return s.p.state.Delete(ctx, key, etag) })
+}
+
+type procLists struct{ p *process }
+
+func (l procLists) Append(_ context.Context, userID string, entries []string) (seqs []uint64, err error) {
+	err = l.p.call(func() error {
+		l.p.mu.Lock()
+		defer l.p.mu.Unlock()
+		for _, e := range entries {
+			l.p.lists[userID] = append(l.p.lists[userID], e)
+			seqs = append(seqs, uint64(len(l.p.lists[userID])))
+		}
+		return nil
+	})
+	return seqs, err
+}
+
+func (l procLists) Page(_ context.Context, userID string, before uint64, limit int) (page []string, next uint64, err error) {
+	err = l.p.call(func() error {
+		l.p.mu.Lock()
+		defer l.p.mu.Unlock()
+		all := l.p.lists[userID]
+		if before > 0 {
+			all = all[:before-1]
+		}
+		from := max(0, len(all)-limit)
+		page = slices.Clone(all[from:])
+		slices.Reverse(page)
+		if from > 0 {
+			next = uint64(from) + 1
+		}
+		return nil
+	})
+	return page, next, err
+}
+
+type procContacts struct{ p *process }
+
+func (c procContacts) Contact(_ context.Context, userID string, _ time.Time) (contact notifications.Contact, err error) {
+	c.p.mu.Lock()
+	defer c.p.mu.Unlock()
+	contact, ok := c.p.contacts[userID]
+	if !ok {
+		return contact, fault.New(fault.NotFound, "not_found", "no such user")
+	}
+	return contact, nil
+}
+
+func (procContacts) Forget(string) {}
+
+func (c procContacts) Token(_ context.Context, _ string, kind notifications.TokenKind, eventID string) (notifications.MailToken, error) {
+	return notifications.MailToken{Token: "secret-" + string(kind) + "-" + eventID[len(eventID)-4:], Expires: c.p.now().Add(time.Hour)}, nil
+}
+
+type procJournal struct{ p *process }
+
+func (j procJournal) Begin(_ context.Context, id string) (notifications.Ticket, error) {
+	err := j.p.call(func() error { j.set(id, true); return nil })
+	return &ticket{j: j, id: id}, err
+}
+
+func (j procJournal) set(id string, fence bool) {
+	j.p.mu.Lock()
+	defer j.p.mu.Unlock()
+	j.p.journal[id] = fence
+}
+
+func (j procJournal) Finish(_ time.Time, ids ...string) {
+	if j.p.dead.Load() {
+		return
+	}
+	j.p.mu.Lock()
+	defer j.p.mu.Unlock()
+	for _, id := range ids {
+		delete(j.p.journal, id)
+	}
+}
+
+func (procJournal) Poke(ids ...string) {
+	if len(ids) == 0 {
+		panic("poked everything")
+	}
+}
+
+type ticket struct {
+	j    procJournal
+	id   string
+	over bool
+}
+
+func (t *ticket) Release() {}
+
+func (t *ticket) Wrote() {
+	if !t.over && !t.j.p.dead.Load() {
+		t.over = true
+		t.j.set(t.id, false)
+	}
+}
+
+func (t *ticket) Finish() { t.j.Finish(time.Time{}, t.id) }
+
+type procSender struct {
+	p *process
+	c notifications.Channel
+}
+
+func (s procSender) Send(_ context.Context, m notifications.Outgoing) error {
+	return s.p.call(func() error {
+		s.p.mu.Lock()
+		defer s.p.mu.Unlock()
+		if err := s.p.outage[s.c]; err != nil {
+			return err
+		}
+		s.p.sent = append(s.p.sent, sent{s.c, m})
+		return nil
+	})
+}
+
+var errRefused = fault.Wrap(errors.New("451 later"), fault.Unavailable, "unavailable", "later")
