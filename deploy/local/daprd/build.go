@@ -5,12 +5,11 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"syscall"
 
@@ -47,41 +46,41 @@ func CachedPath(ctx context.Context, moduleDir string) (string, error) {
 }
 
 func inputsHash(ctx context.Context, moduleDir string) (string, error) {
-	sources, err := filepath.Glob(filepath.Join(moduleDir, "*.go"))
+	sources, err := goFiles(moduleDir)
 	if err != nil {
-		return "", err
-	}
-	if len(sources) == 0 {
-		return "", fmt.Errorf("the sidecar's module is not in %s", moduleDir)
+		return "", fmt.Errorf("the sidecar's module is not in %s: %w", moduleDir, err)
 	}
 	version, err := exec.CommandContext(ctx, "go", "env", "GOVERSION").Output()
 	if err != nil {
 		return "", missingGo(err)
 	}
-	slices.Sort(sources)
-	sources = append(sources, filepath.Join(moduleDir, "go.mod"), filepath.Join(moduleDir, "go.sum"))
+	sources = append(sources, "go.mod", "go.sum")
 	sum := sha256.New()
 	fmt.Fprintln(sum, strings.TrimSpace(string(version)), runtime.GOOS, runtime.GOARCH, linkerFlags)
-	for _, path := range sources {
-		if strings.HasSuffix(path, "_test.go") {
-			continue
-		}
-		if err := hashFile(sum, path); err != nil {
+	for _, name := range sources {
+		text, err := os.ReadFile(filepath.Join(moduleDir, name))
+		if err != nil {
 			return "", err
 		}
+		fmt.Fprintln(sum, name, len(text))
+		sum.Write(text)
 	}
 	return fmt.Sprintf("%x", sum.Sum(nil))[:16], nil
 }
 
-func hashFile(sum io.Writer, path string) error {
-	file, err := os.Open(path)
-	if err != nil {
+// goFiles returns the module's sources but its tests, relative to dir, sorted.
+func goFiles(dir string) ([]string, error) {
+	var files []string
+	err := fs.WalkDir(os.DirFS(dir), ".", func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() && strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go") {
+			files = append(files, path)
+		}
 		return err
+	})
+	if err == nil && len(files) == 0 {
+		err = errors.New("there is no Go file")
 	}
-	defer file.Close()
-	fmt.Fprintln(sum, filepath.Base(path))
-	_, err = io.Copy(sum, file)
-	return err
+	return files, err
 }
 
 func missingGo(err error) error {

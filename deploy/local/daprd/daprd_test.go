@@ -74,7 +74,10 @@ func TestTheCacheNameFollowsTheInputs(t *testing.T) {
 	if put("main_test.go", "a") != first {
 		t.Error("a test changes the name")
 	}
-	for _, name := range []string{"main.go", "go.mod", "go.sum"} {
+	if err := os.Mkdir(filepath.Join(dir, "deep"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"deep/more.go", "main.go", "go.mod", "go.sum"} {
 		if next := put(name, "changed"); next == first {
 			t.Errorf("a change of %s does not change the name", name)
 		}

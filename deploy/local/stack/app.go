@@ -108,7 +108,7 @@ func (s *Stack) newApp(cfg *runfile.App, addresses resources.Addresses, extra []
 	if s.opts.JSONLogs {
 		args = append(args, "--log-as-json")
 	}
-	a.sidecar = s.unit(a, cfg.AppID+"'s sidecar", 1, supervise.Command{
+	a.sidecar = s.unit(a, "the sidecar of "+cfg.AppID, 1, supervise.Command{
 		Path: s.daprdPath, Args: args, Dir: cfg.AppDirPath, Env: base, Stdout: sidecarOut, Stderr: sidecarOut,
 	})
 	if len(cfg.Command) == 0 {

@@ -44,7 +44,7 @@ func TestWhatGoesWrongIsOneSentence(t *testing.T) {
 		"a component without a type":        {broken(component), []string{"broken.yaml", "Component x has no spec.type"}},
 		"a component that daprd refuses": {
 			broken(strings.Replace(component, "spec:", "spec:\n  type: state.nosuch", 1)),
-			[]string{"one's sidecar exited", "state.nosuch", "one.daprd.log"},
+			[]string{"the sidecar of one exited", "state.nosuch", "one.daprd.log"},
 		},
 		"an app that is not in the run file": {
 			func(t *testing.T, o *stack.Options) {

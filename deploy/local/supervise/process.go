@@ -11,6 +11,8 @@ import (
 	"os/exec"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Command is what to run. Env is the whole environment of the process. Stdout
@@ -113,7 +115,7 @@ func Describe(err error) string {
 		return err.Error()
 	}
 	if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
-		return fmt.Sprintf("was killed (%s)", status.Signal())
+		return "was ended by " + unix.SignalName(status.Signal())
 	}
 	return fmt.Sprintf("exited with status %d", exit.ExitCode())
 }

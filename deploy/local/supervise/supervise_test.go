@@ -83,7 +83,7 @@ func TestWithoutRestartADeadProcessStaysDead(t *testing.T) {
 	if err := unit.Signal(syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	if err := <-unit.Failed(); !strings.Contains(err.Error(), "killed") {
+	if err := <-unit.Failed(); !strings.Contains(err.Error(), "SIGKILL") {
 		t.Errorf("the error is %v", err)
 	}
 	if err := unit.Start(); err != nil {
