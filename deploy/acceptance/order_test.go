@@ -3,6 +3,7 @@ package acceptance
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -40,7 +41,7 @@ func TestAnOrderIsPaidAndItsCustomerIsTold(t *testing.T) {
 	assert.Equal(t, "captured", payments.Items[0].Status)
 	assert.Equal(t, order.Total, payments.Items[0].Amount)
 
-	mail := world.AwaitMail(t, customer.Email, func(m harness.Mail) bool { return strings.Contains(strings.ToLower(m.Subject), "payment") })
+	mail := world.AwaitMail(t, customer.Email, func(m harness.Mail) bool { return strings.Contains(m.Subject, "receipt") })
 	assert.Contains(t, mail.HTML, order.ID, "the receipt names the order")
 	assert.Contains(t, mail.HTML, product.Name, "the receipt names what was bought")
 }
@@ -82,7 +83,7 @@ func TestACancelledOrderIsNeverPaidFor(t *testing.T) {
 			return err
 		}
 		if len(payments.Items) != 1 || payments.Items[0].Status != "voided" && payments.Items[0].Status != "refunded" {
-			return assert.AnError
+			return fmt.Errorf("payments of the cancelled order: %s", answer.Body)
 		}
 		return nil
 	})
