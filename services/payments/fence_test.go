@@ -1,0 +1,135 @@
+package payments_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"sidecart.dev/payments"
+)
+
+// once calls f at the first call to the outside that begins with the prefix, before it has its effect. Afterwards, calls that fails names fail.
+func (w *world) once(prefix, fails string, f func()) {
+	done := false
+	w.pass = func(_ context.Context, call string) (before, after error) {
+		if !done && strings.HasPrefix(call, prefix) {
+			done = true
+			f()
+		} else if done && fails != "" && strings.HasPrefix(call, fails) {
+			return lost(), nil
+		}
+		return nil, nil
+	}
+}
+
+func settled(t *testing.T, w *world) {
+	t.Helper()
+	for range 10 {
+		if w.intents.size() == 0 {
+			return
+		}
+		if err := w.intents.settle(context.Background(), w.replica(), time.Minute); err != nil {
+			t.Fatalf("settle: %v", err)
+		}
+	}
+	t.Fatalf("%d ids never left the journal", w.intents.size())
+}
+
+func find(t *testing.T, w *world, o payments.Order) payments.Payment {
+	t.Helper()
+	found, err := w.replica().Lookup(context.Background(), []string{o.ID})
+	if err != nil {
+		t.Fatalf("lookup: %v", err)
+	}
+	return found[o.ID]
+}
+
+// A handler stalls between its intent and its insert; another replica takes the intent over and finds nothing. The payment that is then
+// placed nevertheless must not be forgotten when its charge fails.
+func TestAStalledInsertIsFenced(t *testing.T) {
+	ctx, w, o := context.Background(), newWorld(), anOrder(1, "tok_visa")
+	w.once("insert payment/", "insert simprovider/", func() { settled(t, w) })
+	if err := w.replica().Placed(ctx, o); err != nil {
+		t.Fatalf("placed: %v", err)
+	}
+	w.pass = nil
+	if p := find(t, w, o); p.Status != payments.Pending {
+		t.Fatalf("the payment is %q, want pending: its charge has failed", p.Status)
+	}
+	settled(t, w)
+	if p := find(t, w, o); p.Status != payments.Captured {
+		t.Fatalf("the payment is %q, want captured: its intent was forgotten", p.Status)
+	}
+}
+
+// The same for a refund that was read and begun, when another replica finds the payment finished.
+func TestAStalledRefundIsFenced(t *testing.T) {
+	ctx, w, o := context.Background(), newWorld(), anOrder(1, "tok_visa")
+	if err := w.replica().Placed(ctx, o); err != nil {
+		t.Fatalf("placed: %v", err)
+	}
+	settled(t, w)
+	w.once("update payment/", "get simprovider/", func() { settled(t, w) })
+	if _, _, err := w.replica().Refund(ctx, payments.IDOf(o.ID), payments.RefundRequest{Key: "k", Reason: "damaged"}); err != nil {
+		t.Fatalf("refund: %v", err)
+	}
+	w.pass = nil
+	settled(t, w)
+	if p := find(t, w, o); p.Status != payments.Refunded {
+		t.Fatalf("the payment is %q, want refunded: the refund's intent was forgotten", p.Status)
+	}
+}
+
+func TestACancellationBeforeItsOrderMakesChargingImpossible(t *testing.T) {
+	ctx, w, o := context.Background(), newWorld(), anOrder(1, "tok_visa")
+	s := w.replica()
+	if err := s.Cancelled(ctx, o, aCancellation); err != nil {
+		t.Fatalf("cancelled: %v", err)
+	}
+	if err := s.Placed(ctx, o); err != nil {
+		t.Fatalf("placed: %v", err)
+	}
+	settled(t, w)
+	charge, err := s.Provider.Lookup(ctx, payments.IDOf(o.ID))
+	if p := find(t, w, o); err != nil || p.Status != payments.Voided || charge.State != payments.ChargeUnknown {
+		t.Fatalf("the payment is %q, the charge %q, %v; want voided, and nothing asked of the provider", p.Status, charge.State, err)
+	}
+}
+
+func TestAnEventNobodyAcceptedIsPublishedAgain(t *testing.T) {
+	ctx, w, o := context.Background(), newWorld(), anOrder(1, "tok_declined")
+	if err := w.replica().Placed(ctx, o); err != nil {
+		t.Fatalf("placed: %v", err)
+	}
+	clear(w.bus.published) // the broker is emptied
+	if err := w.intents.settle(ctx, w.replica(), time.Second); err != nil || len(w.bus.published) != 0 {
+		t.Fatalf("settling at once: %v, %d events; want none, as they may still be under way", err, len(w.bus.published))
+	}
+	settled(t, w)
+	if len(w.bus.published) != 1 {
+		t.Fatalf("%d events published again, want 1", len(w.bus.published))
+	}
+}
+
+func TestADeletedUsersPaymentMethodsAreErased(t *testing.T) {
+	ctx, w, o := context.Background(), newWorld(), anOrder(1, "tok_visa")
+	s := w.replica()
+	if err := s.Placed(ctx, o); err != nil {
+		t.Fatalf("placed: %v", err)
+	}
+	if err := s.UserDeleted(ctx, o.UserID); err != nil {
+		t.Fatalf("user deleted: %v", err)
+	}
+	for range 3 {
+		if err := w.intents.settle(ctx, s, 2*time.Hour); err != nil {
+			t.Fatalf("settle: %v", err)
+		}
+	}
+	if p := find(t, w, o); p.Method != payments.ErasedMethod || p.Status != payments.Captured || len(p.Entries) != 1 {
+		t.Fatalf("after erasure: %+v", p)
+	}
+	if w.intents.size() != 0 {
+		t.Fatal("the erasure never left the journal")
+	}
+}
