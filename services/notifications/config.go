@@ -23,7 +23,7 @@ type Config struct {
 	Breaker int
 	// BreakerPause is the first pause of a stopped lane, default 500 ms; it doubles up to BreakerMax, default 10 s.
 	BreakerPause, BreakerMax time.Duration
-	// ErasePasses is how long after its deletion a user's records are looked through again, default 1 min: longer than
+	// EraseAgain is how long after its deletion a user's records are looked through again, default 1 min: longer than
 	// an event of the user can be under way with a contact that was read before.
 	EraseAgain time.Duration
 	// StopGrace bounds finishing what is being sent when the service stops, default 5 s.

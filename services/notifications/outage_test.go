@@ -2,7 +2,6 @@ package notifications_test
 
 import (
 	"bytes"
-	"fmt"
 	"testing"
 	"time"
 
@@ -196,57 +195,4 @@ func contains(value []byte, parts ...string) bool {
 		}
 	}
 	return false
-}
-
-// TestWhateverDiesEveryMessageIsSentAndAtMostOneIsDoubled lets the process die before and after each of its calls.
-func TestWhateverDiesEveryMessageIsSentAndAtMostOneIsDoubled(t *testing.T) {
-	for _, eventType := range []string{"payment.confirmed.v1", "user.registered.v1", "user.deleted.v1"} {
-		for _, after := range []bool{false, true} {
-			for n := int64(1); ; n++ {
-				died := false
-				t.Run(fmt.Sprintf("%s/%v/%d", eventType, after, n), func(t *testing.T) { died = dieAt(t, eventType, n, after) })
-				if !died {
-					break
-				}
-			}
-		}
-	}
-}
-
-func dieAt(t *testing.T, eventType string, n int64, after bool) (died bool) {
-	w := newWorld(t)
-	e := example(t, eventType, 1)
-	first := w.start(func(p *process, _ *notifications.Config) { p.diesAt, p.after = n, after })
-	accepted := first.Accept(t.Context(), e) == nil
-	w.until("the process has died or is finished", func() bool {
-		if accepted {
-			w.skip(time.Minute)
-			first.settle()
-		}
-		return first.dead.Load() || w.unfinished() == 0
-	})
-	died = first.dead.Load()
-	first.kill()
-	for id := range w.journal {
-		w.journal[id] = true // taken over: what the dead process wrote last is not known
-	}
-	second := w.start(nil)
-	if !accepted {
-		second.accept(e) // the bus or the journal of its publisher brings it again
-	}
-	second.finish()
-	r := w.record(e)
-	for _, d := range r.Deliveries {
-		times := len(w.sentBy(d.Channel))
-		if d.Status != notifications.Sent || times < 1 || times > 2 {
-			t.Errorf("%s is %s and was sent %d times", d.Channel, d.Status, times)
-		}
-	}
-	if total := len(w.sent); total > len(r.Deliveries)+1 {
-		t.Errorf("%d messages for %d deliveries: more than one was doubled", total, len(r.Deliveries))
-	}
-	if m, _ := notifications.MessageOf(eventType); m.Erases && r.Erased.IsZero() {
-		t.Error("the user is not erased")
-	}
-	return died
 }

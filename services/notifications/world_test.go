@@ -120,6 +120,10 @@ func (w *world) delivery(e event.Event, c notifications.Channel) *notifications.
 	return r.Delivery(c)
 }
 
+var renderer = sync.OnceValues(func() (*render.Renderer, error) {
+	return render.New(render.Config{PublicURL: "http://shop.test", ShopName: "Sidecart", DefaultLocale: "en"})
+})
+
 // process is one life of the service. It dies at a chosen call, from when on nothing it does has an effect.
 type process struct {
 	*world
@@ -136,7 +140,7 @@ var errDead = fault.New(fault.Unavailable, "unavailable", "the process is dead")
 
 func (w *world) start(change func(*process, *notifications.Config)) *process {
 	w.t.Helper()
-	r, err := render.New(render.Config{PublicURL: "http://shop.test", ShopName: "Sidecart", DefaultLocale: "en"})
+	r, err := renderer()
 	if err != nil {
 		w.t.Fatal(err)
 	}

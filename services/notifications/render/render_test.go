@@ -4,19 +4,225 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
+	"sidecart.dev/kit/money"
 	"sidecart.dev/notifications"
 	"sidecart.dev/notifications/render"
 )
 
 func newRenderer(t *testing.T, dir string) *render.Renderer {
 	t.Helper()
-	r, err := render.New(render.Config{Dir: dir, PublicURL: "http://127.0.0.1:8080", ShopName: "Sidecart", DefaultLocale: "en"})
+	r, err := render.New(render.Config{Dir: dir, PublicURL: "https://shop.test/", ShopName: "Sidecart", DefaultLocale: "en"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return r
+}
+
+func sample(t *testing.T, template, locale string) notifications.Content {
+	t.Helper()
+	for _, m := range notifications.Messages() {
+		if m.Template == template {
+			return render.Sample(m, locale)
+		}
+	}
+	t.Fatalf("there is no message %s", template)
+	return notifications.Content{}
+}
+
+const order = "ord_k3v9q2m7x4d1"
+
+// said is what a message must say in its mail (HTML and text alike), and how its subject reads.
+var said = map[string]map[string]struct {
+	subject string
+	parts   []string
+}{
+	"registered": {
+		"en": {"Welcome to Sidecart: please confirm your e-mail address", []string{"Hello Ada Lovelace,", "https://shop.test/#/verify?token=3q2-7wEBAgMEBQYHCAkKCwwNDg8", "until 2 March 2026, 09:05 UTC"}},
+		"de": {"Willkommen bei Sidecart: Bitte bestätigen Sie Ihre E-Mail-Adresse", []string{"Guten Tag Ada Lovelace,", "https://shop.test/#/verify?token=3q2-7wEBAgMEBQYHCAkKCwwNDg8", "bis 2. März 2026, 09:05 Uhr UTC"}},
+	},
+	"verification": {
+		"en": {"Please confirm your e-mail address", []string{"https://shop.test/#/verify?token="}},
+		"de": {"Bitte bestätigen Sie Ihre E-Mail-Adresse", []string{"https://shop.test/#/verify?token="}},
+	},
+	"password_reset": {
+		"en": {"Reset your Sidecart password", []string{"https://shop.test/#/reset?token=", "If it was not you"}},
+		"de": {"Passwort für Sidecart zurücksetzen", []string{"https://shop.test/#/reset?token=", "Falls Sie es nicht waren"}},
+	},
+	"password_changed": {
+		"en": {"Your Sidecart password was changed", []string{"1 March 2026, 09:05 UTC", "If it was not you"}},
+		"de": {"Ihr Passwort für Sidecart wurde geändert", []string{"1. März 2026, 09:05 Uhr UTC", "Falls Sie es nicht waren"}},
+	},
+	"deleted": {
+		"en": {"Your Sidecart account was deleted", []string{"1 March 2026", "last message"}},
+		"de": {"Ihr Konto bei Sidecart wurde gelöscht", []string{"1. März 2026", "letzte Nachricht"}},
+	},
+	"order_placed": {
+		"en": {"Order received: " + order, []string{order, "€1,261.48", "Espresso beans", "€25.98", "€12.99", "1 March 2026"}},
+		"de": {"Bestellung eingegangen: " + order, []string{order, "1.261,48\u00a0€", "Espresso beans", "25,98\u00a0€", "12,99\u00a0€", "1. März 2026"}},
+	},
+	"order_cancelled": {
+		"en": {"Order cancelled: " + order, []string{order, "€1,261.48", "ordered twice"}},
+		"de": {"Bestellung storniert: " + order, []string{order, "1.261,48\u00a0€", "ordered twice"}},
+	},
+	"payment_confirmed": {
+		"en": {"Your receipt for order " + order + ": €1,261.48", []string{order, "€1,261.48", "Espresso beans", "€25.98", "€1,235.50", "1 March 2026, 09:05 UTC", "Total"}},
+		"de": {"Ihre Quittung für Bestellung " + order + ": 1.261,48\u00a0€", []string{order, "1.261,48\u00a0€", "25,98\u00a0€", "1.235,50\u00a0€", "1. März 2026, 09:05 Uhr UTC", "Gesamtbetrag"}},
+	},
+	"payment_declined": {
+		"en": {"Payment declined for order " + order + ": what to do next", []string{order, "€1,261.48", "not enough funds", "What to do next:", "Nothing was charged"}},
+		"de": {"Zahlung abgelehnt für Bestellung " + order + ": So geht es weiter", []string{order, "1.261,48\u00a0€", "nicht ausreichend gedeckt", "So geht es weiter:", "nichts abgebucht"}},
+	},
+	"payment_refunded": {
+		"en": {"Refund of €5.00 for order " + order, []string{order, "€5.00", "€15.00", "damaged in transit"}},
+		"de": {"Erstattung von 5,00\u00a0€ für Bestellung " + order, []string{order, "5,00\u00a0€", "15,00\u00a0€", "damaged in transit"}},
+	},
+}
+
+func TestEveryMessageSaysWhatHappenedInEveryLanguage(t *testing.T) {
+	r := newRenderer(t, "")
+	for _, m := range notifications.Messages() {
+		for _, locale := range []string{"en", "de"} {
+			want, ok := said[m.Template][locale]
+			if !ok {
+				t.Fatalf("nothing is expected of %s in %s", m.Template, locale)
+			}
+			out, err := r.Render(m.Template, render.Sample(m, locale))
+			if err != nil {
+				t.Fatal(err)
+			}
+			name := m.Template + "." + locale
+			if out.Subject != want.subject {
+				t.Errorf("%s: subject %q, want %q", name, out.Subject, want.subject)
+			}
+			for _, part := range want.parts {
+				if !strings.Contains(out.HTML, part) {
+					t.Errorf("%s: the HTML lacks %q", name, part)
+				}
+				if !strings.Contains(out.Text, part) {
+					t.Errorf("%s: the text lacks %q:\n%s", name, part, out.Text)
+				}
+			}
+			if !strings.Contains(out.HTML, `<html lang="`+locale+`">`) || strings.Contains(out.HTML, "ZgotmplZ") || strings.Contains(out.Text, "<") {
+				t.Errorf("%s: the HTML or the text is not well made", name)
+			}
+			if m.Kind != notifications.Security && (!strings.Contains(out.SMS, order) || len([]rune(out.SMS)) > 180 || strings.Contains(out.SMS, "\n")) {
+				t.Errorf("%s: SMS %q", name, out.SMS)
+			}
+		}
+	}
+}
+
+func TestWhatCustomersTypeIsEscaped(t *testing.T) {
+	r := newRenderer(t, "")
+	c := sample(t, "payment_confirmed", "en")
+	c.Name = `<script>alert("x")</script>`
+	c.Facts.Items[0].Name = `<img src=x onerror=alert(1)> & "beans"`
+	out, err := r.Render("payment_confirmed", c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(out.HTML, "<script>") || strings.Contains(out.HTML, "<img") || !strings.Contains(out.HTML, "&lt;script&gt;") {
+		t.Error("the HTML has markup of the customer's")
+	}
+}
+
+func TestNothingBreaksALineOfASubject(t *testing.T) {
+	r, err := render.New(render.Config{PublicURL: "https://shop.test", ShopName: "Side\r\nBcc: eve@example.org\r\n\r\ncart", DefaultLocale: "en"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := r.Render("registered", sample(t, "registered", "en"))
+	if err != nil || strings.ContainsAny(out.Subject, "\r\n") {
+		t.Errorf("subject %q, %v", out.Subject, err)
+	}
+}
+
+func TestALocaleFallsBackToItsLanguageAndThenToTheDefault(t *testing.T) {
+	r := newRenderer(t, "")
+	for locale, want := range map[string]string{"de-AT": "Bestellung storniert", "DE": "Bestellung storniert", "fr": "Order cancelled", "": "Order cancelled", "../en": "Order cancelled"} {
+		c := sample(t, "order_cancelled", locale)
+		if got, err := r.Subject("order_cancelled", c); err != nil || !strings.HasPrefix(got, want) {
+			t.Errorf("locale %q: %q, %v, want %s…", locale, got, err, want)
+		}
+	}
+}
+
+func TestAmountsAreWrittenForCurrencyAndLanguage(t *testing.T) {
+	r := newRenderer(t, "")
+	for _, c := range []struct {
+		m      money.Money
+		en, de string
+	}{
+		{money.New(1999, "EUR"), "€19.99", "19,99\u00a0€"},
+		{money.New(5, "EUR"), "€0.05", "0,05\u00a0€"},
+		{money.New(123456789, "USD"), "$1,234,567.89", "1.234.567,89\u00a0$"},
+		{money.New(1500, "JPY"), "¥1,500", "1.500\u00a0¥"},
+		{money.New(1234567, "BHD"), "BHD\u00a01,234.567", "1.234,567\u00a0BHD"},
+		{money.New(100, "CHF"), "CHF\u00a01.00", "1,00\u00a0CHF"},
+	} {
+		for locale, want := range map[string]string{"en": c.en, "de": c.de} {
+			content := sample(t, "payment_refunded", locale)
+			content.Facts.Amount = c.m
+			if got, err := r.Subject("payment_refunded", content); err != nil || !strings.Contains(got, " "+want+" ") {
+				t.Errorf("%v in %s: %q, %v, want %q", c.m, locale, got, err, want)
+			}
+		}
+	}
+}
+
+func TestATemplateIsReplacedWithoutRebuilding(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "en/password_changed.txt", `{{define "subject"}}Changed, {{.Name}}{{end}}{{define "text"}}So it is.{{end}}`)
+	for _, file := range []string{"format.json", "common.html", "common.txt"} {
+		copyBuiltIn(t, dir, "de/"+file, "fr/"+file)
+	}
+	for _, m := range notifications.Messages() {
+		copyBuiltIn(t, dir, "en/"+m.Template+".html", "fr/"+m.Template+".html")
+		copyBuiltIn(t, dir, "de/"+m.Template+".txt", "fr/"+m.Template+".txt")
+	}
+	r := newRenderer(t, dir)
+	if got, _ := r.Subject("password_changed", sample(t, "password_changed", "en")); got != "Changed, Ada Lovelace" {
+		t.Errorf("the replaced subject is %q", got)
+	}
+	if got, _ := r.Subject("password_changed", sample(t, "password_changed", "de")); got != "Ihr Passwort für Sidecart wurde geändert" {
+		t.Errorf("the other language's subject is %q", got)
+	}
+	if out, err := r.Render("order_placed", sample(t, "order_placed", "fr")); err != nil || !strings.Contains(out.HTML, `lang="fr"`) {
+		t.Errorf("a language that was added: %v", err)
+	}
+}
+
+func TestATemplateThatCannotWorkStopsTheStart(t *testing.T) {
+	for name, text := range map[string]string{
+		"syntax":        `{{define "subject"}}{{end}`,
+		"unknown field": `{{define "subject"}}{{.Nmae}}{{end}}{{define "text"}}x{{end}}`,
+		"no subject":    `{{define "subject"}}{{end}}{{define "text"}}x{{end}}`,
+	} {
+		dir := t.TempDir()
+		write(t, dir, "en/password_changed.txt", text)
+		if _, err := render.New(render.Config{Dir: dir, PublicURL: "https://shop.test", DefaultLocale: "en"}); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+	if _, err := render.New(render.Config{Dir: filepath.Join(t.TempDir(), "none"), DefaultLocale: "en"}); err == nil {
+		t.Error("a folder that is not there: no error")
+	}
+}
+
+func TestDatesAreInTheZoneOfTheShop(t *testing.T) {
+	r, err := render.New(render.Config{PublicURL: "https://shop.test", DefaultLocale: "en", TimeZone: "Europe/Berlin"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := sample(t, "password_changed", "en")
+	c.Facts.At = time.Date(2026, 7, 31, 22, 30, 0, 0, time.UTC)
+	if out, err := r.Render("password_changed", c); err != nil || !strings.Contains(out.Text, "1 August 2026, 00:30 CEST") {
+		t.Errorf("%s, %v", out.Text, err)
+	}
 }
 
 // TestWriteSamples writes every message to the folder RENDER_TO, to be looked at.
@@ -32,11 +238,28 @@ func TestWriteSamples(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for ext, text := range map[string]string{"html": out.HTML, "txt": fmt.Sprintf("%s\n\n%s\n[SMS] %s\n", out.Subject, out.Text, out.SMS)} {
-				if err := os.WriteFile(filepath.Join(dir, m.Template+"."+locale+"."+ext), []byte(text), 0o600); err != nil {
-					t.Fatal(err)
-				}
-			}
+			write(t, dir, m.Template+"."+locale+".html", out.HTML)
+			write(t, dir, m.Template+"."+locale+".txt", fmt.Sprintf("%s\n\n%s\n[SMS] %s\n", out.Subject, out.Text, out.SMS))
 		}
 	}
+}
+
+func write(t *testing.T, dir, name, text string) {
+	t.Helper()
+	path := filepath.Join(dir, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func copyBuiltIn(t *testing.T, dir, from, to string) {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join("templates", from))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, dir, to, string(raw))
 }

@@ -1,0 +1,214 @@
+package http_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/gorilla/mux"
+
+	"sidecart.dev/kit/auth"
+	"sidecart.dev/kit/sidecar/sidecartest"
+	"sidecart.dev/notifications"
+	"sidecart.dev/notifications/dapr"
+	api "sidecart.dev/notifications/http"
+)
+
+const ada, eve = "usr_ada", "usr_eve"
+
+type fixture struct {
+	t      *testing.T
+	router *mux.Router
+	store  *dapr.Store
+	lists  dapr.Lists
+	key    ed25519.PrivateKey
+	secret []byte
+}
+
+func (f *fixture) Key(context.Context, string) (ed25519.PublicKey, error) {
+	return f.key.Public().(ed25519.PublicKey), nil //nolint:forcetypeassert // it is
+}
+
+func newFixture(t *testing.T) *fixture {
+	t.Helper()
+	state := sidecartest.NewState()
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &fixture{
+		t: t, router: mux.NewRouter(), store: dapr.NewStore(state), lists: dapr.NewLists(state), key: private,
+		secret: bytes.Repeat([]byte("k"), 32),
+	}
+	services, err := auth.NewServiceKey("notifications", f.secret, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	api.Routes(func() *mux.Router { return f.router.NewRoute().Subrouter() }, api.Deps{
+		Verifier: auth.NewVerifier(f, nil), Services: services,
+		Accepted: func(_ context.Context, ids []string) ([]string, error) { return ids[:1], nil },
+		Delivered: func(ctx context.Context, userID, cursor string, limit int) ([]notifications.Delivered, string, error) {
+			return f.store.Delivered(ctx, f.lists, userID, cursor, limit)
+		},
+	})
+	return f
+}
+
+func (f *fixture) user(id string) string {
+	t := jwt.NewWithClaims(jwt.SigningMethodEdDSA, auth.Claims{
+		RegisteredClaims: jwt.RegisteredClaims{
+			Issuer: auth.Issuer, Audience: jwt.ClaimStrings{auth.Issuer}, Subject: id, ID: "1",
+			IssuedAt: jwt.NewNumericDate(time.Now()), ExpiresAt: jwt.NewNumericDate(time.Now().Add(time.Minute)),
+		},
+		Role: auth.Customer, SessionID: "s",
+	})
+	t.Header["typ"], t.Header["kid"] = auth.AccessType, "k"
+	signed, err := t.SignedString(f.key)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return "Bearer " + signed
+}
+
+func (f *fixture) service(name string) string {
+	f.t.Helper()
+	key, err := auth.NewServiceKey(name, f.secret, nil)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	header, err := key.Authorize("notifications")
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return header
+}
+
+func (f *fixture) call(method, path, authorization, body string, out any) int {
+	f.t.Helper()
+	r := httptest.NewRequestWithContext(f.t.Context(), method, path, strings.NewReader(body))
+	r.Header.Set("Content-Type", "application/json")
+	if authorization != "" {
+		r.Header.Set("Authorization", authorization)
+	}
+	w := httptest.NewRecorder()
+	f.router.ServeHTTP(w, r)
+	if out != nil && w.Code == http.StatusOK {
+		if err := json.Unmarshal(w.Body.Bytes(), out); err != nil {
+			f.t.Fatalf("%s: %v", w.Body, err)
+		}
+	}
+	return w.Code
+}
+
+// add stores the record of an event with both deliveries, and a duplicate in the list that is to be passed over.
+func (f *fixture) add(userID string, n int) {
+	f.t.Helper()
+	id := fmt.Sprintf("evt%d", n)
+	entries := []string{notifications.EntryID(id, notifications.Email), notifications.EntryID(id, notifications.SMS)}
+	if _, err := f.lists.Append(f.t.Context(), userID, entries); err != nil {
+		f.t.Fatal(err)
+	}
+	seqs, err := f.lists.Append(f.t.Context(), userID, entries)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	r := notifications.Record{
+		ID: id, EventID: id, EventType: "order.placed.v1", Kind: notifications.Orders, UserID: userID, OrderID: "ord_1", CreatedAt: time.Now().UTC(),
+		Deliveries: []notifications.Delivery{
+			{ID: "ntf_e" + id, Channel: notifications.Email, Status: notifications.Sent, Subject: "Order received", Seq: seqs[0], SentAt: time.Now().UTC(), Recipient: "secret@example.org"},
+			{ID: "ntf_s" + id, Channel: notifications.SMS, Status: notifications.Suppressed, Reason: notifications.ReasonNoPhone, Subject: "Order received", Seq: seqs[1]},
+		},
+	}
+	if err := f.store.Insert(f.t.Context(), r); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+type page struct {
+	Items []struct {
+		ID, Kind, Channel, Status, Subject, Reason string
+		EventType                                  string     `json:"event_type"`
+		OrderID                                    string     `json:"order_id"`
+		SentAt                                     *time.Time `json:"sent_at"`
+	}
+	NextCursor *string `json:"next_cursor"`
+}
+
+func TestCustomersReadTheirOwnMessagesNewestFirst(t *testing.T) {
+	f := newFixture(t)
+	for n := range 5 {
+		f.add(ada, n)
+	}
+	f.add(eve, 9)
+	var ids []string
+	path := "/api/v1/notifications?limit=3"
+	for path != "" {
+		var p page
+		if status := f.call(http.MethodGet, path, f.user(ada), "", &p); status != http.StatusOK {
+			t.Fatalf("%s: %d", path, status)
+		}
+		if len(p.Items) > 3 {
+			t.Errorf("%d items on a page of 3", len(p.Items))
+		}
+		for _, i := range p.Items {
+			ids = append(ids, i.ID)
+		}
+		path = ""
+		if p.NextCursor != nil {
+			path = "/api/v1/notifications?limit=3&cursor=" + *p.NextCursor
+		}
+	}
+	want := "ntf_sevt4 ntf_eevt4 ntf_sevt3 ntf_eevt3 ntf_sevt2 ntf_eevt2 ntf_sevt1 ntf_eevt1 ntf_sevt0 ntf_eevt0"
+	if got := strings.Join(ids, " "); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	var p page
+	f.call(http.MethodGet, "/api/v1/notifications", f.user(eve), "", &p)
+	if len(p.Items) != 2 || p.Items[1].Status != "sent" || p.Items[1].SentAt == nil || p.Items[0].Reason == "" || p.Items[0].SentAt != nil || p.Items[0].OrderID != "ord_1" {
+		t.Errorf("eve sees %+v", p.Items)
+	}
+	var raw json.RawMessage
+	f.call(http.MethodGet, "/api/v1/notifications", f.user("usr_new"), "", &raw)
+	if string(raw) != `{"items":[],"next_cursor":null}` {
+		t.Errorf("a new customer sees %s", raw)
+	}
+	f.call(http.MethodGet, "/api/v1/notifications", f.user(ada), "", &raw)
+	if strings.Contains(string(raw), "secret@") {
+		t.Error("the list shows addresses")
+	}
+}
+
+func TestBadQuestionsAreRefused(t *testing.T) {
+	f := newFixture(t)
+	for _, c := range []struct {
+		method, path, who, body string
+		status                  int
+	}{
+		{http.MethodGet, "/api/v1/notifications", "", "", 401},
+		{http.MethodGet, "/api/v1/notifications", f.service("orders"), "", 401},
+		{http.MethodGet, "/api/v1/notifications?limit=0", f.user(ada), "", 400},
+		{http.MethodGet, "/api/v1/notifications?limit=101", f.user(ada), "", 400},
+		{http.MethodGet, "/api/v1/notifications?limit=x", f.user(ada), "", 400},
+		{http.MethodGet, "/api/v1/notifications?cursor=x", f.user(ada), "", 400},
+		{http.MethodPost, "/internal/notifications/accepted", "", `{"event_ids":["a"]}`, 401},
+		{http.MethodPost, "/internal/notifications/accepted", f.user(ada), `{"event_ids":["a"]}`, 401},
+		{http.MethodPost, "/internal/notifications/accepted", f.service("gateway"), `{"event_ids":["a"]}`, 403},
+		{http.MethodPost, "/internal/notifications/accepted", f.service("orders"), `{"event_ids":["a"]}`, 200},
+		{http.MethodPost, "/internal/notifications/accepted", f.service("users"), `{"event_ids":[""]}`, 400},
+		{http.MethodPost, "/internal/notifications/accepted", f.service("payments"), `{"event_ids":[` + strings.Repeat(`"a",`, 500) + `"a"]}`, 400},
+		{http.MethodPost, "/internal/notifications/accepted", f.service("payments"), `{"ids":[]}`, 400},
+	} {
+		if got := f.call(c.method, c.path, c.who, c.body, nil); got != c.status {
+			t.Errorf("%s %s %.40s: %d, want %d", c.method, c.path, c.body, got, c.status)
+		}
+	}
+}
