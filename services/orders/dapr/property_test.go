@@ -37,7 +37,7 @@ func drawAct(t *rapid.T) act {
 	return act{
 		What: rapid.SampledFrom([]string{
 			"place", "place", "place declined", "cancel", "cancel", "deliver", "deliver", "deliver twice", "lose", "lose all",
-			"hear", "hear", "hear twice", "miss", "refund part", "refund", "wait", "peers down", "peers up", "kill", "kill soon", "kill soon after",
+			"hear", "hear", "hear twice", "miss", "refund part", "refund", "wait", "rest", "peers down", "peers up", "kill", "kill soon", "kill soon after",
 		}).Draw(t, "what"),
 		N: rapid.IntRange(0, 11).Draw(t, "n"),
 	}
@@ -108,6 +108,11 @@ func (s *stage) perform(a act) error {
 		s.operatorRefunds(a)
 	case "wait":
 		time.Sleep(time.Duration(a.N) * time.Second)
+	case "rest": // everything arrives, and the orders leave the journal
+		s.down = false
+		if err := s.settled(s.replica); err != nil && s.replica.life.alive() {
+			return err
+		}
 	case "peers down":
 		s.down = true
 	case "peers up":

@@ -34,7 +34,7 @@ var tombstone = []byte(`{"tombstone":true}`)
 const tombstoneLife = 24 * time.Hour
 
 // scanBudget bounds the list entries that one page looks at, so that a rare status costs several requests rather than one endless one.
-const scanBudget = 500
+const scanBudget = 256
 
 func orderKey(id string) string         { return "order/" + id }
 func customerList(userID string) string { return "orders-of/" + userID }

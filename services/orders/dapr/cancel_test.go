@@ -1,0 +1,156 @@
+package dapr_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+
+	"sidecart.dev/kit/fault"
+	"sidecart.dev/orders"
+)
+
+// TestACrashAtAnyCallOfACancelLosesNoRefund cancels a paid order that has left the journal, kills the process at every call it makes,
+// and loses what it published: a cancellation that was acknowledged ends in a refund.
+func TestACrashAtAnyCallOfACancelLosesNoRefund(t *testing.T) {
+	for _, after := range []bool{false, true} {
+		for n := 1; ; n++ {
+			reached := false
+			synctest.Test(t, func(t *testing.T) { reached = crashCancelAt(t, n, after) })
+			if t.Failed() {
+				t.Fatalf("with a crash at call %d (after its effect: %v)", n, after)
+			}
+			if !reached {
+				t.Logf("crashed at each of %d calls", n-1)
+				break
+			}
+		}
+	}
+}
+
+func crashCancelAt(t *testing.T, n int, after bool) (reached bool) {
+	ctx := context.Background()
+	w := newWorld()
+	first := w.start(t)
+	o, _, err := first.Service.Place(ctx, customer, "key", request("tok_visa"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.settled(first); err != nil {
+		t.Fatal(err)
+	}
+	first.life.arm(n, after)
+	_, err = first.Service.Cancel(ctx, o.ID(), customer, "")
+	acknowledged := err == nil
+	synctest.Wait()
+	reached = !first.life.alive()
+	first.life.kill()
+	first.end()
+	w.bus.Clear()
+
+	second := w.start(t)
+	defer second.end()
+	if err := w.settled(second); err != nil {
+		t.Error(err)
+	}
+	found, err := second.Service.Get(ctx, o.ID(), customer, false)
+	if err != nil || !found.Done() || acknowledged && found.Status() != orders.Refunded {
+		t.Errorf("acknowledged %v; the order is %q, done %v, %v", acknowledged, found.Status(), found.Done(), err)
+	}
+	if p := w.payments[o.ID()]; found.Status() == orders.Refunded && p.Refunded != p.Amount || found.Status() == orders.Paid && p.Refunded != 0 {
+		t.Errorf("the order is %q and its payment %+v", found.Status(), p)
+	}
+	return reached
+}
+
+func TestCancelAgainstPaymentIsDecidedByWhoIsWrittenFirst(t *testing.T) {
+	for name, test := range map[string]struct {
+		cancelFirst bool
+		answered    orders.Status
+		end         orders.Status
+	}{
+		"the cancel is first":       {true, orders.Cancelled, orders.Cancelled},
+		"the confirmation is first": {false, orders.Refunding, orders.Refunded},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx := context.Background()
+			w := newWorld()
+			r := w.start(t)
+			defer r.end()
+			o, _, err := r.Service.Place(ctx, customer, "key", request("tok_visa"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			if err := w.deliver(w.bus.Take(0)); err != nil { // the payment is captured; its confirmation is under way
+				t.Fatal(err)
+			}
+			hear := func() {
+				if err := r.Consumer.Handle(ctx, "payments", w.outbox[0]); err != nil {
+					t.Fatalf("%s: %v", name, err)
+				}
+			}
+			if !test.cancelFirst {
+				hear()
+			}
+			cancelled, err := r.Service.Cancel(ctx, o.ID(), customer, "")
+			if err != nil || cancelled.Status() != test.answered {
+				t.Errorf("%s: cancelling answers %q, %v; want %q", name, cancelled.Status(), err, test.answered)
+			}
+			if test.cancelFirst {
+				hear()
+			}
+			if err := w.settled(r); err != nil {
+				t.Error(err)
+			}
+			end, err := r.Service.Get(ctx, o.ID(), customer, false)
+			if err != nil || end.Status() != test.end || end.Settlement() != orders.SettledRefunded {
+				t.Errorf("%s: the order ends %q, settled %q, %v; want %q and refunded", name, end.Status(), end.Settlement(), err, test.end)
+			}
+			if p := w.payments[o.ID()]; p.Captures != 1 || p.Refunded != p.Amount {
+				t.Errorf("%s: payment %+v, want all of it back", name, p)
+			}
+		})
+	}
+}
+
+func TestOthersOrdersDoNotExist(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := context.Background()
+		w := newWorld()
+		r := w.start(t)
+		defer r.end()
+		o, _, err := r.Service.Place(ctx, customer, "key", request("tok_declined"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.Service.Get(ctx, o.ID(), "usr_2", false); !fault.Is(err, fault.NotFound) {
+			t.Errorf("another customer reads it: %v, want NotFound", err)
+		}
+		if _, err := r.Service.Cancel(ctx, o.ID(), "usr_2", ""); !fault.Is(err, fault.NotFound) {
+			t.Errorf("another customer cancels it: %v, want NotFound", err)
+		}
+		if _, err := r.Service.Get(ctx, o.ID(), "usr_2", true); err != nil {
+			t.Errorf("an operator reads it: %v", err)
+		}
+		if err := w.settled(r); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.Service.Cancel(ctx, o.ID(), customer, ""); fault.CodeOf(err) != "order_state" {
+			t.Errorf("cancelling a failed order: %v, want order_state", err)
+		}
+	})
+}
+
+func TestAnEventOfAnUnknownOrderIsPoison(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		r := w.start(t)
+		defer r.end()
+		id := orders.IDFor(customer, "never placed")
+		w.payments[id] = &payment{ID: "pay_1"}
+		w.emit(id, "payment.confirmed.v1", nil)
+		if err := r.Consumer.Handle(t.Context(), "payments", w.outbox[0]); err == nil || fault.KindOf(err).Transient() {
+			t.Errorf("an event of an unknown order: %v, want a fault that is not retried", err)
+		}
+	})
+}
