@@ -69,7 +69,7 @@ func play(t *testing.T, script []act) error {
 		synctest.Wait()
 	}
 	s.restart() // and what was in memory is gone
-	s.down = false
+	s.setDown(false)
 	if err := s.settled(s.replica); err != nil {
 		return err
 	}
@@ -109,14 +109,14 @@ func (s *stage) perform(a act) error {
 	case "wait":
 		time.Sleep(time.Duration(a.N) * time.Second)
 	case "rest": // everything arrives, and the orders leave the journal
-		s.down = false
+		s.setDown(false)
 		if err := s.settled(s.replica); err != nil && s.replica.life.alive() {
 			return err
 		}
 	case "peers down":
-		s.down = true
+		s.setDown(true)
 	case "peers up":
-		s.down = false
+		s.setDown(false)
 	case "kill":
 		s.replica.life.kill()
 	case "kill soon", "kill soon after":

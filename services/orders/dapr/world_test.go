@@ -130,6 +130,12 @@ func (w *world) emit(orderID, eventType string, extra map[string]any) {
 	w.outbox = append(w.outbox, e)
 }
 
+func (w *world) setDown(down bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.down = down
+}
+
 // call answers the questions the service asks.
 func (w *world) call(_ context.Context, app, _, path string, in []byte) (any, error) {
 	w.mu.Lock()

@@ -1,0 +1,349 @@
+package http_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gorilla/mux"
+
+	"sidecart.dev/contracts/validate"
+	"sidecart.dev/kit/auth"
+	"sidecart.dev/kit/event"
+	"sidecart.dev/kit/fault"
+	"sidecart.dev/kit/sidecar/sidecartest"
+	"sidecart.dev/kit/telemetry"
+	"sidecart.dev/kit/web"
+	"sidecart.dev/orders"
+	"sidecart.dev/orders/dapr"
+	ordershttp "sidecart.dev/orders/http"
+)
+
+func TestMain(m *testing.M) {
+	if _, err := telemetry.StartTracing(context.Background(), "orders", ""); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
+
+// bearer takes "<user>/<role>" for an access token, and "service/<name>" for a service's.
+type bearer struct{}
+
+func (bearer) Require(roles ...auth.Role) mux.MiddlewareFunc {
+	return func(next http.Handler) http.Handler {
+		return web.Handler(func(w http.ResponseWriter, r *http.Request) error {
+			token, err := auth.Bearer(r)
+			if err != nil {
+				return err
+			}
+			user, role, _ := strings.Cut(token, "/")
+			if len(roles) > 0 && roles[0] != auth.Role(role) {
+				return fault.New(fault.Forbidden, "forbidden", "no")
+			}
+			next.ServeHTTP(w, r.WithContext(auth.With(r.Context(), auth.Principal{UserID: user, Role: auth.Role(role)})))
+			return nil
+		})
+	}
+}
+
+func (bearer) RequireService(callers ...string) mux.MiddlewareFunc {
+	return func(next http.Handler) http.Handler {
+		return web.Handler(func(w http.ResponseWriter, r *http.Request) error {
+			for _, caller := range callers {
+				if r.Header.Get("Authorization") == "Bearer service/"+caller {
+					next.ServeHTTP(w, r)
+					return nil
+				}
+			}
+			return fault.New(fault.Forbidden, "forbidden", "no")
+		})
+	}
+}
+
+type letters struct{}
+
+func (letters) Keep(context.Context, event.DeadLetter) error { return nil }
+
+// openContract reads the contract once: that takes longer than all the rest.
+var openContract = sync.OnceValues(validate.NewHTTP)
+
+// shop is the service behind its real router. Every exchange is checked against the contract.
+type shop struct {
+	t      *testing.T
+	url    string
+	client *http.Client
+	node   *dapr.Node
+}
+
+func open(t *testing.T) *shop {
+	t.Helper()
+	node, err := dapr.New(dapr.Config{
+		State: sidecartest.NewState(), Bus: &sidecartest.Bus{Check: validate.Event}, Peers: &sidecartest.Caller{}, Letters: letters{},
+		Service: orders.Config{MaxTotal: 200_000, Logger: slog.New(slog.DiscardHandler)},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- node.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	for deadline := time.Now().Add(10 * time.Second); node.Ready(ctx) != nil; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("not ready: %v", node.Ready(ctx))
+		}
+	}
+	r := mux.NewRouter()
+	r.UseEncodedPath()
+	r.Use(web.Trace, web.Recover)
+	ordershttp.Routes(r, node.Service, bearer{}, bearer{})
+	server := httptest.NewServer(r)
+	t.Cleanup(server.Close)
+	contract, err := openContract()
+	if err != nil {
+		t.Fatal(err)
+	}
+	transport := contract.RoundTripper(nil, func(err error) { t.Errorf("contract: %v", err) })
+	return &shop{t: t, url: server.URL, client: &http.Client{Transport: transport}, node: node}
+}
+
+type answer struct {
+	status int
+	header http.Header
+	body   map[string]any
+}
+
+// do makes a request as the user "<id>/<role>"; headers are pairs.
+func (s *shop) do(as, method, path, body string, headers ...string) answer {
+	s.t.Helper()
+	req, err := http.NewRequestWithContext(s.t.Context(), method, s.url+path, strings.NewReader(body))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if as != "" {
+		req.Header.Set("Authorization", "Bearer "+as)
+	}
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	res, err := s.client.Do(req)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	raw, err := io.ReadAll(res.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	a := answer{status: res.StatusCode, header: res.Header}
+	if len(raw) > 0 {
+		if err := json.Unmarshal(raw, &a.body); err != nil {
+			s.t.Fatalf("%s %s answers %q: %v", method, path, raw, err)
+		}
+	}
+	return a
+}
+
+func (s *shop) place(as, key, body string, headers ...string) answer {
+	s.t.Helper()
+	return s.do(as, http.MethodPost, "/api/v1/orders", body, append([]string{"Idempotency-Key", key}, headers...)...)
+}
+
+const (
+	ada      = "usr_ada/customer"
+	bob      = "usr_bob/customer"
+	operator = "usr_op/operator"
+	oneMoka  = `{"items":[{"product_id":"moka-pot","quantity":1}],"payment_method":"tok_visa"}`
+)
+
+func (s *shop) want(what string, a answer, status int, code string) {
+	s.t.Helper()
+	if got, _ := a.body["code"].(string); a.status != status || got != code {
+		s.t.Errorf("%s: %d %q (%v), want %d %q", what, a.status, got, a.body, status, code)
+	}
+}
+
+func TestPlacingAnOrderAnswersItAndWhereItIs(t *testing.T) {
+	s := open(t)
+	a := s.place(ada, "k1", oneMoka)
+	s.want("placing", a, 201, "")
+	if a.body["status"] != "pending" || a.body["user_id"] != "usr_ada" || a.header.Get("ETag") != `"1"` || a.header.Get("Idempotency-Replayed") != "" {
+		t.Errorf("placed: %v, ETag %s", a.body, a.header.Get("ETag"))
+	}
+	path := a.header.Get("Location")
+	read := s.do(ada, "GET", path, "")
+	s.want("reading it", read, 200, "")
+	if fmt.Sprint(read.body) != fmt.Sprint(a.body) {
+		t.Errorf("read %v, placed %v", read.body, a.body)
+	}
+	s.want("reading it again", s.do(ada, "GET", path, "", "If-None-Match", `"0", W/"1"`), 304, "")
+	again := s.place(ada, "k1", oneMoka)
+	s.want("placing it again", again, 201, "")
+	if again.body["id"] != a.body["id"] || again.header.Get("Idempotency-Replayed") != "true" {
+		t.Errorf("placed again: %v, replayed %q", again.body["id"], again.header.Get("Idempotency-Replayed"))
+	}
+	s.want("another body", s.place(ada, "k1", strings.Replace(oneMoka, "1}", "2}", 1)), 422, "idempotency_key_reused")
+	s.want("another's order", s.do(bob, "GET", path, ""), 404, "not_found")
+	s.want("cancelling another's order", s.do(bob, "POST", path+"/cancel", ""), 404, "not_found")
+	s.want("an operator reading it", s.do(operator, "GET", path, ""), 200, "")
+}
+
+func TestOrdersThatCannotBePlaced(t *testing.T) {
+	s := open(t)
+	bad := []string{validate.ExpectInvalid, "true"}
+	for name, test := range map[string]struct {
+		key, body string
+		status    int
+		code      string
+		headers   []string
+	}{
+		"no key":          {"", oneMoka, 400, "idempotency_key_required", bad},
+		"no body":         {"k", "", 415, "unsupported_media_type", bad},
+		"cut body":        {"k", `{"items":`, 400, "invalid_json", bad},
+		"unknown field":   {"k", `{"items":[{"product_id":"moka-pot","quantity":1}],"payment_method":"tok_visa","total":1}`, 400, "unknown_field", bad},
+		"price by client": {"k", `{"items":[{"product_id":"moka-pot","quantity":1,"unit_price":1}],"payment_method":"tok_visa"}`, 400, "unknown_field", bad},
+		"no items":        {"k", `{"items":[],"payment_method":"tok_visa"}`, 400, "invalid_request", bad},
+		"no quantity":     {"k", `{"items":[{"product_id":"moka-pot"}],"payment_method":"tok_visa"}`, 400, "invalid_request", bad},
+		"half a pot":      {"k", `{"items":[{"product_id":"moka-pot","quantity":0.5}],"payment_method":"tok_visa"}`, 400, "invalid_request", bad},
+		"a card number":   {"k", `{"items":[{"product_id":"moka-pot","quantity":1}],"payment_method":"4111111111111111"}`, 400, "invalid_request", bad},
+		"null":            {"k", `null`, 400, "invalid_request", bad},
+		"unknown product": {"k", `{"items":[{"product_id":"ghost","quantity":1}],"payment_method":"tok_visa"}`, 422, "unprocessable", nil},
+		"twice":           {"k", `{"items":[{"product_id":"moka-pot","quantity":1},{"product_id":"moka-pot","quantity":1}],"payment_method":"tok_visa"}`, 422, "unprocessable", nil},
+		"too much":        {"k", `{"items":[{"product_id":"espresso-machine","quantity":2}],"payment_method":"tok_visa"}`, 422, "unprocessable", nil},
+		"too large":       {"k", `{"items":"` + strings.Repeat("x", 70_000) + `"}`, 413, "body_too_large", bad},
+	} {
+		s.want(name, s.place(ada, test.key, test.body, test.headers...), test.status, test.code)
+	}
+	s.want("no token", s.place("", "k", oneMoka), 401, "unauthenticated")
+	if list := s.do(ada, "GET", "/api/v1/orders", ""); len(list.body["items"].([]any)) != 0 {
+		t.Errorf("the list has %v, want nothing", list.body)
+	}
+}
+
+func TestCancellingTellsWhetherItIsDone(t *testing.T) {
+	s := open(t)
+	pending := s.place(ada, "1", oneMoka)
+	paid := s.place(ada, "2", oneMoka)
+	failed := s.place(ada, "3", oneMoka)
+	s.settle(paid, orders.PaymentConfirmed)
+	s.settle(failed, orders.PaymentDeclined)
+	cancel := func(a answer, body string, headers ...string) answer {
+		return s.do(ada, "POST", a.header.Get("Location")+"/cancel", body, headers...)
+	}
+	for range 2 {
+		a := cancel(pending, `{"reason":"ordered twice"}`)
+		s.want("cancelling a pending order", a, 200, "")
+		if a.body["status"] != "cancelled" {
+			t.Errorf("a pending order becomes %v", a.body["status"])
+		}
+		a = cancel(paid, "")
+		s.want("cancelling a paid order", a, 202, "")
+		if a.body["status"] != "refunding" {
+			t.Errorf("a paid order becomes %v", a.body["status"])
+		}
+	}
+	s.want("cancelling a failed order", cancel(failed, "{}"), 409, "order_state")
+	s.want("an empty reason", cancel(pending, `{"reason":""}`, validate.ExpectInvalid, "true"), 400, "invalid_request")
+	s.want("a malformed id", s.do(ada, "POST", "/api/v1/orders/nothing/cancel", ""), 404, "not_found")
+	s.settle(paid, orders.PaymentRefunded)
+	s.want("cancelling when the money is back", cancel(paid, ""), 200, "")
+
+	list := s.do(ada, "GET", "/api/v1/orders?status=cancelled&limit=1", "")
+	if items := list.body["items"].([]any); list.status != 200 || len(items) != 1 {
+		t.Errorf("cancelled orders: %v", list.body)
+	}
+	s.want("an unknown status", s.do(ada, "GET", "/api/v1/orders?status=lost", "", validate.ExpectInvalid, "true"), 400, "invalid_request")
+	s.want("a bad cursor", s.do(ada, "GET", "/api/v1/orders?cursor=x", ""), 400, "invalid_cursor")
+	s.want("a bad limit", s.do(ada, "GET", "/api/v1/orders?limit=101", "", validate.ExpectInvalid, "true"), 400, "invalid_request")
+}
+
+func (s *shop) settle(a answer, trigger orders.Trigger) {
+	s.t.Helper()
+	id := a.body["id"].(string)
+	if _, _, err := s.node.Service.Apply(s.t.Context(), id, orders.Change{Trigger: trigger, At: time.Now()}); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func TestOperatorsEditProducts(t *testing.T) {
+	s := open(t)
+	const path, product = "/api/v1/admin/products/grinder", `{"name":"Grinder","description":"","price":{"amount":100,"currency":"EUR"},"active":true}`
+	s.want("a customer", s.do(ada, "PUT", path, product), 403, "forbidden")
+	created := s.do(operator, "PUT", path, product)
+	s.want("creating", created, 201, "")
+	if created.header.Get("Location") != "/api/v1/products/grinder" {
+		t.Errorf("Location %q", created.header.Get("Location"))
+	}
+	s.want("withdrawing", s.do(operator, "PUT", path, strings.Replace(product, "true", "false", 1)), 200, "")
+	read := s.do("", "GET", "/api/v1/products/grinder", "")
+	s.want("reading one that is not on sale", read, 200, "")
+	if read.body["active"] != false || !strings.Contains(read.header.Get("Cache-Control"), "public") {
+		t.Errorf("%v, Cache-Control %q", read.body, read.header.Get("Cache-Control"))
+	}
+	s.want("reading again", s.do("", "GET", "/api/v1/products/grinder", "", "If-None-Match", read.header.Get("ETag")), 304, "")
+	s.want("half a product", s.do(operator, "PUT", path, `{"name":"Grinder"}`, validate.ExpectInvalid, "true"), 400, "invalid_request")
+	s.want("a free product", s.do(operator, "PUT", path, strings.Replace(product, "100", "0", 1), validate.ExpectInvalid, "true"), 400, "invalid_request")
+	s.want("deleting", s.do(operator, "DELETE", path, ""), 204, "")
+	s.want("deleting again", s.do(operator, "DELETE", path, ""), 404, "not_found")
+
+	seen := map[string]bool{}
+	for cursor := ""; ; {
+		page := s.do("", "GET", "/api/v1/products?limit=5"+cursor, "")
+		s.want("a page of products", page, 200, "")
+		for _, item := range page.body["items"].([]any) {
+			seen[item.(map[string]any)["id"].(string)] = true
+		}
+		next, more := page.body["next_cursor"].(string)
+		if !more {
+			break
+		}
+		cursor = "&cursor=" + next
+	}
+	if len(seen) != orders.DefaultCatalogue().Len() {
+		t.Errorf("%d products over all pages, want %d", len(seen), orders.DefaultCatalogue().Len())
+	}
+	s.want("a bad cursor", s.do("", "GET", "/api/v1/products?cursor=%20", ""), 400, "invalid_cursor")
+}
+
+func TestOtherServicesLookOrdersUp(t *testing.T) {
+	s := open(t)
+	placed := s.place(ada, "1", oneMoka)
+	const path = "/internal/orders/lookup"
+	ask := fmt.Sprintf(`{"order_ids":[%q,"ord_none","../x"]}`, placed.body["id"])
+	request := func(as string) (int, string) {
+		req, _ := http.NewRequestWithContext(t.Context(), "POST", s.url+path, strings.NewReader(ask))
+		req.Header.Set("Authorization", "Bearer "+as)
+		req.Header.Set("Content-Type", "application/json")
+		res, err := http.DefaultClient.Do(req) // the path is in no public contract
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		raw, _ := io.ReadAll(res.Body)
+		return res.StatusCode, string(raw)
+	}
+	if status, _ := request("service/gateway"); status != 403 {
+		t.Errorf("the gateway asks: %d, want 403", status)
+	}
+	status, body := request("service/payments")
+	if status != 200 || strings.Count(body, `"order_id"`) != 1 || !strings.Contains(body, `"status":"pending"`) {
+		t.Errorf("payments asks: %d %s, want the one order that exists", status, body)
+	}
+}
