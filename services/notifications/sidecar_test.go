@@ -78,14 +78,16 @@ func (m *mailServer) caught() []caught {
 func (m *mailServer) serve(conn net.Conn) {
 	defer conn.Close()
 	say := func(s string) { fmt.Fprint(conn, s+"\r\n") }
+	if m.isDown() {
+		say("421 closed for a while")
+		return
+	}
 	say("220 test")
 	var mail caught
 	lines := bufio.NewScanner(conn)
 	for lines.Scan() {
 		line := lines.Text()
 		switch verb := strings.ToUpper(line[:min(4, len(line))]); {
-		case m.isDown():
-			return
 		case verb == "RCPT":
 			mail.recipients = append(mail.recipients, strings.Trim(line[8:], "<>"))
 			say("250 ok")

@@ -18,6 +18,9 @@ import (
 // address is exactly one address, and that one call is under way at a time: concurrency above 1 needs the corrected binding of
 // deploy/local/sidecar. A recipient is bounded to one call even when a call is given up: the binding has composed the
 // mail before it talks to the server.
+//
+// One fault of the official binding cannot be helped from here: a server that takes a connection and drops it at the greeting makes it
+// reconnect without end, past our time limit, and deliver when the server is back; the mail then comes twice.
 type EmailSender struct {
 	binding sidecar.Binding
 	name    string
