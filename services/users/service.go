@@ -3,7 +3,6 @@ package users
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"io"
 	"log/slog"
 	"sync"
@@ -162,7 +161,7 @@ func (s *Service) publish(ctx context.Context, u User) error {
 		}
 		errs = append(errs, err)
 	}
-	return errors.Join(errs...)
+	return firstOf(errs)
 }
 
 // account reads an account that its owner still has. For any other the fault is the one of a dead session: an

@@ -2,7 +2,7 @@ package users
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -33,7 +33,19 @@ func (s *Service) Settle(ctx context.Context, entries []journal.Entry) (finished
 		}
 		errs = append(errs, err)
 	}
-	return finished, errors.Join(errs...)
+	return finished, firstOf(errs)
+}
+
+// firstOf returns the first error, saying how many more there were: what fails for one account usually fails for all.
+func firstOf(errs []error) error {
+	errs = slices.DeleteFunc(errs, func(err error) bool { return err == nil })
+	switch len(errs) {
+	case 0:
+		return nil
+	case 1:
+		return errs[0]
+	}
+	return fmt.Errorf("%w (and %d more)", errs[0], len(errs)-1)
 }
 
 // accepted asks notifications about every event the accounts hold, in one call.
@@ -97,20 +109,23 @@ func anyAccepted(u User, accepted map[string]bool) bool {
 // settleFenced deals with an intent whose account is missing, or whose writes may still be under way. An account that
 // is missing after the fence never comes to be, so the address it claimed is given up.
 func (s *Service) settleFenced(ctx context.Context, e journal.Entry, userID, emailKey string) (User, bool, error) {
-	u, exists, err := User{}, false, error(nil)
-	if e.Fence {
-		u, exists, err = s.Users.Fence(ctx, userID)
-	} else {
-		u, _, err = s.Users.Get(ctx, userID)
-		exists = err == nil
-		if sidecar.IsMissing(err) {
-			err = nil
-		}
-	}
+	u, exists, err := s.fenced(ctx, userID, e.Fence)
 	if err != nil || exists || emailKey == "" {
 		return u, exists, err
 	}
 	return u, false, s.release(ctx, emailKey, userID)
+}
+
+// fenced reads an account, after fencing it if that is needed.
+func (s *Service) fenced(ctx context.Context, userID string, fence bool) (u User, exists bool, err error) {
+	if fence {
+		return s.Users.Fence(ctx, userID)
+	}
+	u, _, err = s.Users.Get(ctx, userID)
+	if sidecar.IsMissing(err) {
+		return u, false, nil
+	}
+	return u, err == nil, err
 }
 
 // accept removes accepted events from the account and reports whether none is left. Done means that its own update

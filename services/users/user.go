@@ -105,7 +105,8 @@ func (u *User) happened(eventType string, now time.Time, trace string) {
 			kept = append(kept, p)
 		}
 	}
-	u.Pending = append(kept, Pending{Type: eventType, Version: u.Version, At: now, TraceParent: trace})
+	kept = append(kept, Pending{Type: eventType, Version: u.Version, At: now, TraceParent: trace})
+	u.Pending = kept
 }
 
 // SetPassword replaces the password, ends every session and spends every reset link.
@@ -130,7 +131,7 @@ func (u *User) AskVerification(now time.Time, trace string) bool {
 	return true
 }
 
-// AskReset wants a reset mail sent. It reports false if one was asked for a moment ago: before since, or within the cool-down.
+// AskReset wants a reset mail sent. It reports false if one was asked for a moment ago.
 func (u *User) AskReset(now time.Time, trace string) bool {
 	if now.Sub(u.ResetAskedAt) < mailCooldown {
 		return false

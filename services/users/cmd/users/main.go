@@ -50,8 +50,11 @@ func run(ctx context.Context) error {
 func insist(ctx context.Context, what string, try func(context.Context) error) error {
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
 		err := try(ctx)
-		if err == nil || ctx.Err() != nil {
+		if err == nil {
 			return nil
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
 		if fault.KindOf(err) == fault.Internal || !fault.KindOf(err).Transient() {
 			return err
@@ -59,7 +62,7 @@ func insist(ctx context.Context, what string, try func(context.Context) error) e
 		slog.InfoContext(ctx, "not yet done: "+what, "error", err.Error())
 		select {
 		case <-ctx.Done():
-			return nil
+			return ctx.Err()
 		case <-time.After(wait):
 		}
 	}

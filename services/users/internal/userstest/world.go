@@ -29,7 +29,6 @@ type World struct {
 	mu       sync.Mutex
 	now      time.Time
 	accepted map[string]bool
-	refusing bool // notifications does not answer
 }
 
 // New makes a world without any accounts.
