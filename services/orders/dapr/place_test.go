@@ -200,3 +200,26 @@ func TestPlacingIsRefusedWhileTheJournalCannotBeWritten(t *testing.T) {
 		}
 	})
 }
+
+func TestAWriteThatComesAfterItsIntentIsForgottenMakesNoOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := context.Background()
+		w := newWorld()
+		r := w.start(t)
+		defer r.end()
+		r.life.hold = 5 * time.Minute
+		if _, _, err := r.Service.Place(ctx, customer, "key", request("tok_visa")); !fault.KindOf(err).Transient() {
+			t.Fatalf("placing answers %v, want a transient fault", err)
+		}
+		if err := w.settled(r); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Minute) // the write arrives when nobody remembers it
+		id := orders.IDFor(customer, "key")
+		if o, err := r.Service.Get(ctx, id, customer, false); !fault.Is(err, fault.NotFound) {
+			t.Errorf("an order appeared that nobody drives on: %q, %v", o.Status(), err)
+		}
+		r.life.hold = 0
+		retryFinds(t, w, r, id)
+	})
+}

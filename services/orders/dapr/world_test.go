@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -234,6 +235,8 @@ type life struct {
 	count  int  // calls since arm
 	killAt int  // 0: never
 	after  bool // die when the call has taken effect, rather than before
+
+	hold time.Duration // set: an order's insert is answered with a failure and carried out this much later
 }
 
 var errDead = fault.New(fault.Unavailable, "unavailable", "the process is dead")
@@ -292,6 +295,10 @@ func (l *life) BulkGet(ctx context.Context, keys []string) (items map[string]sid
 
 // Insert implements [sidecar.State].
 func (l *life) Insert(ctx context.Context, key string, value []byte, opts ...sidecar.WriteOption) error {
+	if l.hold > 0 && strings.HasPrefix(key, "order/") {
+		time.AfterFunc(l.hold, func() { _ = l.State.Insert(context.WithoutCancel(ctx), key, value, opts...) })
+		return errDead
+	}
 	return l.do(func() error { return l.State.Insert(ctx, key, value, opts...) })
 }
 
