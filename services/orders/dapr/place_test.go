@@ -219,7 +219,6 @@ func TestAWriteThatComesAfterItsIntentIsForgottenMakesNoOrder(t *testing.T) {
 		if o, err := r.Service.Get(ctx, id, customer, false); !fault.Is(err, fault.NotFound) {
 			t.Errorf("an order appeared that nobody drives on: %q, %v", o.Status(), err)
 		}
-		r.life.hold = 0
 		retryFinds(t, w, r, id)
 	})
 }

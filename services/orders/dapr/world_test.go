@@ -236,7 +236,7 @@ type life struct {
 	killAt int  // 0: never
 	after  bool // die when the call has taken effect, rather than before
 
-	hold time.Duration // set: an order's insert is answered with a failure and carried out this much later
+	hold time.Duration // set: the next insert of an order is answered with a failure and carried out this much later
 }
 
 var errDead = fault.New(fault.Unavailable, "unavailable", "the process is dead")
@@ -295,11 +295,21 @@ func (l *life) BulkGet(ctx context.Context, keys []string) (items map[string]sid
 
 // Insert implements [sidecar.State].
 func (l *life) Insert(ctx context.Context, key string, value []byte, opts ...sidecar.WriteOption) error {
-	if l.hold > 0 && strings.HasPrefix(key, "order/") {
-		time.AfterFunc(l.hold, func() { _ = l.State.Insert(context.WithoutCancel(ctx), key, value, opts...) })
+	if hold := l.held(key); hold > 0 {
+		time.AfterFunc(hold, func() { _ = l.State.Insert(context.WithoutCancel(ctx), key, value, opts...) })
 		return errDead
 	}
 	return l.do(func() error { return l.State.Insert(ctx, key, value, opts...) })
+}
+
+// held takes the delay of the next insert of an order.
+func (l *life) held(key string) (hold time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if strings.HasPrefix(key, "order/") {
+		hold, l.hold = l.hold, 0
+	}
+	return hold
 }
 
 // Update implements [sidecar.State].
