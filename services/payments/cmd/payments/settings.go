@@ -27,6 +27,9 @@ func (s *settings) Validate() error {
 	if s.Provider != "simulated" && s.Provider != "stripe" {
 		provider = fmt.Errorf("PAYMENT_PROVIDER must be simulated or stripe, not %q", s.Provider)
 	}
+	if provider == nil && s.SlowDelay >= s.ProviderTimeout {
+		provider = fmt.Errorf("SIMULATED_SLOW (%s) must be less than PROVIDER_TIMEOUT (%s), or tok_slow never has an answer", s.SlowDelay, s.ProviderTimeout)
+	}
 	return config.All(s.Config.Validate(), provider,
 		config.Positive("PROVIDER_TIMEOUT", s.ProviderTimeout),
 		config.Positive("SIMULATED_SLOW", s.SlowDelay),
