@@ -62,3 +62,12 @@ func (i Inbox) get(ctx context.Context, path string, out any) error {
 	}
 	return json.NewDecoder(resp.Body).Decode(out)
 }
+
+// SMS returns the text messages to a number, newest first. It is the inbox's own: Mailpit has none.
+func (i Inbox) SMS(ctx context.Context, number string) ([]SMS, error) {
+	var answer struct {
+		Messages []SMS `json:"messages"`
+	}
+	err := i.get(ctx, "/api/v1/sms?to="+url.QueryEscape(number), &answer)
+	return answer.Messages, err
+}

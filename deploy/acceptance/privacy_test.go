@@ -1,0 +1,70 @@
+package acceptance
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"regexp"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"sidecart.dev/acceptance/harness"
+)
+
+// secrets are the shapes of what no log and no event may contain.
+var secrets = map[string]*regexp.Regexp{
+	"an e-mail address": regexp.MustCompile(`[A-Za-z0-9._%+-]+@example\.com`),
+	"a password":        regexp.MustCompile(regexp.QuoteMeta(harness.Password)),
+	"an access token":   regexp.MustCompile(`eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.`),
+	"a refresh token":   regexp.MustCompile(`rt_[A-Za-z0-9_-]{20,}`),
+	"a phone number":    regexp.MustCompile(`\+49151\d{8}`),
+	"a card number":     regexp.MustCompile(`\b4[0-9]{15}\b`),
+}
+
+// TestNothingPersonalIsLoggedOrPublished reads what the tests before it made the system write. Tests run in the order of
+// their files, so it sees most of the suite; and it makes one customer of its own for when it runs alone.
+func TestNothingPersonalIsLoggedOrPublished(t *testing.T) {
+	if own == nil {
+		t.Skip("only logs of a stack this suite started can be read")
+	}
+	customer := world.NewCustomer(t, func(form map[string]any) { form["phone"] = "+4915112345678" })
+	order := customer.Place(t, firstProduct(t).ID, "tok_visa")
+	customer.AwaitStatus(t, order.ID, "paid")
+	world.AwaitMail(t, customer.Email, func(m harness.Mail) bool { return true })
+
+	logs, err := filepath.Glob(filepath.Join(own.LogsDir, "*.log"))
+	require.NoError(t, err)
+	require.NotEmpty(t, logs)
+	for _, path := range logs {
+		if filepath.Base(path) == "inbox.log" {
+			continue // the inbox stands in for the customer
+		}
+		raw, err := os.ReadFile(path)
+		require.NoError(t, err)
+		for lines := bufio.NewScanner(bytes.NewReader(raw)); lines.Scan(); {
+			assertClean(t, filepath.Base(path), lines.Text())
+		}
+	}
+	client := redis.NewClient(&redis.Options{Addr: own.RedisAddr})
+	defer client.Close()
+	for _, topic := range []string{"orders", "payments", "users"} {
+		messages, err := client.XRange(context.Background(), topic, "-", "+").Result()
+		require.NoError(t, err)
+		for _, m := range messages {
+			data, _ := m.Values["data"].(string)
+			assertClean(t, "topic "+topic, data)
+		}
+	}
+}
+
+func assertClean(t *testing.T, where, text string) {
+	t.Helper()
+	for what, pattern := range secrets {
+		assert.False(t, pattern.MatchString(text), "%s has %s: %.300s", where, what, text)
+	}
+}
