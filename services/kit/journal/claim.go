@@ -86,12 +86,11 @@ func (j *Journal) judge(n int, h head, now time.Time) standing {
 	}
 	epoch, succeeded := j.predecessors[n]
 	switch {
+	case h.Owner == "" && h.Asked != "" && h.Asked != j.owner && now.Sub(seen.at) < j.cfg.Lease:
+		return taken // it was given up for another
 	case h.Owner == "" && h.Left == 0:
 		return free
 	case h.Owner == "":
-		if until, ok := j.yielded[n]; ok && now.Before(until) {
-			return taken // given up for the sake of others
-		}
 		return left
 	case h.Owner == j.owner, succeeded && epoch == h.Epoch:
 		return left
@@ -99,6 +98,24 @@ func (j *Journal) judge(n int, h head, now time.Time) standing {
 		return dead
 	default:
 		return taken
+	}
+}
+
+// ask tells the owner of a lane that it can do without that this replica has none.
+func (j *Journal) ask(ctx context.Context, found []candidate) {
+	for _, c := range found {
+		if c.head.Asked == j.owner {
+			return
+		}
+	}
+	for _, c := range found {
+		if c.head.Spare && c.head.Asked == "" {
+			h := c.head
+			h.Asked = j.owner
+			// A failure does not matter: the next attempt asks again.
+			_ = j.store.update(ctx, j.headKey(c.lane), encode(h), c.etag)
+			return
+		}
 	}
 }
 
@@ -148,7 +165,7 @@ func (j *Journal) claim(ctx context.Context, c candidate) (*lane, error) {
 
 func (j *Journal) takeHead(ctx context.Context, c candidate) (head, error) {
 	h := c.head
-	h.Owner, h.Instance, h.Left = j.owner, j.cfg.Instance, 0
+	h.Owner, h.Instance, h.Left, h.Spare, h.Asked = j.owner, j.cfg.Instance, 0, false, ""
 	h.Epoch++
 	h.Beat++
 	h.LeaseMS = j.cfg.Lease.Milliseconds()

@@ -21,7 +21,7 @@ const (
 )
 
 // keep renews the lane's lease three times per lease and deletes what is no longer needed, until the lane is given up.
-// A lane that nobody appends to is released once it is empty.
+// A lane that nobody appends to is released once it is empty, or when a replica without a lane asks for it.
 func (l *lane) keep(ctx context.Context) {
 	period := l.j.cfg.Lease / 3
 	start := time.Now()
@@ -31,7 +31,7 @@ func (l *lane) keep(ctx context.Context) {
 			return
 		}
 		start = time.Now()
-		if l.closeIf(func() bool { return !l.writing && len(l.entries) == 0 }) {
+		if l.closeIf(func() bool { return !l.writing && (l.asked || len(l.entries) == 0) }) {
 			l.release(ctx)
 			return
 		}
@@ -59,15 +59,15 @@ func (l *lane) closeIf(condition func() bool) bool {
 // beat renews the lease and writes the frontier. It fails with errTaken, giving the lane up, if another process
 // owns it, and with a transient fault otherwise.
 func (l *lane) beat(ctx context.Context) error {
-	l.headMu.Lock()
-	defer l.headMu.Unlock()
+	l.heading.lock()
+	defer l.heading.unlock()
 	return l.writeHead(ctx, false)
 }
 
 // release says in the head of a closed lane that nobody owns it, so that another replica need not wait for the lease.
 func (l *lane) release(ctx context.Context) {
-	l.headMu.Lock()
-	defer l.headMu.Unlock()
+	l.heading.lock()
+	defer l.heading.unlock()
 	if err := l.writeHead(ctx, true); err != nil {
 		l.j.cfg.Logger.Info("a journal lane could not be released; its lease will run out", "journal", l.j.cfg.Name, "lane", l.n, "error", err)
 	}
@@ -116,6 +116,10 @@ func (l *lane) plan(h head, release bool) head {
 	next.Beat++
 	next.LeaseMS = l.j.cfg.Lease.Milliseconds()
 	next.Instance = l.j.cfg.Instance
+	next.Spare = !l.writing
+	if l.writing {
+		next.Asked = ""
+	}
 	next.Low, next.Kept = l.frontier()
 	next.Swept = max(h.Swept, l.swept)
 	next.Dead = nil
@@ -125,7 +129,7 @@ func (l *lane) plan(h head, release bool) head {
 		}
 	}
 	if release {
-		next.Owner, next.Instance, next.Left = "", "", len(l.entries)
+		next.Owner, next.Instance, next.Left, next.Spare = "", "", len(l.entries), false
 	}
 	return next
 }
@@ -134,7 +138,7 @@ func (l *lane) plan(h head, release bool) head {
 func (l *lane) written(h head, start time.Time) {
 	l.j.mu.Lock()
 	defer l.j.mu.Unlock()
-	l.low, l.kept, l.dead = h.Low, h.Kept, h.Dead
+	l.low, l.kept, l.dead, l.asked = h.Low, h.Kept, h.Dead, h.Asked != ""
 	for seq := range l.erased {
 		if !slices.Contains(h.Dead, seq) {
 			delete(l.erased, seq)

@@ -22,10 +22,11 @@ type Journal struct {
 	serial  atomic.Uint64 // numbers this process's segments
 	metrics *metrics
 
-	claiming     sync.Mutex       // held while lanes are looked for and claimed; guards the next three
+	dense, moveLimit int // smaller in tests
+
+	claiming     turn             // held while lanes are looked for and claimed; guards the next two
 	seen         map[int]sighting // by lane
 	predecessors map[int]uint64   // lane to epoch of an owner this process succeeds; nil before the first survey
-	yielded      map[int]time.Time
 
 	queued  chan struct{}  // something is in the queue
 	poked   chan struct{}  // something is due for the settler
@@ -38,7 +39,7 @@ type Journal struct {
 	notReady error
 	queue    []*request
 	held     map[int]*lane
-	backlog  int // entries in all lanes held
+	settling map[string]bool // ids that the settler is at work on, or is about to be
 }
 
 // New makes a journal. It does nothing before [Journal.Run] is called.
@@ -49,10 +50,10 @@ func New(cfg Config) (*Journal, error) {
 	cfg = cfg.withDefaults()
 	j := &Journal{
 		cfg: cfg, store: store{state: cfg.State, timeout: cfg.CallTimeout},
-		owner: fmt.Sprintf("%016x%016x", cfg.Rand(), cfg.Rand()),
-		seen:  map[int]sighting{}, yielded: map[int]time.Time{},
+		owner:    fmt.Sprintf("%016x%016x", cfg.Rand(), cfg.Rand()),
+		claiming: newTurn(), seen: map[int]sighting{},
 		queued: make(chan struct{}, 1), poked: make(chan struct{}, 1), closing: make(chan struct{}),
-		held: map[int]*lane{},
+		held: map[int]*lane{}, settling: map[string]bool{}, dense: defaultDense, moveLimit: defaultMoveLimit,
 	}
 	var err error
 	j.metrics, err = newMetrics(j)
@@ -148,7 +149,7 @@ func (j *Journal) enqueue(r *request) error {
 	switch {
 	case !j.running || j.closed:
 		return unavailable(errors.New("journal: not running"))
-	case j.backlog+len(j.queue) >= j.cfg.MaxBacklog:
+	case j.backlog()+len(j.queue) >= j.cfg.MaxBacklog:
 		j.metrics.shed.Inc()
 		return &fault.Error{
 			Kind: fault.Unavailable, Code: "unavailable", RetryAfter: 5 * time.Second,
@@ -201,7 +202,7 @@ func (j *Journal) Poke(ids ...string) {
 
 func (e *entry) poke() {
 	e.next = time.Time{}
-	e.again = e.settling
+	e.again = e.lane.j.settling[e.id]
 }
 
 // Ready returns nil if Begin can be expected to succeed, else the reason why not.
@@ -220,6 +221,15 @@ func (j *Journal) Ready() error {
 		return j.notReady
 	}
 	return errors.New("journal: no lane yet")
+}
+
+// backlog counts the unfinished ids in the lanes held.
+func (j *Journal) backlog() int {
+	n := 0
+	for _, l := range j.held {
+		n += len(l.entries)
+	}
+	return n
 }
 
 func (j *Journal) isClosed() bool {
@@ -242,7 +252,7 @@ type Stats struct {
 func (j *Journal) Stats() Stats {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	s := Stats{Backlog: j.backlog, Waiting: len(j.queue), Lanes: len(j.held)}
+	s := Stats{Backlog: j.backlog(), Waiting: len(j.queue), Lanes: len(j.held)}
 	now := j.cfg.Now()
 	for _, l := range j.held {
 		s.Segments += len(l.segs)

@@ -2,15 +2,14 @@ package journal
 
 import (
 	"slices"
-	"sync"
 	"time"
 )
 
 const (
-	// moveLimit bounds the ids that one append writes again for the sake of old segments.
-	moveLimit = 1000
-	// dense is the number of unfinished ids from which a segment is kept rather than written again.
-	dense = 500
+	// defaultMoveLimit bounds the ids that one append writes again for the sake of old segments.
+	defaultMoveLimit = 1000
+	// defaultDense is the number of unfinished ids from which a segment is kept rather than written again.
+	defaultDense = 500
 )
 
 // lane is a lane that this replica holds: the memory of its log. Fields are guarded by Journal.mu unless said otherwise.
@@ -25,17 +24,18 @@ type lane struct {
 	segs    []*segment
 	entries map[string]*entry
 	writing bool      // a writer appends to it
+	asked   bool      // another replica has no lane and asks for this one
 	valid   time.Time // when the lease ends
 
 	closed bool          // no longer held: entries are another replica's business
 	gone   chan struct{} // closed with it
 
-	headMu sync.Mutex      // held while the head is written; taken before Journal.mu
-	low    uint64          // as in the head
-	kept   []uint64        // as in the head
-	dead   []uint64        // as in the head
-	swept  uint64          // everything below is deleted, but for kept and dead
-	erased map[uint64]bool // of dead
+	heading turn            // held while the head is written; taken before Journal.mu
+	low     uint64          // as in the head
+	kept    []uint64        // as in the head
+	dead    []uint64        // as in the head
+	swept   uint64          // everything below is deleted, but for kept and dead
+	erased  map[uint64]bool // of dead
 }
 
 // segment is a segment that holds unfinished ids or is above the head's low.
@@ -58,16 +58,15 @@ type entry struct {
 	touched time.Time // the last Begin or release
 	dropped time.Time // when handlers that still hold tickets count as dead
 
-	settling bool
-	again    bool // poked while it was being settled
-	attempt  int
-	limit    int       // largest batch to offer it in; 0: no limit
-	next     time.Time // earliest time to offer it
+	again   bool // poked while it was being settled
+	attempt int
+	limit   int       // largest batch to offer it in; 0: no limit
+	next    time.Time // earliest time to offer it
 }
 
 func (j *Journal) newLane(n int, h head) *lane {
 	return &lane{
-		j: j, n: n, epoch: h.Epoch, entries: map[string]*entry{}, gone: make(chan struct{}),
+		j: j, n: n, epoch: h.Epoch, entries: map[string]*entry{}, gone: make(chan struct{}), heading: newTurn(),
 		low: h.Low, kept: h.Kept, dead: h.Dead, swept: h.Swept, erased: map[uint64]bool{},
 	}
 }
@@ -86,7 +85,6 @@ func (l *lane) put(s *segment, id string, since time.Time) (e *entry, fresh bool
 	if e == nil {
 		e, fresh = &entry{id: id, lane: l, since: since}, true
 		l.entries[id] = e
-		l.j.backlog++
 	}
 	if since.Before(e.since) {
 		e.since = since
@@ -127,7 +125,6 @@ func (e *entry) finish() {
 	e.seg = nil
 	s.drop()
 	delete(e.lane.entries, e.id)
-	e.lane.j.backlog--
 }
 
 // close gives the lane up in memory. Its entries are the business of whoever owns it next.
@@ -137,7 +134,6 @@ func (l *lane) close() {
 	}
 	l.closed = true
 	close(l.gone)
-	l.j.backlog -= len(l.entries)
 	if l.j.held[l.n] == l {
 		delete(l.j.held, l.n)
 	}
@@ -146,11 +142,11 @@ func (l *lane) close() {
 // frontier returns the next low and the segments below it that must be kept: every segment that is neither at
 // or above low nor kept holds no unfinished id. low never falls.
 func (l *lane) frontier() (low uint64, kept []uint64) {
-	most := l.j.cfg.MaxBacklog/dense + 16
+	most := l.j.cfg.MaxBacklog/l.j.dense + 16
 	for _, s := range l.segs {
 		switch {
 		case s.live == 0:
-		case s.seq < l.low, s.live >= dense && len(kept) < most:
+		case s.seq < l.low, s.live >= l.j.dense && len(kept) < most:
 			kept = append(kept, s.seq)
 		default:
 			return s.seq, kept
@@ -180,10 +176,10 @@ func (l *lane) stragglers() []*entry {
 	}
 	var moved []*entry
 	for _, s := range l.segs {
-		if s.seq >= l.end-span/2 || len(moved)+s.live > moveLimit {
+		if s.seq >= l.end-span/2 || len(moved)+s.live > l.j.moveLimit {
 			break
 		}
-		if s.live == 0 || s.live >= dense {
+		if s.live == 0 || s.live >= l.j.dense {
 			continue
 		}
 		for _, e := range s.entries {

@@ -47,7 +47,7 @@ func (j *Journal) reconcile(ctx context.Context, settler Settler) {
 	}
 }
 
-// due collects entries that are due, and marks them as being settled. An id may stand in several lanes; it is offered
+// due collects entries that are due, and marks their ids as being settled. An id may stand in several lanes; it is offered
 // through one of them at a time.
 func (j *Journal) due() []offer {
 	j.mu.Lock()
@@ -59,10 +59,10 @@ func (j *Journal) due() []offer {
 			if len(offers) == rounds*j.cfg.SettleBatch {
 				return offers
 			}
-			if e.settling || e.busy(now) || now.Before(e.next) || j.busyElsewhere(e, now) {
+			if j.settling[e.id] || e.busy(now) || now.Before(e.next) || j.busyElsewhere(e, now) {
 				continue
 			}
-			e.settling, e.again = true, false
+			j.settling[e.id], e.again = true, false
 			e.fence = e.fence || e.tickets > 0
 			offers = append(offers, offer{entry: e, gen: e.gen, limit: e.limit})
 		}
@@ -78,7 +78,7 @@ func (j *Journal) busyElsewhere(e *entry, now time.Time) bool {
 		return false
 	}
 	for _, l := range j.held {
-		if other := l.entries[e.id]; other != nil && other != e && (other.settling || other.busy(now)) {
+		if other := l.entries[e.id]; other != nil && other != e && other.busy(now) {
 			return true
 		}
 	}
@@ -127,7 +127,7 @@ func (j *Journal) revise(batch []offer) (offered []offer, entries []Entry) {
 	wall, now := j.cfg.Now(), time.Now()
 	for _, o := range batch {
 		if o.seg == nil || o.lane.closed || o.entry.gen != o.gen || o.busy(now) {
-			o.settling = false
+			delete(j.settling, o.id)
 			continue
 		}
 		offered = append(offered, o)
@@ -158,7 +158,7 @@ func (j *Journal) apply(offered []offer, finished []string, err error) {
 	now := time.Now()
 	for _, o := range offered {
 		e := o.entry
-		e.settling = false
+		delete(j.settling, e.id)
 		switch {
 		case e.gen != o.gen: // begun again: a new business
 		case done[e.id]:
@@ -187,7 +187,7 @@ func (j *Journal) backoff(attempt int) time.Duration {
 }
 
 // patrol looks for lanes that hold work and have no living owner, and takes them over, one at a time so that replicas
-// share them. If no lane is free it gives up one that it does not append to, for a replica that may need one.
+// share them.
 func (j *Journal) patrol(ctx, io context.Context) {
 	wait := j.cfg.Lease / 3
 	for {
@@ -208,17 +208,14 @@ func (j *Journal) patrol(ctx, io context.Context) {
 
 // inherit takes one lane over, and reports whether there are more.
 func (j *Journal) inherit(ctx context.Context) (more bool, err error) {
-	j.claiming.Lock()
-	defer j.claiming.Unlock()
+	j.claiming.lock()
+	defer j.claiming.unlock()
 	found, err := j.survey(ctx)
 	if err != nil {
 		return false, err
 	}
 	chosen := j.choose(found, left, dead)
 	if len(chosen) == 0 {
-		if len(j.choose(found, free)) == 0 {
-			j.yield(ctx)
-		}
 		return false, nil
 	}
 	l, err := j.claim(ctx, chosen[0])
@@ -228,23 +225,4 @@ func (j *Journal) inherit(ctx context.Context) (more bool, err error) {
 		err = nil
 	}
 	return len(chosen) > 1, err
-}
-
-// yield releases the smallest lane that nobody appends to, and leaves it to others for two leases.
-func (j *Journal) yield(ctx context.Context) {
-	j.mu.Lock()
-	var smallest *lane
-	for _, l := range j.held {
-		if !l.writing && (smallest == nil || len(l.entries) < len(smallest.entries)) {
-			smallest = l
-		}
-	}
-	if smallest != nil {
-		smallest.close() // before it is released, so that no writer takes it meanwhile
-	}
-	j.mu.Unlock()
-	if smallest != nil {
-		j.yielded[smallest.n] = time.Now().Add(2 * j.cfg.Lease)
-		smallest.release(ctx)
-	}
 }

@@ -11,10 +11,12 @@ import (
 type head struct {
 	Owner    string `json:"owner"` // the process that appends; empty: released
 	Instance string `json:"instance,omitempty"`
-	Epoch    uint64 `json:"epoch"`    // rises with each owner
-	Beat     uint64 `json:"beat"`     // rises with each write, so that an observer sees life
-	LeaseMS  int64  `json:"lease_ms"` // unchanged for this long: dead
-	Left     int    `json:"left"`     // unfinished ids when it was released
+	Epoch    uint64 `json:"epoch"`           // rises with each owner
+	Beat     uint64 `json:"beat"`            // rises with each write, so that an observer sees life
+	LeaseMS  int64  `json:"lease_ms"`        // unchanged for this long: dead
+	Left     int    `json:"left"`            // unfinished ids when it was released
+	Spare    bool   `json:"spare,omitempty"` // its owner does not append to it, and can do without it
+	Asked    string `json:"asked,omitempty"` // a process that has no lane and asks for this spare one
 
 	Low   uint64   `json:"low"`            // the log is read from here up to the first missing segment
 	Kept  []uint64 `json:"kept,omitempty"` // segments below Low that still hold unfinished ids

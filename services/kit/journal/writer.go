@@ -119,8 +119,8 @@ func (l *lane) isGone() bool {
 
 // open finds a lane for a writer.
 func (j *Journal) open(ctx context.Context) (*lane, error) {
-	j.claiming.Lock()
-	defer j.claiming.Unlock()
+	j.claiming.lock()
+	defer j.claiming.unlock()
 	j.mu.Lock()
 	for _, l := range j.held {
 		if !l.writing && time.Now().Before(l.valid) {
@@ -147,6 +147,7 @@ func (j *Journal) open(ctx context.Context) (*lane, error) {
 			j.cfg.Logger.Error("a lane of the journal cannot be used", "journal", j.cfg.Name, "lane", c.lane, "error", err)
 		}
 	}
+	j.ask(ctx, found)
 	return nil, fault.Newf(fault.Unavailable, "unavailable", "All %d lanes of the journal are held by other replicas.", j.cfg.Lanes)
 }
 
