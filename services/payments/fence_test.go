@@ -133,3 +133,27 @@ func TestADeletedUsersPaymentMethodsAreErased(t *testing.T) {
 		t.Fatal("the erasure never left the journal")
 	}
 }
+
+// Orders starts no refund of an operator's, so it cannot ask for one either: payments tells it until it has noted the amount.
+func TestARefundOrdersHasNotNotedIsPublishedAgain(t *testing.T) {
+	ctx, w, o := context.Background(), newWorld(), anOrder(1, "tok_visa")
+	if err := w.replica().Placed(ctx, o); err != nil {
+		t.Fatalf("placed: %v", err)
+	}
+	settled(t, w)
+	w.bus.deaf = true
+	if _, _, err := w.replica().Refund(ctx, payments.IDOf(o.ID), payments.RefundRequest{Key: "k", Reason: "damaged"}); err != nil {
+		t.Fatalf("refund: %v", err)
+	}
+	before := w.bus.count
+	for range 3 {
+		if err := w.intents.settle(ctx, w.replica(), time.Minute); err != nil {
+			t.Fatalf("settle: %v", err)
+		}
+	}
+	if w.intents.size() == 0 || w.bus.count == before {
+		t.Fatalf("%d intents, %d more events; want the refund remembered and told again", w.intents.size(), w.bus.count-before)
+	}
+	w.bus.deaf = false
+	settled(t, w)
+}

@@ -49,6 +49,13 @@ type Notifier interface {
 	Accepted(ctx context.Context, eventIDs []string) (map[string]bool, error)
 }
 
+// Orders says what the orders service knows about refunds. It waits by itself for everything it started, but nothing tells it that an
+// operator has refunded a payment: that is payments' to tell, until orders has noted it.
+type Orders interface {
+	// Refunded returns, for those of the orders that exist, the amount in minor units that orders knows to be given back.
+	Refunded(ctx context.Context, orderIDs []string) (map[string]int64, error)
+}
+
 // IndexEntry is a payment's place in the list of all payments.
 type IndexEntry struct {
 	Seq uint64

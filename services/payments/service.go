@@ -20,6 +20,7 @@ type Config struct {
 	Intents  Intents
 	Bus      Announcer
 	Notifier Notifier
+	Orders   Orders
 	Provider Provider
 	Index    Index
 	Runner   Runner

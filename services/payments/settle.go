@@ -11,8 +11,8 @@ import (
 
 var _ journal.Settler = (*Service)(nil)
 
-// Settle implements [journal.Settler]: it drives unfinished payments on and forgets those that are done and of which notifications
-// has accepted every event. It calls the provider only by way of the runner, so a hanging provider does not stop it.
+// Settle implements [journal.Settler]: it drives unfinished payments on and forgets those that are done, of which notifications
+// has accepted every event and orders has noted every refund. It calls the provider only by way of the runner, so a hanging provider does not stop it.
 func (s *Service) Settle(ctx context.Context, entries []journal.Entry) (finished []string, err error) {
 	entries, erasures := splitErasures(entries)
 	finished = s.settleErasures(ctx, erasures)
@@ -45,11 +45,24 @@ func (s *Service) Settle(ctx context.Context, entries []journal.Entry) (finished
 	return append(finished, accepted...), errors.Join(err, acceptErr)
 }
 
-// settling is a payment that needs nothing but that its events be accepted.
+// settling is a payment that needs nothing but that the others learn of it.
 type settling struct {
 	journal.Entry
 	payment Payment
 	events  []event.Event
+}
+
+// untold returns the events that are to be published again: those notifications has not accepted, and refunds orders has not noted.
+func (q settling) untold(accepted map[string]bool, noted map[string]int64) []event.Event {
+	known, exists := noted[q.payment.OrderID]
+	behind := exists && known < q.payment.RefundedAmount().Amount
+	var missing []event.Event
+	for _, e := range q.events {
+		if !accepted[e.ID] || behind && e.Type == TypeRefunded {
+			missing = append(missing, e)
+		}
+	}
+	return missing
 }
 
 // neverWritten decides about an intent without a payment. If the insert may still be on its way it is made impossible first. Orders asks
@@ -66,8 +79,11 @@ func (s *Service) settleQuiet(ctx context.Context, quiet []settling) (finished [
 	if len(quiet) == 0 {
 		return nil, nil
 	}
-	var eventIDs []string
+	var eventIDs, refunded []string
 	for i := range quiet {
+		if quiet[i].payment.RefundedAmount().Amount > 0 {
+			refunded = append(refunded, quiet[i].payment.OrderID)
+		}
 		if quiet[i].events, err = quiet[i].payment.Events(0); err != nil {
 			return nil, err
 		}
@@ -79,9 +95,15 @@ func (s *Service) settleQuiet(ctx context.Context, quiet []settling) (finished [
 	if err != nil {
 		return nil, err
 	}
+	var noted map[string]int64
+	if len(refunded) > 0 {
+		if noted, err = s.Orders.Refunded(ctx, refunded); err != nil {
+			return nil, err
+		}
+	}
 	var errs []error
 	for _, q := range quiet {
-		done, err := s.settleOne(ctx, q, accepted)
+		done, err := s.settleOne(ctx, q, q.untold(accepted, noted))
 		errs = append(errs, err)
 		if done {
 			finished = append(finished, q.ID)
@@ -90,13 +112,7 @@ func (s *Service) settleQuiet(ctx context.Context, quiet []settling) (finished [
 	return finished, errors.Join(errs...)
 }
 
-func (s *Service) settleOne(ctx context.Context, q settling, accepted map[string]bool) (done bool, err error) {
-	var missing []event.Event
-	for _, e := range q.events {
-		if !accepted[e.ID] {
-			missing = append(missing, e)
-		}
-	}
+func (s *Service) settleOne(ctx context.Context, q settling, missing []event.Event) (done bool, err error) {
 	switch {
 	case len(missing) > 0 && q.Age < s.RepublishAfter:
 		return false, nil

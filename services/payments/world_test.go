@@ -52,7 +52,7 @@ func newWorld() *world {
 func (w *world) replica(change ...func(*payments.Config)) *payments.Service {
 	state := &watched{State: w.state, world: w}
 	cfg := payments.Config{
-		Store: dapr.NewStore(state), Intents: w.intents, Bus: w.bus, Notifier: w.bus, Index: w.index, Runner: inline{},
+		Store: dapr.NewStore(state), Intents: w.intents, Bus: w.bus, Notifier: w.bus, Orders: w.bus, Index: w.index, Runner: inline{},
 		Provider: simulated.New(simulated.Config{State: state, SlowDelay: -1}),
 		Wait:     func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
 	}
@@ -123,27 +123,27 @@ func (s *watched) Update(ctx context.Context, key string, value []byte, etag str
 func (w *world) judge(before, after []byte) {
 	var a, b payments.Payment
 	if json.Unmarshal(before, &a) != nil || json.Unmarshal(after, &b) != nil {
-		w.break_("a payment is not JSON")
+		w.violate("a payment is not JSON")
 		return
 	}
 	if reflect.DeepEqual(a, b) {
 		return // a fence
 	}
 	if b.Version <= a.Version {
-		w.break_("version %d after %d", b.Version, a.Version)
+		w.violate("version %d after %d", b.Version, a.Version)
 	}
 	if a.Status.Terminal() && b.Status != a.Status {
-		w.break_("%s became %s", a.Status, b.Status)
+		w.violate("%s became %s", a.Status, b.Status)
 	}
 	if len(b.Entries) < len(a.Entries) || len(a.Entries) > 0 && !reflect.DeepEqual(a.Entries, b.Entries[:len(a.Entries)]) {
-		w.break_("ledger entries changed: %v became %v", a.Entries, b.Entries)
+		w.violate("ledger entries changed: %v became %v", a.Entries, b.Entries)
 	}
 	if a.DecidedIn != 0 && b.DecidedIn != a.DecidedIn {
-		w.break_("decided in version %d, and again in %d", a.DecidedIn, b.DecidedIn)
+		w.violate("decided in version %d, and again in %d", a.DecidedIn, b.DecidedIn)
 	}
 }
 
-func (w *world) break_(format string, args ...any) {
+func (w *world) violate(format string, args ...any) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.broken = append(w.broken, fmt.Sprintf(format, args...))
@@ -273,6 +273,37 @@ type bus struct {
 	mu        sync.Mutex
 	published map[string][]byte // by event id
 	count     int
+	deaf      bool // orders hears nothing
+}
+
+// Refunded is what orders noted: what was published, unless it is deaf.
+func (b *bus) Refunded(ctx context.Context, orderIDs []string) (map[string]int64, error) {
+	if before, _ := through(b.world.pass, ctx, "refunded"); before != nil {
+		return nil, before
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	noted := map[string]int64{}
+	for _, id := range orderIDs {
+		noted[id] = 0
+	}
+	for _, raw := range b.published {
+		e, err := event.Parse(raw)
+		if err != nil {
+			return nil, err
+		}
+		data, err := event.Decode[struct {
+			OrderID string      `json:"order_id"`
+			Total   money.Money `json:"total_refunded"`
+		}](e)
+		if err != nil {
+			return nil, err
+		}
+		if _, asked := noted[data.OrderID]; asked && !b.deaf && e.Type == payments.TypeRefunded {
+			noted[data.OrderID] = max(noted[data.OrderID], data.Total.Amount)
+		}
+	}
+	return noted, nil
 }
 
 func (b *bus) Announce(ctx context.Context, events []event.Event) error {

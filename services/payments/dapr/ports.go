@@ -8,6 +8,7 @@ import (
 
 	"sidecart.dev/kit/event"
 	"sidecart.dev/kit/journal"
+	"sidecart.dev/kit/money"
 	"sidecart.dev/kit/sidecar"
 	"sidecart.dev/payments"
 )
@@ -89,4 +90,30 @@ func (n Notifier) ask(ctx context.Context, eventIDs []string) ([]string, error) 
 	}
 	err := n.Caller.Call(ctx, "notifications", http.MethodPost, "/internal/notifications/accepted", in, &out)
 	return out.Accepted, err
+}
+
+// Orders asks the orders service. It implements [payments.Orders].
+type Orders struct {
+	Caller sidecar.Caller
+}
+
+// Refunded implements [payments.Orders]. The settler asks for at most one batch of the journal at a time.
+func (o Orders) Refunded(ctx context.Context, orderIDs []string) (map[string]int64, error) {
+	in := struct {
+		OrderIDs []string `json:"order_ids"`
+	}{orderIDs}
+	var out struct {
+		Orders []struct {
+			OrderID  string      `json:"order_id"`
+			Refunded money.Money `json:"refunded_amount"`
+		} `json:"orders"`
+	}
+	if err := o.Caller.Call(ctx, "orders", http.MethodPost, "/internal/orders/lookup", in, &out); err != nil {
+		return nil, err
+	}
+	refunded := make(map[string]int64, len(out.Orders))
+	for _, order := range out.Orders {
+		refunded[order.OrderID] = order.Refunded.Amount
+	}
+	return refunded, nil
 }

@@ -65,8 +65,11 @@ func (s *system) Key(context.Context, string) (ed25519.PublicKey, error) {
 	return s.key.Public().(ed25519.PublicKey), nil
 }
 
-// notifications accepts everything that was published.
+// Call answers for the other services: notifications accepts everything, and orders does not know the orders of these tests.
 func (s *system) Call(_ context.Context, app, _, path string, in, out any) error {
+	if app == "orders" && path == "/internal/orders/lookup" {
+		return json.Unmarshal([]byte(`{"orders":[]}`), out)
+	}
 	if app != "notifications" || path != "/internal/notifications/accepted" {
 		return fault.Newf(fault.NotFound, "not_found", "unexpected call of %s %s", app, path)
 	}
