@@ -54,7 +54,7 @@ type step struct {
 func drawStep(t *rapid.T) step {
 	return step{
 		action: rapid.SampledFrom([]string{
-			"create", "create", "create", "update", "update", "burst", "burst", "start", "crash", "crash in", "stop", "freeze", "faults", "wait", "poke",
+			"create", "create", "create", "update", "update", "burst", "burst", "start", "crash", "crash in", "stop", "freeze", "faults", "wait", "poke", "finish",
 		}).Draw(t, "action"),
 		id:    fmt.Sprintf("id-%d", rapid.IntRange(0, 8).Draw(t, "id")),
 		which: rapid.IntRange(0, 2).Draw(t, "which"),
@@ -83,6 +83,8 @@ func (s *simulation) apply(st step) {
 		s.request(r, st.id, true)
 	case "update":
 		s.request(r, st.id, false)
+	case "finish":
+		go r.finish(context.Background(), st.id)
 	case "burst":
 		for range st.n {
 			s.next++

@@ -31,7 +31,6 @@ type world struct {
 	lanes  int
 	broken []string // violations
 	quiet  bool     // no more faults
-	writes int      // of aggregates by handlers that took effect
 }
 
 type aggregate struct {
@@ -215,6 +214,8 @@ func (r *replica) fate(ctx context.Context) (fate, error) {
 
 // write carries a write out as fate has it.
 func (r *replica) write(ctx context.Context, what string, effect func() error) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
 	f, err := r.fate(ctx)
 	if err != nil {
 		return err
@@ -263,6 +264,7 @@ func (r *replica) Get(ctx context.Context, key string) (sidecar.Item, error) {
 	if err := r.read(ctx); err != nil {
 		return sidecar.Item{}, err
 	}
+	defer time.Sleep(r.upTo(20 * time.Millisecond))
 	return r.state.Get(ctx, key)
 }
 
@@ -321,20 +323,24 @@ func (r *replica) handle(ctx context.Context, id string, first bool) bool {
 			return false
 		}
 		time.Sleep(r.upTo(10 * time.Second))
+		var a aggregate
+		_ = json.Unmarshal(item.Value, &a) // nothing and a tombstone have nothing to do
+		a.Todo++
+		whole := r.chance(0.2) // the handler does all the business at once
+		if whole {
+			a.Done = a.Todo
+		}
 		if item.ETag == "" {
-			err = r.Insert(ctx, key, encode(aggregate{Todo: 1}))
+			err = r.Insert(ctx, key, encode(a))
 		} else {
-			var a aggregate
-			_ = json.Unmarshal(item.Value, &a) // a tombstone has nothing to do
-			a.Todo++
 			err = r.Update(ctx, key, encode(a), item.ETag)
 		}
+		time.Sleep(r.upTo(time.Second))
 		switch {
 		case err == nil:
-			r.mu.Lock()
-			r.writes++
-			r.mu.Unlock()
-			if r.chance(0.8) {
+			if whole {
+				ticket.Finish()
+			} else if r.chance(0.8) {
 				ticket.Wrote()
 			} else if r.chance(0.5) {
 				ticket.Release()
@@ -351,6 +357,17 @@ func (r *replica) handle(ctx context.Context, id string, first bool) bool {
 		}
 	}
 	return false
+}
+
+// finish tells the journal what somebody saw who is not the settler.
+func (r *replica) finish(ctx context.Context, id string) {
+	asOf := time.Now()
+	item, err := r.Get(ctx, "aggregate/"+id)
+	var a aggregate
+	if err == nil && json.Unmarshal(item.Value, &a) == nil && a.Todo == a.Done {
+		time.Sleep(r.upTo(5 * time.Second))
+		r.journal.Finish(asOf, id)
+	}
 }
 
 // Settle drives aggregates on, and sometimes fails.
