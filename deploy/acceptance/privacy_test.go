@@ -35,7 +35,7 @@ func TestNothingPersonalIsLoggedOrPublished(t *testing.T) {
 	customer := world.NewCustomer(t, func(form map[string]any) { form["phone"] = "+4915112345678" })
 	order := customer.Place(t, firstProduct(t).ID, "tok_visa")
 	customer.AwaitStatus(t, order.ID, "paid")
-	world.AwaitMail(t, customer.Email, func(m harness.Mail) bool { return true })
+	world.AwaitMail(t, customer.Email, func(harness.Mail) bool { return true })
 
 	logs, err := filepath.Glob(filepath.Join(own.LogsDir, "*.log"))
 	require.NoError(t, err)

@@ -87,11 +87,11 @@ func (m *mailServer) serve(conn net.Conn) {
 	lines := bufio.NewScanner(conn)
 	for lines.Scan() {
 		line := lines.Text()
-		switch verb := strings.ToUpper(line[:min(4, len(line))]); {
-		case verb == "RCPT":
+		switch strings.ToUpper(line[:min(4, len(line))]) {
+		case "RCPT":
 			mail.recipients = append(mail.recipients, strings.Trim(line[8:], "<>"))
 			say("250 ok")
-		case verb == "DATA":
+		case "DATA":
 			say("354 go on")
 			for lines.Scan() && lines.Text() != "." {
 				mail.data += lines.Text() + "\n"
@@ -102,7 +102,7 @@ func (m *mailServer) serve(conn net.Conn) {
 			m.mu.Unlock()
 			mail = caught{}
 			say("250 taken")
-		case verb == "QUIT":
+		case "QUIT":
 			say("221 bye")
 			return
 		default:

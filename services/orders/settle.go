@@ -33,7 +33,6 @@ func (s *Service) Settle(ctx context.Context, entries []journal.Entry) ([]string
 type round struct {
 	*Service
 	orders   map[string]Order // as they are known now
-	fence    []string         // of those, where a delayed write must be made impossible before the end
 	sure     map[string]bool  // of those, written by this round, which is as good as a fence
 	mu       sync.Mutex
 	finished []string

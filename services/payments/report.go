@@ -34,7 +34,7 @@ const (
 func (s *Service) Report(ctx context.Context) (Report, error) {
 	total := newTally()
 	asOf := s.now()
-	err := s.eachPage(ctx, func(ctx context.Context, payments []Record) error {
+	err := s.eachPage(ctx, func(_ context.Context, payments []Record) error {
 		total.add(payments)
 		return nil
 	})

@@ -22,7 +22,7 @@ import (
 // pass lets a call to the outside through, or fails it before or after its effect. The zero value lets everything through.
 type pass func(ctx context.Context, call string) (before, after error)
 
-func through(pass pass, ctx context.Context, call string) (before, after error) {
+func through(ctx context.Context, pass pass, call string) (before, after error) {
 	if pass == nil {
 		return nil, nil
 	}
@@ -76,7 +76,7 @@ type watched struct {
 }
 
 func (s *watched) Get(ctx context.Context, key string) (item sidecar.Item, err error) {
-	before, after := through(s.world.pass, ctx, "get "+key)
+	before, after := through(ctx, s.world.pass, "get "+key)
 	if before != nil {
 		return item, before
 	}
@@ -87,14 +87,14 @@ func (s *watched) Get(ctx context.Context, key string) (item sidecar.Item, err e
 }
 
 func (s *watched) BulkGet(ctx context.Context, keys []string) (map[string]sidecar.Item, error) {
-	if before, _ := through(s.world.pass, ctx, "bulk-get"); before != nil {
+	if before, _ := through(ctx, s.world.pass, "bulk-get"); before != nil {
 		return nil, before
 	}
 	return s.State.BulkGet(ctx, keys)
 }
 
 func (s *watched) Insert(ctx context.Context, key string, value []byte, opts ...sidecar.WriteOption) error {
-	before, after := through(s.world.pass, ctx, "insert "+key)
+	before, after := through(ctx, s.world.pass, "insert "+key)
 	if before != nil {
 		return before
 	}
@@ -105,7 +105,7 @@ func (s *watched) Insert(ctx context.Context, key string, value []byte, opts ...
 }
 
 func (s *watched) Update(ctx context.Context, key string, value []byte, etag string, opts ...sidecar.WriteOption) error {
-	before, after := through(s.world.pass, ctx, "update "+key)
+	before, after := through(ctx, s.world.pass, "update "+key)
 	if before != nil {
 		return before
 	}
@@ -162,7 +162,7 @@ type intent struct {
 }
 
 func (j *intents) Begin(ctx context.Context, id string) (payments.Ticket, error) {
-	before, after := through(j.world.pass, ctx, "begin "+id)
+	before, after := through(ctx, j.world.pass, "begin "+id)
 	if before != nil {
 		return nil, before
 	}
@@ -214,7 +214,7 @@ func (j *intents) settle(ctx context.Context, s journal.Settler, age time.Durati
 		return nil
 	}
 	finished, err := s.Settle(ctx, offered)
-	if before, _ := through(j.world.pass, ctx, "forget"); before != nil {
+	if before, _ := through(ctx, j.world.pass, "forget"); before != nil {
 		return before
 	}
 	j.mu.Lock()
@@ -241,7 +241,7 @@ type index struct {
 }
 
 func (x *index) Append(ctx context.Context, id string) (uint64, error) {
-	before, after := through(x.world.pass, ctx, "append "+id)
+	before, after := through(ctx, x.world.pass, "append "+id)
 	if before != nil {
 		return 0, before
 	}
@@ -278,7 +278,7 @@ type bus struct {
 
 // Refunded is what orders noted: what was published, unless it is deaf.
 func (b *bus) Refunded(ctx context.Context, orderIDs []string) (map[string]int64, error) {
-	if before, _ := through(b.world.pass, ctx, "refunded"); before != nil {
+	if before, _ := through(ctx, b.world.pass, "refunded"); before != nil {
 		return nil, before
 	}
 	b.mu.Lock()
@@ -308,7 +308,7 @@ func (b *bus) Refunded(ctx context.Context, orderIDs []string) (map[string]int64
 
 func (b *bus) Announce(ctx context.Context, events []event.Event) error {
 	for _, e := range events {
-		before, after := through(b.world.pass, ctx, "publish "+e.ID)
+		before, after := through(ctx, b.world.pass, "publish "+e.ID)
 		if before != nil {
 			return before
 		}
@@ -335,7 +335,7 @@ func (b *bus) Publish(_ context.Context, _ string, raw []byte) error {
 }
 
 func (b *bus) Accepted(ctx context.Context, ids []string) (map[string]bool, error) {
-	if before, _ := through(b.world.pass, ctx, "accepted"); before != nil {
+	if before, _ := through(ctx, b.world.pass, "accepted"); before != nil {
 		return nil, before
 	}
 	b.mu.Lock()

@@ -61,7 +61,7 @@ func TestJSONOutputIsOneObjectALine(t *testing.T) {
 	}
 }
 
-func TestANilConsoleShowsNothing(t *testing.T) {
+func TestANilConsoleShowsNothing(*testing.T) {
 	var c *console.Console
 	c.Reserve("x")
 	c.Log("x", nil)

@@ -85,7 +85,7 @@ func goFiles(dir string) ([]string, error) {
 
 func missingGo(err error) error {
 	if errors.Is(err, exec.ErrNotFound) {
-		return errors.New("Go is needed and there is no `go` on PATH: install it from https://go.dev/dl")
+		return errors.New("Go is needed and there is no `go` on PATH: install it from https://go.dev/dl") //nolint:staticcheck // a name
 	}
 	return err
 }

@@ -74,9 +74,9 @@ func (b *mailbox) get(id string) (*message, bool) {
 // page is a stretch of the messages that a filter accepts, newest first, with
 // the numbers of all that it accepts.
 type page struct {
-	messages       []*message
-	total, unread  int
-	start, counted int
+	messages      []*message
+	total, unread int
+	start         int
 }
 
 // list returns the stretch of matching messages that begins at start, newest
@@ -101,8 +101,8 @@ func (b *mailbox) list(match func(*message) bool, start, limit int) page {
 	return found
 }
 
-// delete removes the messages that match and says how many they were.
-func (b *mailbox) delete(match func(*message) bool) int {
+// delete removes the messages that match.
+func (b *mailbox) delete(match func(*message) bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	before := len(b.items)
@@ -116,7 +116,6 @@ func (b *mailbox) delete(match func(*message) bool) int {
 	if len(b.items) != before {
 		b.announce()
 	}
-	return before - len(b.items)
 }
 
 // setRead marks the messages that match.

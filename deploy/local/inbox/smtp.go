@@ -41,13 +41,10 @@ func (s *session) AuthMechanisms() []string { return []string{sasl.Plain, sasl.L
 
 // Auth accepts any credentials and remembers the name only.
 func (s *session) Auth(mechanism string) (sasl.Server, error) {
-	accept := func(username string) error {
-		s.username = username
-		return nil
-	}
+	accept := func(username string) { s.username = username }
 	switch mechanism {
 	case sasl.Plain:
-		return sasl.NewPlainServer(func(_, username, _ string) error { return accept(username) }), nil
+		return sasl.NewPlainServer(func(_, username, _ string) error { accept(username); return nil }), nil
 	case sasl.Login:
 		return &loginServer{accept: accept}, nil
 	}
@@ -56,7 +53,7 @@ func (s *session) Auth(mechanism string) (sasl.Server, error) {
 
 // loginServer speaks the server's side of the old AUTH LOGIN.
 type loginServer struct {
-	accept   func(username string) error
+	accept   func(username string)
 	step     int
 	username string
 }
@@ -71,7 +68,8 @@ func (l *loginServer) Next(response []byte) ([]byte, bool, error) {
 		l.username = string(response)
 		return []byte("Password:"), false, nil
 	}
-	return nil, true, l.accept(l.username)
+	l.accept(l.username)
+	return nil, true, nil
 }
 
 // Reset forgets the mail in progress.

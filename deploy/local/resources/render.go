@@ -103,7 +103,7 @@ func (s *Set) Needs() Needs {
 		needs.Inbox = needs.Inbox || found != value.Value &&
 			(strings.Contains(found, "smtp:1") || strings.Contains(found, "inbox:1"))
 	})
-	s.mailers(func(host, port *yaml.Node) { needs.Inbox = true })
+	s.mailers(func(_, _ *yaml.Node) { needs.Inbox = true })
 	return needs
 }
 

@@ -108,7 +108,7 @@ func (s *Stack) newApp(cfg *runfile.App, addresses resources.Addresses, extra []
 	if s.opts.JSONLogs {
 		args = append(args, "--log-as-json")
 	}
-	a.sidecar = s.unit(a, "the sidecar of "+cfg.AppID, 1, supervise.Command{
+	a.sidecar = s.unit("the sidecar of "+cfg.AppID, 1, supervise.Command{
 		Path: s.daprdPath, Args: args, Dir: cfg.AppDirPath, Env: base, Stdout: sidecarOut, Stderr: sidecarOut,
 	})
 	if len(cfg.Command) == 0 {
@@ -118,7 +118,7 @@ func (s *Stack) newApp(cfg *runfile.App, addresses resources.Addresses, extra []
 	if err != nil {
 		return nil, err
 	}
-	a.app = s.unit(a, cfg.AppID, earlyExits, supervise.Command{
+	a.app = s.unit(cfg.AppID, earlyExits, supervise.Command{
 		Path: cfg.Command[0], Args: cfg.Command[1:], Dir: cfg.AppDirPath,
 		Env: slices.Concat(s.logEnv(), base, s.appEnv(cfg, addresses, extra)), Stdout: appOut, Stderr: appOut,
 	})
@@ -158,7 +158,7 @@ func (s *Stack) appEnv(cfg *runfile.App, addresses resources.Addresses, extra []
 }
 
 // unit supervises one process of the app and reports on it.
-func (s *Stack) unit(a *app, name string, early int, command supervise.Command) *supervise.Unit {
+func (s *Stack) unit(name string, early int, command supervise.Command) *supervise.Unit {
 	return supervise.NewUnit(supervise.Config{
 		Name: name, Restart: !s.opts.NoRestart, EarlyExits: early,
 		Command: func() supervise.Command { return command },

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -137,8 +136,3 @@ func answersHTTP(ctx context.Context, url string) bool {
 }
 
 func hostOf(url string) string { return strings.TrimPrefix(url, "http://") }
-
-func portOf(addr string) string {
-	_, port, _ := net.SplitHostPort(addr)
-	return port
-}

@@ -73,7 +73,7 @@ func (u *Unit) Start() error {
 		return nil
 	}
 	select {
-	case <-u.failed: // of an earlier life
+	case <-u.failed: //nolint:errcheck // of an earlier life
 	default:
 	}
 	proc, err := Start(u.cfg.Command())

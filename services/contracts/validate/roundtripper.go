@@ -54,7 +54,7 @@ func (t *roundTripper) RoundTrip(original *http.Request) (*http.Response, error)
 	}
 	answer, err := peek(res)
 	if err != nil {
-		return res, nil // the caller meets the same error when it reads
+		return res, nil //nolint:nilerr // the caller meets the same error when it reads
 	}
 	if t.http.declares(req) {
 		t.check(t.http.Response(req, res, answer))
@@ -92,7 +92,7 @@ func buffer(original *http.Request) (*http.Request, []byte, error) {
 func peek(res *http.Response) ([]byte, error) {
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxBody))
 	rest := res.Body
-	var again io.Reader = io.MultiReader(bytes.NewReader(body), rest)
+	again := io.MultiReader(bytes.NewReader(body), rest)
 	if err != nil {
 		again = io.MultiReader(bytes.NewReader(body), failing{err})
 	}

@@ -199,7 +199,7 @@ func TestATemplateIsReplacedWithoutRebuilding(t *testing.T) {
 func TestATemplateThatCannotWorkStopsTheStart(t *testing.T) {
 	for name, text := range map[string]string{
 		"syntax":        `{{define "subject"}}{{end}`,
-		"unknown field": `{{define "subject"}}{{.Nmae}}{{end}}{{define "text"}}x{{end}}`,
+		"unknown field": `{{define "subject"}}{{.Nothing}}{{end}}{{define "text"}}x{{end}}`,
 		"no subject":    `{{define "subject"}}{{end}}{{define "text"}}x{{end}}`,
 	} {
 		dir := t.TempDir()

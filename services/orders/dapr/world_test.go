@@ -269,7 +269,7 @@ func (l *life) do(call func() error) error {
 	}
 	dead, after := l.dead, l.after
 	l.mu.Unlock()
-	if dead && !(dying && after) {
+	if dead && (!dying || !after) {
 		return errDead
 	}
 	if err := call(); err != nil {

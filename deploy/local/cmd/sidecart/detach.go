@@ -26,7 +26,7 @@ func isDetached() bool { return os.Getenv(detachedEnv) != "" }
 
 // detach runs this program again in a session of its own, shows what it prints
 // until it is ready, and leaves it.
-func detach(args []string, set settings) error {
+func detach(args []string) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err

@@ -62,7 +62,7 @@ func run(args []string) error {
 		return findDaprd(set)
 	}
 	if set.detach && !isDetached() {
-		return detach(args, set)
+		return detach(args)
 	}
 	return serve(set)
 }
