@@ -2,11 +2,6 @@ package list
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/binary"
-	"hash/crc32"
-
-	"sidecart.dev/kit/fault"
 )
 
 // Kept is an item that a load function keeps, with the position of the entry it was made of.
@@ -15,10 +10,13 @@ type Kept[T any] struct {
 	Item T
 }
 
-// Collect fills a page of at most limit items that load keeps, looking at no more than budget entries.
-// load gets entries, newest first, and returns what it keeps of them, in the same order, each with its position.
-// If the budget is spent first, the page is short, possibly empty, and has a next cursor all the same: a client goes on
-// until the cursor is empty.
+// Collect fills a page of at most limit items that load keeps, looking at no more than budget entries, but at limit at least.
+// load gets entries, newest first, and returns what it keeps of them, in the same order, each with its position:
+// it drops entries of appends that were repeated or came to nothing, and what a filter excludes.
+//
+// next is empty at the end of the list. If the budget is spent first, the page is short, possibly empty, and has a next
+// cursor all the same: a client goes on until the cursor is empty. A cursor stays good while the list grows.
+// A bad cursor is an Invalid fault with code invalid_cursor.
 func Collect[T any](ctx context.Context, l *Lists, prefix, cursor string, limit, budget int,
 	load func(ctx context.Context, entries []Entry) ([]Kept[T], error),
 ) (items []T, next string, err error) {
@@ -26,54 +24,32 @@ func Collect[T any](ctx context.Context, l *Lists, prefix, cursor string, limit,
 	if err != nil {
 		return nil, "", err
 	}
-	for len(items) < limit && budget > 0 {
-		entries, following, err := l.Page(ctx, prefix, before, min(max(limit-len(items), PageSize/2), budget))
+	limit = min(max(limit, 1), MaxLimit)
+	budget = max(budget, limit)
+	size := limit // of one look: doubled while little is found
+	for {
+		entries, below, err := l.Page(ctx, prefix, before, min(size, budget))
 		if err != nil {
 			return nil, "", err
+		}
+		if len(entries) == 0 {
+			return items, "", nil
 		}
 		kept, err := load(ctx, entries)
 		if err != nil {
 			return nil, "", err
 		}
-		budget -= len(entries)
-		for i, k := range kept {
+		if room := limit - len(items); len(kept) > room {
+			kept = kept[:room]
+			below = kept[room-1].Seq
+		}
+		for _, k := range kept {
 			items = append(items, k.Item)
-			if len(items) == limit && (i < len(kept)-1 || following != 0) {
-				return items, EncodeCursor(k.Seq), nil
-			}
 		}
-		if before = following; before == 0 {
-			return items, "", nil
+		budget -= len(entries)
+		if len(items) == limit || budget <= 0 || below == 0 {
+			return items, EncodeCursor(below), nil
 		}
+		before, size = below, min(2*size, MaxLimit)
 	}
-	return items, EncodeCursor(before), nil
-}
-
-// cursorVersion is the first byte of a cursor.
-const cursorVersion = 1
-
-// EncodeCursor makes an opaque cursor that continues below position seq; the cursor of 0 is empty.
-func EncodeCursor(seq uint64) string {
-	if seq == 0 {
-		return ""
-	}
-	raw := binary.BigEndian.AppendUint64([]byte{cursorVersion}, seq)
-	raw = binary.BigEndian.AppendUint32(raw, crc32.ChecksumIEEE(raw))
-	return base64.RawURLEncoding.EncodeToString(raw)
-}
-
-// DecodeCursor reads a cursor made by EncodeCursor; the empty cursor is 0. Anything else is an Invalid fault with code invalid_cursor.
-func DecodeCursor(cursor string) (uint64, error) {
-	if cursor == "" {
-		return 0, nil
-	}
-	raw, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
-	if err != nil || len(raw) != 13 || raw[0] != cursorVersion || crc32.ChecksumIEEE(raw[:9]) != binary.BigEndian.Uint32(raw[9:]) {
-		return 0, fault.New(fault.Invalid, "invalid_cursor", "The cursor is not one that this list gave; begin without a cursor.")
-	}
-	seq := binary.BigEndian.Uint64(raw[1:])
-	if seq == 0 {
-		return 0, fault.New(fault.Invalid, "invalid_cursor", "The cursor is not one that this list gave; begin without a cursor.")
-	}
-	return seq, nil
 }

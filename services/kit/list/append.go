@@ -1,0 +1,164 @@
+package list
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"sidecart.dev/kit/fault"
+	"sidecart.dev/kit/sidecar"
+)
+
+// writer appends to one list for all of this process's callers, so that they do not conflict with one another:
+// what arrives during a write shares the next. It lives as long as somebody waits.
+type writer struct {
+	waiting []*request // guarded by Lists.mu
+}
+
+type request struct {
+	ids  []string
+	seqs []uint64
+	err  error
+	done chan struct{}
+}
+
+// Append adds an id at the newest end of the list stored under prefix, and returns its position.
+//
+// After an error the id may have been added all the same, and appending again adds it again: an aggregate stores the position it
+// got, and readers keep an entry only if the aggregate's position is the entry's. Errors are those of the store,
+// Unavailable if other processes were faster every time, or Timeout if ctx ended.
+func (l *Lists) Append(ctx context.Context, prefix, id string) (uint64, error) {
+	seqs, err := l.AppendAll(ctx, prefix, []string{id})
+	if err != nil {
+		return 0, err
+	}
+	return seqs[0], nil
+}
+
+// AppendAll is Append of several ids, in order, with one write for as many as fit in a head. Ids appended by others may come
+// between them. After an error some may have been added.
+func (l *Lists) AppendAll(ctx context.Context, prefix string, ids []string) ([]uint64, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	r := &request{ids: ids, done: make(chan struct{})}
+	l.mu.Lock()
+	w := l.writers[prefix]
+	if w == nil {
+		w = &writer{}
+		l.writers[prefix] = w
+		go l.write(context.WithoutCancel(ctx), prefix, w)
+	}
+	w.waiting = append(w.waiting, r)
+	l.mu.Unlock()
+	select {
+	case <-r.done:
+		return r.seqs, r.err
+	case <-ctx.Done():
+		return nil, outOfTime(ctx.Err())
+	}
+}
+
+// write appends what waits, round by round, until nothing does.
+func (l *Lists) write(ctx context.Context, prefix string, w *writer) {
+	for {
+		l.mu.Lock()
+		batch := w.waiting
+		if w.waiting = nil; len(batch) == 0 {
+			delete(l.writers, prefix)
+			l.mu.Unlock()
+			return
+		}
+		l.mu.Unlock()
+		l.writeBatch(ctx, prefix, batch)
+	}
+}
+
+func (l *Lists) writeBatch(ctx context.Context, prefix string, batch []*request) {
+	ctx, cancel := context.WithTimeout(ctx, l.cfg.Timeout)
+	defer cancel()
+	var ids []string
+	for _, r := range batch {
+		ids = append(ids, r.ids...)
+	}
+	var seqs []uint64
+	var err error
+	for len(seqs) < len(ids) && err == nil {
+		var some []uint64
+		some, err = l.appendSome(ctx, prefix, ids[len(seqs):])
+		seqs = append(seqs, some...)
+	}
+	for _, r := range batch {
+		if len(seqs) >= len(r.ids) {
+			r.seqs, seqs = seqs[:len(r.ids):len(r.ids)], seqs[len(r.ids):]
+		} else {
+			r.err, seqs = err, nil
+		}
+		close(r.done)
+	}
+}
+
+// appendSome appends as many of the ids as there is room for, at least one, and returns their positions.
+func (l *Lists) appendSome(ctx context.Context, prefix string, ids []string) ([]uint64, error) {
+	for attempt := range l.cfg.Attempts {
+		h, etag, err := l.readHead(ctx, prefix)
+		if err != nil {
+			return nil, err
+		}
+		if h, err = l.roll(ctx, prefix, h); err != nil {
+			return nil, err
+		}
+		n := min(len(ids), PageSize-len(h.IDs))
+		next := head{Next: h.Next + uint64(n), IDs: slices.Concat(h.IDs, ids[:n])}
+		if etag == "" {
+			err = l.cfg.State.Insert(ctx, headKey(prefix), encode(next))
+		} else {
+			err = l.cfg.State.Update(ctx, headKey(prefix), encode(next), etag)
+		}
+		if err == nil {
+			seqs := make([]uint64, n)
+			for i := range seqs {
+				seqs[i] = h.Next + uint64(i)
+			}
+			return seqs, nil
+		}
+		if !sidecar.IsConflict(err) && !sidecar.IsExists(err) {
+			return nil, fmt.Errorf("appending to a list: %w", err)
+		}
+		if err := l.pause(ctx, attempt); err != nil {
+			return nil, err
+		}
+	}
+	return nil, fault.New(fault.Unavailable, "unavailable", "Too many are adding to the same list at once. Try again.")
+}
+
+// roll seals a full head's ids as a page, and returns the empty head that follows. Sealing twice is harmless: a full
+// head can only be replaced by one that follows it, so everyone seals the same ids.
+func (l *Lists) roll(ctx context.Context, prefix string, h head) (head, error) {
+	if len(h.IDs) < PageSize {
+		return h, nil
+	}
+	err := l.cfg.State.Insert(ctx, pageKey(prefix, (h.Next-1)/PageSize-1), encode(page{IDs: h.IDs}))
+	if err != nil && !sidecar.IsExists(err) {
+		return head{}, fmt.Errorf("sealing a page of a list: %w", err)
+	}
+	return head{Next: h.Next}, nil
+}
+
+// pause waits before another attempt: at random, longer each time, up to 100 ms.
+func (l *Lists) pause(ctx context.Context, attempt int) error {
+	limit := min(time.Millisecond<<min(attempt, 7), 100*time.Millisecond)
+	timer := time.NewTimer(time.Duration(l.cfg.Rand() * float64(limit)))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return outOfTime(ctx.Err())
+	case <-timer.C:
+		return nil
+	}
+}
+
+func outOfTime(cause error) error {
+	return fault.Wrap(cause, fault.Timeout, "timeout", "The list could not be written in time. Try again.")
+}
