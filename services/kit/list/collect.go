@@ -47,6 +47,9 @@ func Collect[T any](ctx context.Context, l *Lists, prefix, cursor string, limit,
 			items = append(items, k.Item)
 		}
 		budget -= len(entries)
+		if below == 1 {
+			below = 0 // nothing is below the first
+		}
 		if len(items) == limit || budget <= 0 || below == 0 {
 			return items, EncodeCursor(below), nil
 		}

@@ -61,7 +61,10 @@ func (l *Lists) page(ctx context.Context, prefix string, before uint64, limit in
 			return nil, err
 		}
 	}
-	return pages.join(h, min(before, h.Next), limit)
+	if before > h.Next { // no cursor of ours
+		return l.page(ctx, prefix, 0, limit)
+	}
+	return pages.join(h, before, limit)
 }
 
 // first is the position of the head's first id.
