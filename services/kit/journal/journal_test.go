@@ -257,7 +257,7 @@ func TestASettlersAnswerDoesNotCoverABeginDuringItsWork(t *testing.T) {
 		state := sidecartest.NewState()
 		var j *Journal
 		calls := 0
-		settler := SettlerFunc(func(ctx context.Context, entries []Entry) ([]string, error) {
+		settler := SettlerFunc(func(context.Context, []Entry) ([]string, error) {
 			if calls++; calls == 1 {
 				begin(t, j, "a").Wrote() // a handler, while the settler looks at what was before
 			}
@@ -390,7 +390,7 @@ func TestBeginGivesUpWithItsContext(t *testing.T) {
 		state, rec := sidecartest.NewState(), newRecorder()
 		j, stop := run(t, Config{State: state}, rec)
 		defer stop()
-		state.Before = func(_ context.Context, op sidecartest.Op, _ string) error {
+		state.Before = func(context.Context, sidecartest.Op, string) error {
 			time.Sleep(300 * time.Millisecond)
 			return nil
 		}

@@ -338,13 +338,15 @@ func (r *replica) handle(ctx context.Context, id string, first bool) bool {
 		time.Sleep(r.upTo(time.Second))
 		switch {
 		case err == nil:
-			if whole {
+			switch {
+			case whole:
 				ticket.Finish()
-			} else if r.chance(0.8) {
+			case r.chance(0.8):
 				ticket.Wrote()
-			} else if r.chance(0.5) {
+			case r.chance(0.5):
 				ticket.Release()
-			} // else a handler that hangs or has a defect
+			default: // a handler that hangs or has a defect
+			}
 			return true
 		case sidecar.IsExists(err), sidecar.IsConflict(err):
 			ticket.Wrote()

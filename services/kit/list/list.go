@@ -14,9 +14,6 @@ import (
 // PageSize is the number of entries in a sealed page, and the largest number in a head.
 const PageSize = 64
 
-// maxLimit is the largest page that Page returns.
-const maxLimit = 1000
-
 // Config describes a set of lists in one store. State is required; the zero value of anything else means its default.
 type Config struct {
 	State sidecar.State
