@@ -2,6 +2,7 @@ package http
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -34,7 +35,7 @@ func (s *Server) listDeadLetters(w http.ResponseWriter, r *http.Request) error {
 	for i, service := range services {
 		part, err := s.letterPart(r, service, cursor, query.Get("limit"))
 		cursor = ""
-		if refused, ok := err.(*refusal); ok {
+		if refused, ok := errors.AsType[*refusal](err); ok {
 			return refused.fault
 		}
 		if err != nil {
