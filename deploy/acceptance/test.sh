@@ -6,6 +6,7 @@ cd "$(dirname "$0")/../.."
 part=${1:-all}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+SIDECART_BIN=$work/bin; export SIDECART_BIN # every suite builds the services once
 done_="$work/done" skipped="$work/skipped" failed="$work/failed"
 : >"$done_"; : >"$skipped"; : >"$failed"
 
@@ -35,11 +36,13 @@ fi
 
 if [ "$part" != unit ]; then
 	if command -v redis-server >/dev/null; then
-		run "acceptance: embedded set, redis-server" env SIDECART_REDIS=server sh -c "cd deploy/acceptance && go test $race -count=1 -timeout 20m ./..."
+		run "acceptance: embedded set, redis-server" env SIDECART_REDIS=server sh -c "cd deploy/acceptance && go test $race -count=1 -timeout 20m . ./harness/..."
+		run "recovery: embedded set, redis-server" env SIDECART_REDIS=server sh -c 'cd deploy/acceptance && go test -count=1 -timeout 20m -v ./chaos'
 	else
 		echo 'acceptance with a real Redis (no redis-server on PATH)' >>"$skipped"
 	fi
-	run "acceptance: embedded set, in-process Redis" env SIDECART_REDIS=in-process sh -c "cd deploy/acceptance && go test $race -count=1 -timeout 20m ./..."
+	run "acceptance: embedded set, in-process Redis" env SIDECART_REDIS=in-process sh -c "cd deploy/acceptance && go test $race -count=1 -timeout 20m . ./harness/..."
+	run "recovery: embedded set, in-process Redis" env SIDECART_REDIS=in-process sh -c 'cd deploy/acceptance && go test -count=1 -timeout 20m -v ./chaos'
 fi
 
 echo

@@ -71,3 +71,12 @@ func (i Inbox) SMS(ctx context.Context, number string) ([]SMS, error) {
 	err := i.get(ctx, "/api/v1/sms?to="+url.QueryEscape(number), &answer)
 	return answer.Messages, err
 }
+
+// Find returns the mails that contain a word, newest first.
+func (i Inbox) Find(ctx context.Context, word string) ([]Mail, error) {
+	var answer struct {
+		Messages []Mail `json:"messages"`
+	}
+	err := i.get(ctx, "/api/v1/search?limit=50&query="+url.QueryEscape(word), &answer)
+	return answer.Messages, err
+}
