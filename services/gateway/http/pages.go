@@ -11,12 +11,13 @@ import (
 
 	"github.com/gorilla/mux"
 	"github.com/klauspost/compress/gzhttp"
+	"github.com/swaggest/swgui/v5emb"
 
 	"sidecart.dev/contracts"
 	"sidecart.dev/kit/web"
 )
 
-// The browser client and the page that shows the contract.
+// The browser client.
 //
 //go:embed static
 var static embed.FS
@@ -24,8 +25,15 @@ var static embed.FS
 const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
 	"font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
+// docsPolicy lets Swagger UI have its inline start script and styles. The page shows a fixed document and has no state worth stealing.
+const docsPolicy = "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
+	"connect-src 'self'; font-src 'self' data:; base-uri 'none'; frame-ancestors 'none'"
+
 // pages adds the contract, the page that renders it, and the browser client. All of it is embedded; nothing is fetched from elsewhere.
 func pages(r *mux.Router) {
+	ui := policy(docsPolicy, gzhttp.GzipHandler(v5emb.New("Sidecart API", "/openapi.yaml", "/docs/")))
+	r.Handle("/docs", ui).Methods(http.MethodGet, http.MethodHead)
+	r.Handle("/docs/{file:[A-Za-z0-9._-]+}", ui).Methods(http.MethodGet, http.MethodHead)
 	r.Handle("/openapi.yaml", asset("openapi.yaml", "application/yaml", contracts.OpenAPI())).Methods(http.MethodGet, http.MethodHead)
 	files, err := fs.Sub(static, "static")
 	if err != nil {
@@ -47,15 +55,20 @@ func pages(r *mux.Router) {
 	}
 }
 
-// pagePath maps index.html to / and docs.html to /docs; other files keep their names under /static.
+// pagePath maps index.html to /; other files keep their names under /static.
 func pagePath(name string) string {
-	switch name {
-	case "index.html":
+	if name == "index.html" {
 		return "/"
-	case "docs.html":
-		return "/docs"
 	}
 	return "/static/" + name
+}
+
+// policy sets the content policy of a page that cannot live with the common one.
+func policy(csp string, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Security-Policy", csp)
+		next.ServeHTTP(w, r)
+	})
 }
 
 var mediaTypes = map[string]string{
