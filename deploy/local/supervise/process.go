@@ -23,6 +23,8 @@ type Command struct {
 	Dir            string
 	Env            []string
 	Stdout, Stderr io.Writer
+	// Credential is the user to run it as; nil is this program's own.
+	Credential *syscall.Credential
 }
 
 // Process is a started command. Its methods are safe for concurrent use.
@@ -41,6 +43,7 @@ func Start(c Command) (*Process, error) {
 	cmd := exec.Command(c.Path, c.Args...)
 	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = c.Dir, c.Env, c.Stdout, c.Stderr
 	cmd.SysProcAttr = groupAttributes()
+	cmd.SysProcAttr.Credential = c.Credential
 	cmd.WaitDelay = outputGrace
 	if err := onParentThread(cmd.Start); err != nil {
 		return nil, fmt.Errorf("%s cannot be started: %w", c.Path, err)

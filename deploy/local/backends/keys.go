@@ -1,0 +1,117 @@
+package backends
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// keys are what the servers of one folder are set up with: made once, then read from the folder.
+type keys struct {
+	// Passwords by login: each database's, and "redis".
+	Passwords map[string]string `json:"passwords"`
+	// Ports by server.
+	Ports map[string]int `json:"ports"`
+	// Certificate and Key are of the servers, in PEM, for localhost.
+	Certificate string `json:"certificate"`
+	Key         string `json:"key"`
+	CA          string `json:"ca"`
+}
+
+func loadKeys(dir string) (*keys, error) {
+	path := filepath.Join(dir, "keys.json")
+	text, err := os.ReadFile(path)
+	if err == nil {
+		var k keys
+		return &k, json.Unmarshal(text, &k)
+	}
+	if !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	k, err := makeKeys()
+	if err != nil {
+		return nil, err
+	}
+	if text, err = json.Marshal(k); err != nil {
+		return nil, err
+	}
+	return k, errors.Join(
+		os.WriteFile(path, text, 0o600),
+		os.WriteFile(filepath.Join(dir, "ca.pem"), []byte(k.CA), 0o644), //nolint:gosec // a certificate is public
+	)
+}
+
+func makeKeys() (*keys, error) {
+	k := &keys{Passwords: map[string]string{}, Ports: map[string]int{}}
+	for _, login := range append([]string{"redis"}, Databases...) {
+		k.Passwords[login] = strings.ToLower(rand.Text())
+	}
+	for _, server := range []string{"postgresql", "redis"} {
+		port, err := freePort()
+		if err != nil {
+			return nil, err
+		}
+		k.Ports[server] = port
+	}
+	return k, k.makeCertificates()
+}
+
+// makeCertificates makes an authority, which is forgotten once it has signed the one certificate of the servers.
+func (k *keys) makeCertificates() error {
+	now := time.Now()
+	ca := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Sidecart local backends"},
+		NotBefore: now.Add(-time.Hour), NotAfter: now.AddDate(10, 0, 0),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+	}
+	server := &x509.Certificate{
+		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "localhost"},
+		NotBefore: ca.NotBefore, NotAfter: ca.NotAfter,
+		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return err
+	}
+	serverKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return err
+	}
+	caDER, err := x509.CreateCertificate(rand.Reader, ca, ca, &caKey.PublicKey, caKey)
+	if err != nil {
+		return err
+	}
+	serverDER, err := x509.CreateCertificate(rand.Reader, server, ca, &serverKey.PublicKey, caKey)
+	if err != nil {
+		return err
+	}
+	keyDER, err := x509.MarshalPKCS8PrivateKey(serverKey)
+	if err != nil {
+		return err
+	}
+	k.CA, k.Certificate, k.Key = block("CERTIFICATE", caDER), block("CERTIFICATE", serverDER), block("PRIVATE KEY", keyDER)
+	return nil
+}
+
+func block(kind string, der []byte) string {
+	return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
+}
+
+// write puts the servers' certificate and key into dir, for its owner.
+func (k *keys) write(dir string) (certificate, key string, err error) {
+	certificate, key = filepath.Join(dir, "server.pem"), filepath.Join(dir, "server.key")
+	return certificate, key, errors.Join(
+		os.WriteFile(certificate, []byte(k.Certificate), 0o600), os.WriteFile(key, []byte(k.Key), 0o600))
+}
