@@ -1,0 +1,100 @@
+package http_test
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"sidecart.dev/gateway"
+	"sidecart.dev/kit/auth"
+	"sidecart.dev/kit/sidecar"
+)
+
+func set(headers map[string]string) func(*http.Request) {
+	return func(r *http.Request) {
+		for k, v := range headers {
+			r.Header.Set(k, v)
+		}
+	}
+}
+
+func TestOnlyKnownHeadersPass(t *testing.T) {
+	w := newWorld(t)
+	w.answers(func(rw http.ResponseWriter, _ *http.Request) {
+		rw.Header().Set("Content-Type", "application/json")
+		rw.Header().Set("Location", "/api/v1/orders/x")
+		rw.Header().Set("Server", "daprd")
+		rw.Header().Set("Dapr-Secret", "x")
+		rw.Header().Set("Set-Cookie", "a=b")
+		_, _ = rw.Write([]byte("{}"))
+	})
+	rec := w.ask(http.MethodPost, "/api/v1/orders", w.token(t, auth.Customer), set(map[string]string{
+		"dapr-app-id": "users", "dapr-api-token": "x", "dapr-caller-app-id": "orders", "X-Client-Ip": "9.9.9.9", "X-Timeout-Ms": "1",
+		"X-Forwarded-For": "9.9.9.9", "Forwarded": "for=9.9.9.9", "Connection": "X-Evil", "X-Evil": "1", "Cookie": "a=b", "Host": "evil",
+		"Idempotency-Key": "key", "Accept-Language": "de",
+	}))
+	require.Equal(t, http.StatusOK, rec.Code, "a deadline named from outside does not count")
+	reached := w.took()
+	require.Len(t, reached, 1)
+	h := reached[0].Header
+	assert.Equal(t, []string{"orders"}, h.Values(sidecar.AppIDHeader))
+	for _, name := range []string{"dapr-api-token", "dapr-caller-app-id", "Forwarded", "X-Evil", "Cookie"} {
+		assert.Empty(t, h.Values(name), name)
+	}
+	assert.Equal(t, []string{"192.0.2.1"}, h.Values("X-Client-Ip"), "the peer's address: no proxy is trusted")
+	assert.Equal(t, []string{"192.0.2.1"}, h.Values("X-Forwarded-For"))
+	assert.Equal(t, "key", h.Get("Idempotency-Key"))
+	assert.Equal(t, "de", h.Get("Accept-Language"))
+	assert.NotEmpty(t, h.Get("X-Timeout-Ms"), "the service is told how long it may take")
+
+	assert.Equal(t, "/api/v1/orders/x", rec.Header().Get("Location"))
+	for _, name := range []string{"Server", "Dapr-Secret", "Set-Cookie"} {
+		assert.Empty(t, rec.Header().Get(name), name)
+	}
+	for _, name := range []string{"Content-Security-Policy", "X-Content-Type-Options", "X-Frame-Options", "Referrer-Policy", "X-Request-Id", "Traceparent"} {
+		assert.NotEmpty(t, rec.Header().Get(name), name)
+	}
+}
+
+func TestProxiesAreBelievedOnlyIfTrusted(t *testing.T) {
+	cases := []struct {
+		name    string
+		trusted []string
+		headers map[string]string
+		want    string
+	}{
+		{"none is trusted", nil, map[string]string{"X-Forwarded-For": "9.9.9.9"}, "192.0.2.1"},
+		{"the peer is trusted", []string{"192.0.2.0/24"}, map[string]string{"X-Forwarded-For": "8.8.8.8, 9.9.9.9"}, "9.9.9.9"},
+		{"a chain is trusted", []string{"192.0.2.1", "10.0.0.0/8"}, map[string]string{"X-Forwarded-For": "1.1.1.1, 9.9.9.9, 10.1.2.3"}, "9.9.9.9"},
+		{"RFC 7239", []string{"192.0.2.1"}, map[string]string{"Forwarded": `for="[2001:db8::1]:4711";proto=https`}, "2001:db8::1"},
+		{"rubbish", []string{"192.0.2.1"}, map[string]string{"X-Forwarded-For": "unknown"}, "192.0.2.1"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, func(cfg *gateway.Config) { cfg.TrustedProxies = c.trusted })
+			w.ask(http.MethodGet, "/api/v1/products", "", set(c.headers))
+			reached := w.took()
+			require.Len(t, reached, 1)
+			assert.Equal(t, c.want, reached[0].Header.Get("X-Client-Ip"))
+		})
+	}
+}
+
+func TestForeignOriginsAreAnsweredOnlyIfConfigured(t *testing.T) {
+	preflight := set(map[string]string{"Origin": "https://shop.example", "Access-Control-Request-Method": "POST"})
+	off := newWorld(t)
+	rec := off.ask(http.MethodOptions, "/api/v1/orders", "", preflight)
+	assert.Equal(t, http.StatusMethodNotAllowed, rec.Code)
+	assert.Empty(t, rec.Header().Get("Access-Control-Allow-Origin"))
+
+	on := newWorld(t, func(cfg *gateway.Config) { cfg.CORSOrigins = []string{"https://shop.example"} })
+	rec = on.ask(http.MethodOptions, "/api/v1/orders", "", preflight)
+	assert.Equal(t, http.StatusNoContent, rec.Code)
+	assert.Equal(t, "https://shop.example", rec.Header().Get("Access-Control-Allow-Origin"))
+	assert.Empty(t, rec.Header().Get("Access-Control-Allow-Credentials"))
+	rec = on.ask(http.MethodGet, "/api/v1/products", "", set(map[string]string{"Origin": "https://evil.example"}))
+	assert.Empty(t, rec.Header().Get("Access-Control-Allow-Origin"))
+	assert.Equal(t, "Origin", rec.Header().Get("Vary"))
+}
