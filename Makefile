@@ -6,7 +6,7 @@ GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOFUMPT := mvdan.cc/gofumpt@v0.12.0
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop status backing test unit acceptance chaos lint format clean
+.PHONY: help run stop status backing backends test unit acceptance chaos lint format clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ status: $(LAUNCHER) ## show what runs
 
 backing: $(LAUNCHER) ## run only what `dapr run -f .` needs beside it: Redis, inbox, secrets
 	@$(LAUNCHER) backing
+
+backends: $(LAUNCHER) ## run PostgreSQL and Redis from this machine's binaries, for `make run COMPONENTS=production`
+	@$(LAUNCHER) backends
 
 test: ## every test this machine can run, and what it could not run and why
 	@sh deploy/acceptance/test.sh

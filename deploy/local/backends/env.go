@@ -28,15 +28,10 @@ func (b *Backends) Env() map[string]string {
 		"SIDECART_SMS_AUTHORIZATION": "Bearer inbox-takes-any",
 		"SSL_CERT_FILE":              b.CAFile,
 	}
-	return env
-}
-
-// Replace are the component files that take the place of the production set's own for these servers.
-func (*Backends) Replace() []string {
-	if os.Getenv("SIDECART_MONGODB_URI") != "" {
-		return nil
+	if os.Getenv("SIDECART_MONGODB_URI") == "" {
+		env["SIDECART_REPLACE"] = "components/variants/orders-postgresql.yaml"
 	}
-	return []string{"components/variants/orders-postgresql.yaml"}
+	return env
 }
 
 // WriteEnv writes Env as an environment file that only its owner can read.

@@ -18,7 +18,10 @@ type Needs struct{ Redis, Inbox bool }
 
 // Set is what the YAML files directly in one folder hold, checked for what
 // daprd would pass over with a warning: bad YAML, no kind, no name, no type.
-type Set struct{ files []file }
+type Set struct {
+	files []file
+	env   map[string]*yaml.Node // values of variables that were bound
+}
 
 type file struct {
 	path string
@@ -113,7 +116,13 @@ func (s *Set) Write(dir string, addresses Addresses) error {
 	if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(dir, 0o755)); err != nil {
 		return err
 	}
-	s.values(func(value *yaml.Node) { value.Value = addresses.Rewrite(value.Value) })
+	seen := map[*yaml.Node]bool{} // one variable may have several users
+	s.values(func(value *yaml.Node) {
+		if !seen[value] {
+			seen[value] = true
+			value.Value = addresses.Rewrite(value.Value)
+		}
+	})
 	if addresses.SMTP != "" {
 		host, port, err := net.SplitHostPort(addresses.SMTP)
 		if err != nil {
@@ -151,7 +160,7 @@ func (s *Set) values(visit func(*yaml.Node)) {
 			if url := find(root, "spec", "baseUrl"); url != nil && url.Kind == yaml.ScalarNode {
 				visit(url)
 			}
-			for _, value := range metadata(root) {
+			for _, value := range s.metadata(root) {
 				visit(value)
 			}
 		}
@@ -164,7 +173,7 @@ func (s *Set) mailers(visit func(host, port *yaml.Node)) {
 	for _, f := range s.files {
 		for _, doc := range f.docs {
 			root := doc.Content[0]
-			values := metadata(root)
+			values := s.metadata(root)
 			host, port := values["host"], values["port"]
 			if !strings.Contains(text(root, "spec", "type"), "smtp") || host == nil || port == nil {
 				continue
@@ -177,8 +186,9 @@ func (s *Set) mailers(visit func(host, port *yaml.Node)) {
 	}
 }
 
-// metadata returns the literal values of a component's metadata by name.
-func metadata(root *yaml.Node) map[string]*yaml.Node {
+// metadata returns the literal and the bound values of a component's metadata by
+// name.
+func (s *Set) metadata(root *yaml.Node) map[string]*yaml.Node {
 	values := map[string]*yaml.Node{}
 	items := find(root, "spec", "metadata")
 	if items == nil {
@@ -187,6 +197,8 @@ func metadata(root *yaml.Node) map[string]*yaml.Node {
 	for _, item := range items.Content {
 		if value := find(item, "value"); value != nil && value.Kind == yaml.ScalarNode {
 			values[text(item, "name")] = value
+		} else if bound := s.env[text(item, "envRef")]; bound != nil {
+			values[text(item, "name")] = bound
 		}
 	}
 	return values

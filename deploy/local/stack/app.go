@@ -97,7 +97,7 @@ func (s *Stack) newApp(cfg *runfile.App, addresses resources.Addresses, extra []
 		cfg: cfg, appToken: secrets.Token(), daprToken: secrets.Token(),
 		appTail: supervise.NewTail(30), sidecarTail: supervise.NewTail(200), drained: make(chan struct{}, 1),
 	}
-	base := append(os.Environ(), extra...)
+	base := s.withoutReferences(slices.Concat(os.Environ(), extra))
 	base = append(base, "APP_API_TOKEN="+a.appToken, "DAPR_API_TOKEN="+a.daprToken, "DAPR_HOST_IP="+loopback)
 
 	sidecarOut, err := s.sidecarOutput(a)
@@ -109,7 +109,7 @@ func (s *Stack) newApp(cfg *runfile.App, addresses resources.Addresses, extra []
 		args = append(args, "--log-as-json")
 	}
 	a.sidecar = s.unit("the sidecar of "+cfg.AppID, 1, supervise.Command{
-		Path: s.daprdPath, Args: args, Dir: cfg.AppDirPath, Env: base, Stdout: sidecarOut, Stderr: sidecarOut,
+		Path: s.daprdPath, Args: args, Dir: cfg.AppDirPath, Env: append(slices.Clone(base), s.references(cfg.AppID)...), Stdout: sidecarOut, Stderr: sidecarOut,
 	})
 	if len(cfg.Command) == 0 {
 		return a, nil
@@ -120,7 +120,7 @@ func (s *Stack) newApp(cfg *runfile.App, addresses resources.Addresses, extra []
 	}
 	a.app = s.unit(cfg.AppID, earlyExits, supervise.Command{
 		Path: cfg.Command[0], Args: cfg.Command[1:], Dir: cfg.AppDirPath,
-		Env: slices.Concat(s.logEnv(), base, s.appEnv(cfg, addresses, extra)), Stdout: appOut, Stderr: appOut,
+		Env: slices.Concat(s.logEnv(), base, s.appEnv(cfg, addresses, s.withoutReferences(extra))), Stdout: appOut, Stderr: appOut,
 	})
 	return a, nil
 }

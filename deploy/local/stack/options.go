@@ -25,6 +25,11 @@ type Options struct {
 	// the name of a folder beside it ("production") or a folder's path. Empty
 	// leaves the run file's.
 	Components string
+	// Replace are resource files whose resources take the place of those of the
+	// same kind and name: one component is swapped by one file. Paths are
+	// relative to the run file. With none, $SIDECART_REPLACE has them, if
+	// Components is set.
+	Replace []string
 	// Apps are the ids of the apps to run; empty means all.
 	Apps []string
 	// StateDir is the folder for everything that is written; empty means

@@ -38,6 +38,9 @@ type Stack struct {
 	inbox     *inboxServer
 	apps      []*app
 	lock      *dirLock
+	extra     []string              // of the env file and the options, KEY=VALUE
+	refs      []resources.Reference // variables that components refer to
+	sets      map[string]*resources.Set
 
 	statusMu sync.Mutex
 	ready    bool
@@ -70,8 +73,14 @@ func (s *Stack) start(ctx context.Context) error {
 	if s.file, err = runfile.Load(s.opts.File); err != nil {
 		return err
 	}
+	if s.extra, err = s.opts.extraEnv(); err != nil {
+		return err
+	}
 	sets, err := s.selectResources()
 	if err != nil {
+		return err
+	}
+	if err := s.bindVariables(sets); err != nil {
 		return err
 	}
 	if err := s.prepareStateDir(); err != nil {
@@ -125,7 +134,7 @@ func (s *Stack) selectResources() (map[string]*resources.Set, error) {
 		}
 		app.ResourcesPaths = paths
 	}
-	return sets, nil
+	return sets, s.replaceResources(sets)
 }
 
 func (s *Stack) selectApps() error {

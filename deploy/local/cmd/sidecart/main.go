@@ -21,6 +21,7 @@ const usage = `Sidecart runs the system of a Dapr run file on this machine, on l
 
   sidecart [run]     build and start everything; Ctrl-C stops it
   sidecart backing   only what "dapr run -f ." needs: Redis, inbox, secrets
+  sidecart backends  PostgreSQL and Redis of this machine's own binaries, for --components production
   sidecart status    what runs, with process ids, ports and health
   sidecart stop      stop what runs
   sidecart daprd     find or build the sidecar and print its path
@@ -60,6 +61,8 @@ func run(args []string) error {
 		return stop(set)
 	case "daprd":
 		return findDaprd(set)
+	case "backends":
+		return runBackends(set)
 	}
 	if set.detach && !isDetached() {
 		return detach(args)
@@ -73,9 +76,9 @@ func parse(args []string) (settings, error) {
 		set.command, args = args[0], args[1:]
 	}
 	switch set.command {
-	case "run", "backing", "status", "stop", "daprd":
+	case "run", "backing", "backends", "status", "stop", "daprd":
 	default:
-		return set, fmt.Errorf("there is no command %q: use run, backing, status, stop or daprd", set.command)
+		return set, fmt.Errorf("there is no command %q: use run, backing, backends, status, stop or daprd", set.command)
 	}
 	o := &set.options
 	flags := flag.NewFlagSet("sidecart", flag.ContinueOnError)
@@ -87,11 +90,16 @@ func parse(args []string) (settings, error) {
 	var restart bool
 	flags.StringVar(&o.File, "file", "dapr.yaml", "the run file")
 	flags.StringVar(&o.Components, "components", "", "the component set: embedded, production or a folder (default: the run file's)")
+	flags.Func("replace", "a resource file that takes the place of the set's resources of the same name; may be given again", func(path string) error {
+		path, err := filepath.Abs(path)
+		o.Replace = append(o.Replace, path)
+		return err
+	})
 	flags.StringVar(&apps, "apps", "", "only these apps, separated by commas")
 	flags.StringVar(&o.StateDir, "state-dir", "", "the folder for data, logs and secrets (default: .sidecart beside the run file)")
 	flags.BoolVar(&o.FreePorts, "free-ports", false, "give every listener a free port, with a Redis and an inbox of its own")
 	flags.BoolVar(&restart, "restart", true, "start an app or sidecar that died again")
-	flags.StringVar(&o.EnvFile, "env-file", "", "a file of KEY=VALUE lines for apps and sidecars")
+	flags.StringVar(&o.EnvFile, "env-file", "", "a file of KEY=VALUE lines for apps and sidecars (default: <set>.env in the state folder, if it is there)")
 	flags.BoolVar(&set.json, "json", false, "write JSON lines")
 	flags.BoolVar(&set.detach, "detach", false, "leave the stack running in the background when it is ready")
 	if err := flags.Parse(args); err != nil {
@@ -105,6 +113,11 @@ func parse(args []string) (settings, error) {
 	}
 	if o.StateDir == "" {
 		o.StateDir = filepath.Join(filepath.Dir(o.File), ".sidecart")
+	}
+	if written := filepath.Join(o.StateDir, o.Components+".env"); o.EnvFile == "" && o.Components != "" {
+		if _, err := os.Stat(written); err == nil {
+			o.EnvFile = written
+		}
 	}
 	o.NoRestart, o.JSONLogs, o.BackingOnly = !restart, set.json, set.command == "backing"
 	return set, nil
