@@ -1,0 +1,84 @@
+package http_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"sidecart.dev/kit/sidecar"
+	"sidecart.dev/kit/web"
+)
+
+// sidecarSays is what a sidecar answers in place of a service that it cannot reach.
+func sidecarSays(rw http.ResponseWriter, _ *http.Request) {
+	rw.Header().Set("Content-Type", "application/json")
+	rw.WriteHeader(http.StatusInternalServerError)
+	_, _ = rw.Write([]byte(`{"errorCode":"ERR_DIRECT_INVOKE","message":"failed to invoke, id: orders, err: dial tcp 10.0.0.1:50002"}`))
+}
+
+func TestAServiceThatIsDownIsAQuickHonest503(t *testing.T) {
+	w := newWorld(t)
+	w.answers(func(rw http.ResponseWriter, r *http.Request) {
+		if r.Header.Get(sidecar.AppIDHeader) == "orders" {
+			sidecarSays(rw, r)
+			return
+		}
+		_, _ = rw.Write([]byte("{}"))
+	})
+	for range 10 {
+		rec := w.ask(http.MethodGet, "/api/v1/products", "")
+		assert.Equal(t, http.StatusServiceUnavailable, rec.Code)
+		assert.Equal(t, "unavailable", code(t, rec))
+		assert.NotEmpty(t, rec.Header().Get("Retry-After"))
+		assert.NotContains(t, rec.Body.String(), "10.0.0.1", "what the sidecar says stays inside")
+	}
+	assert.Len(t, w.took(), 5, "after five failures in a row the service is left alone for a while")
+	assert.Equal(t, http.StatusOK, w.ask(http.MethodGet, "/.well-known/jwks.json", "").Code, "other services are not affected")
+}
+
+func TestAServicesOwnErrorIsPassedOn(t *testing.T) {
+	w := newWorld(t)
+	w.answers(func(rw http.ResponseWriter, _ *http.Request) {
+		rw.Header().Set("Content-Type", web.ProblemType)
+		rw.Header().Set("Retry-After", "7")
+		rw.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = rw.Write([]byte(`{"status":503,"code":"unavailable","detail":"Too much work is waiting."}`))
+	})
+	for range 10 {
+		rec := w.ask(http.MethodGet, "/api/v1/products", "")
+		assert.Equal(t, http.StatusServiceUnavailable, rec.Code)
+		assert.Equal(t, "7", rec.Header().Get("Retry-After"))
+		assert.Contains(t, rec.Body.String(), "Too much work")
+	}
+	assert.Len(t, w.took(), 10, "a service that answers is there")
+}
+
+func TestABodyThatIsTooLargeIsRefused(t *testing.T) {
+	w := newWorld(t)
+	w.answers(func(rw http.ResponseWriter, r *http.Request) {
+		buf := make([]byte, 1<<20)
+		for {
+			if _, err := r.Body.Read(buf); err != nil {
+				break
+			}
+		}
+		rw.WriteHeader(http.StatusOK)
+	})
+	rec := w.ask(http.MethodPost, "/api/v1/sessions", "", func(r *http.Request) {
+		large := strings.NewReader(strings.Repeat("x", web.MaxBody+1))
+		*r = *newRequest(http.MethodPost, "/api/v1/sessions", large)
+	})
+	assert.Equal(t, http.StatusRequestEntityTooLarge, rec.Code)
+	assert.Equal(t, "body_too_large", code(t, rec))
+}
+
+func TestAQueryIsReadOnce(t *testing.T) {
+	w := newWorld(t)
+	assert.Equal(t, http.StatusBadRequest, w.ask(http.MethodGet, "/api/v1/products?a=%25&b=%zz", "").Code)
+	assert.Equal(t, http.StatusBadRequest, w.ask(http.MethodGet, "/api/v1/products?a=1;b=2", "").Code)
+	assert.Empty(t, w.took())
+	w.ask(http.MethodGet, "/api/v1/products?limit=5&cursor=a%2Fb", "")
+	assert.Equal(t, "cursor=a%2Fb&limit=5", w.took()[0].URL.RawQuery)
+}
