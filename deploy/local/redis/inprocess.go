@@ -32,6 +32,9 @@ func (m *inProcess) Start(context.Context) error {
 		m.server = miniredis.NewMiniRedis()
 		err = m.server.StartAddr(m.addr)
 	} else {
+		// Close ended the context that blocking commands wait under, and Restart does not make another:
+		// without a new one a blocked XREADGROUP would never be answered again.
+		m.server.Ctx, m.server.CtxCancel = context.WithCancel(context.Background())
 		err = m.server.Restart()
 	}
 	if err != nil {
