@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gorilla/mux"
+	"github.com/klauspost/compress/gzhttp"
 
 	"sidecart.dev/gateway"
 	"sidecart.dev/kit/auth"
@@ -69,7 +70,11 @@ func (s *Server) Around(next http.Handler) http.Handler {
 
 func (s *Server) handler(route gateway.Route) http.Handler {
 	if route.App != gateway.Own {
-		return s.bounded(s.upstreams.forward(route.App))
+		h := s.bounded(s.upstreams.forward(route.App))
+		if route.Method == http.MethodGet {
+			return gzhttp.GzipHandler(h) // answers to other methods may carry tokens, whose length compression would give away
+		}
+		return h
 	}
 	if own, ok := s.own()[route.Method+" "+route.Path]; ok {
 		return own

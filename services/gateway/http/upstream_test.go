@@ -82,3 +82,17 @@ func TestAQueryIsReadOnce(t *testing.T) {
 	w.ask(http.MethodGet, "/api/v1/products?limit=5&cursor=a%2Fb", "")
 	assert.Equal(t, "cursor=a%2Fb&limit=5", w.took()[0].URL.RawQuery)
 }
+
+func TestLargeAnswersAreCompressedForWhoAsks(t *testing.T) {
+	w := newWorld(t)
+	w.answers(func(rw http.ResponseWriter, _ *http.Request) {
+		rw.Header().Set("Content-Type", "application/json")
+		_, _ = rw.Write([]byte(`{"text":"` + strings.Repeat("sidecart ", 1000) + `"}`))
+	})
+	asked := set(map[string]string{"Accept-Encoding": "gzip"})
+	rec := w.ask(http.MethodGet, "/api/v1/products", "", asked)
+	assert.Equal(t, "gzip", rec.Header().Get("Content-Encoding"))
+	assert.Less(t, rec.Body.Len(), 1000)
+	assert.Empty(t, w.ask(http.MethodGet, "/api/v1/products", "").Header().Get("Content-Encoding"))
+	assert.Empty(t, w.ask(http.MethodPost, "/api/v1/sessions", "", asked).Header().Get("Content-Encoding"), "tokens are not compressed")
+}
