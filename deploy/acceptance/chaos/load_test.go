@@ -22,7 +22,7 @@ const patience = 30 * time.Second
 
 // shop is what a customer does over and over: order, until there is an answer; sometimes cancel; look at the list.
 func (r *run) shop(ctx context.Context, rnd *rand.Rand, c *harness.Customer, products []string) {
-	wait(ctx, time.Duration(rnd.IntN(200))*time.Millisecond)
+	wait(ctx, time.Duration(rnd.IntN(800))*time.Millisecond)
 	body := map[string]any{
 		"items":          []harness.Item{{ProductID: products[rnd.IntN(len(products))], Quantity: 1 + rnd.IntN(3)}},
 		"payment_method": methods[rnd.IntN(len(methods))],
