@@ -1,0 +1,139 @@
+package conformance
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"sidecart.dev/kit/sidecar"
+	"sidecart.dev/local/backends"
+	"sidecart.dev/local/stack"
+)
+
+var update = flag.Bool("update", false, "write the capability table of components/README.md anew")
+
+// patience bounds every wait; nothing waits for it to pass.
+const patience = 60 * time.Second
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	code := m.Run()
+	if b, err := started(); err == nil {
+		if err := b.Stop(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
+
+var (
+	wanted  bool
+	started = sync.OnceValues(func() (*backends.Backends, error) {
+		if !wanted {
+			return nil, errors.New("no test needed them")
+		}
+		return backends.Start(context.Background(), backends.Config{})
+	})
+)
+
+// servers are the PostgreSQL and Redis that all tests share, which run one after the other.
+func servers(t *testing.T) *backends.Backends {
+	t.Helper()
+	wanted = true
+	b, err := started()
+	if backends.IsMissing(err) {
+		t.Skip(err)
+	}
+	require.NoError(t, err)
+	t.Cleanup(func() { // whatever a test stopped
+		require.NoError(t, b.PostgreSQL.Start(context.Background()))
+		require.NoError(t, b.Redis.Start(context.Background()))
+	})
+	return b
+}
+
+// component writes the YAML of a component with metadata given as name and value in turn. A value that begins with $ is a
+// reference to that environment variable.
+func component(name, kind, version string, metadata ...string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata:\n  name: %s\nspec:\n  type: %s\n  version: %s\n  metadata:\n", name, kind, version)
+	for i := 0; i+1 < len(metadata); i += 2 {
+		if ref, ok := strings.CutPrefix(metadata[i+1], "$"); ok {
+			fmt.Fprintf(&b, "  - {name: %s, envRef: %s}\n", metadata[i], ref)
+		} else {
+			fmt.Fprintf(&b, "  - {name: %s, value: %q}\n", metadata[i], metadata[i+1])
+		}
+	}
+	return b.String()
+}
+
+// sidecarWith runs daprds that load the resources, one for each app; an app's port may be 0, for a sidecar alone.
+func sidecarWith(t *testing.T, resources string, opts stack.Options, apps map[string]int) *stack.Stack {
+	t.Helper()
+	dir := t.TempDir()
+	folder := filepath.Join(dir, "components")
+	require.NoError(t, os.Mkdir(folder, 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "all.yaml"), []byte(resources), 0o600))
+	file := "version: 1\ncommon:\n  resourcesPaths: [./components]\n  logLevel: error\n  maxBodySize: 8Mi\napps:\n"
+	for app, port := range apps {
+		file += fmt.Sprintf("- {appID: %s, appDirPath: ., appPort: %d}\n", app, port)
+	}
+	opts.File = filepath.Join(dir, "dapr.yaml")
+	require.NoError(t, os.WriteFile(opts.File, []byte(file), 0o600))
+	opts.StateDir = filepath.Join(dir, "state")
+	st, err := stack.Start(t.Context(), opts)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		require.NoError(t, st.Stop(context.Background()))
+		if t.Failed() {
+			logs, _ := filepath.Glob(filepath.Join(st.LogsDir, "*.daprd.log"))
+			for _, path := range logs {
+				text, _ := os.ReadFile(path)
+				t.Logf("%s ends:\n%s", filepath.Base(path), text[max(0, len(text)-4000):])
+			}
+		}
+	})
+	return st
+}
+
+// client connects to the sidecar of the app.
+func client(t *testing.T, st *stack.Stack, app string) *sidecar.Client {
+	t.Helper()
+	info, err := st.App(app)
+	require.NoError(t, err)
+	c, err := sidecar.Dial(sidecar.Ports(strconv.Itoa(info.SidecarGRPCPort), strconv.Itoa(info.SidecarHTTPPort), info.SidecarToken))
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// eventually calls check until it returns nil.
+func eventually(t *testing.T, check func(ctx context.Context) error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := check(ctx)
+		if err == nil {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			require.NoError(t, err, "still not so after %s", patience)
+		case <-tick.C:
+		}
+	}
+}
