@@ -31,6 +31,9 @@ func (s *Stack) assignPorts() (map[int]int, error) {
 	used := map[int]bool{}
 	for i := range s.file.Apps {
 		for _, port := range s.file.Apps[i].Ports() {
+			if port.Field == "appPort" && len(s.file.Apps[i].Command) == 0 {
+				continue // whoever runs the app has chosen, and may listen already
+			}
 			if *port.Value != 0 && !s.opts.FreePorts {
 				if !free(*port.Value) {
 					return nil, fmt.Errorf(
