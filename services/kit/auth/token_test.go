@@ -5,7 +5,9 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"errors"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -92,32 +94,65 @@ func TestOnlyGenuineAccessTokensAreAccepted(t *testing.T) {
 }
 
 func TestKeysOutliveTheirSource(t *testing.T) {
-	public, _, err := ed25519.GenerateKey(rand.Reader)
-	require.NoError(t, err)
-	now, down, calls := epoch, true, 0
-	keys := auth.NewKeyCache(func(context.Context) (auth.JWKS, error) {
-		calls++
-		if down {
-			return auth.JWKS{}, errors.New("down")
-		}
-		return auth.JWKS{Keys: []auth.JWK{auth.NewJWK("k1", public)}}, nil
-	}, func() time.Time { return now })
+	synctest.Test(t, func(t *testing.T) {
+		public, _, err := ed25519.GenerateKey(rand.Reader)
+		require.NoError(t, err)
+		var down atomic.Bool
+		var calls atomic.Int32
+		down.Store(true)
+		keys := auth.NewKeyCache(func(context.Context) (auth.JWKS, error) {
+			calls.Add(1)
+			if down.Load() {
+				return auth.JWKS{}, errors.New("down")
+			}
+			return auth.JWKS{Keys: []auth.JWK{auth.NewJWK("k1", public)}}, nil
+		}, nil)
 
-	_, err = keys.Key(t.Context(), "k1")
-	assert.Equal(t, fault.Unavailable, fault.KindOf(err), "without any keys nobody can be judged")
-	down = false
-	_, err = keys.Key(t.Context(), "k1")
-	require.NoError(t, err, "the first success is not held up by the failures before it")
-	down = true
-	now = now.Add(time.Hour)
-	_, err = keys.Key(t.Context(), "k1")
-	require.NoError(t, err, "known keys stay good while their source is down")
-	before := calls
-	for range 10 {
+		_, err = keys.Key(t.Context(), "k1")
+		assert.Equal(t, fault.Unavailable, fault.KindOf(err), "without any keys nobody can be judged")
+		down.Store(false)
+		_, err = keys.Key(t.Context(), "k1")
+		require.NoError(t, err, "the first success is not held up by the failures before it")
+		down.Store(true)
+		time.Sleep(time.Hour)
+		_, err = keys.Key(t.Context(), "k1")
+		require.NoError(t, err, "known keys stay good while their source is down")
+		synctest.Wait()
+		before := calls.Load()
+		for range 10 {
+			_, err = keys.Key(t.Context(), "unknown")
+			assert.Equal(t, fault.NotFound, fault.KindOf(err))
+		}
+		assert.Equal(t, before, calls.Load(), "unknown key ids do not make a storm of requests")
+	})
+}
+
+func TestASourceThatHangsHoldsUpNobodyWhoseKeyIsKnown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		public, _, err := ed25519.GenerateKey(rand.Reader)
+		require.NoError(t, err)
+		var hangs atomic.Bool
+		keys := auth.NewKeyCache(func(ctx context.Context) (auth.JWKS, error) {
+			if hangs.Load() {
+				<-ctx.Done()
+				return auth.JWKS{}, ctx.Err()
+			}
+			return auth.JWKS{Keys: []auth.JWK{auth.NewJWK("k1", public)}}, nil
+		}, nil)
+		_, err = keys.Key(t.Context(), "k1")
+		require.NoError(t, err)
+		hangs.Store(true)
+		time.Sleep(time.Hour)
+		go func() { _, _ = keys.Key(t.Context(), "unknown") }()
+		synctest.Wait() // the refresh is under way
+		start := time.Now()
+		_, err = keys.Key(t.Context(), "k1")
+		require.NoError(t, err)
+		assert.Zero(t, time.Since(start), "an old key is used at once")
 		_, err = keys.Key(t.Context(), "unknown")
 		assert.Equal(t, fault.NotFound, fault.KindOf(err))
-	}
-	assert.Equal(t, before, calls, "unknown key ids do not make a storm of requests")
+		assert.LessOrEqual(t, time.Since(start), 3*time.Second, "who needs the answer shares the wait for it")
+	})
 }
 
 func TestServiceTokensAreForOneServiceFromKnownCallers(t *testing.T) {
