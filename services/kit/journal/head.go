@@ -31,18 +31,24 @@ func (l *lane) keep(ctx context.Context) {
 			return
 		}
 		start = time.Now()
-		if l.closeIf(func() bool { return !l.writing && (l.asked || len(l.entries) == 0) }) {
-			l.release(ctx)
-			return
-		}
 		err := l.beat(ctx)
 		switch {
 		case err == nil:
 			l.sweep(ctx, start.Add(period))
+			if l.closeIf(l.dispensable) {
+				l.release(ctx)
+				return
+			}
 		case !errors.Is(err, errTaken):
 			l.j.cfg.Logger.Warn("the lease of a journal lane could not be renewed", "journal", l.j.cfg.Name, "lane", l.n, "error", err)
 		}
 	}
+}
+
+// dispensable reports whether there is nothing left to do with the lane, or another replica needs it more.
+func (l *lane) dispensable() bool {
+	clean := len(l.entries) == 0 && l.swept >= l.end && len(l.erased) == len(l.dead)
+	return !l.writing && (clean || l.asked)
 }
 
 // closeIf gives the lane up in memory if the condition holds. A lane is closed before it is released, so that no writer takes it meanwhile.

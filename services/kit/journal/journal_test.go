@@ -82,12 +82,12 @@ func runAnyway(t *testing.T, cfg Config, settler Settler) (*Journal, func()) {
 	ended := make(chan error, 1)
 	go func() { ended <- j.Run(ctx, settler) }()
 	synctest.Wait()
-	return j, func() {
+	return j, sync.OnceFunc(func() {
 		cancel()
 		if err := <-ended; err != nil {
 			t.Errorf("Run returned %v", err)
 		}
-	}
+	})
 }
 
 func begin(t *testing.T, j *Journal, id string) *Ticket {

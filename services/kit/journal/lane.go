@@ -176,11 +176,14 @@ func (l *lane) stragglers() []*entry {
 	}
 	var moved []*entry
 	for _, s := range l.segs {
-		if s.seq >= l.end-span/2 || len(moved)+s.live > l.j.moveLimit {
+		if s.seq >= l.end-span/2 {
 			break
 		}
 		if s.live == 0 || s.live >= l.j.dense {
 			continue
+		}
+		if len(moved)+s.live > l.j.moveLimit {
+			break
 		}
 		for _, e := range s.entries {
 			if e.seg == s {

@@ -3,6 +3,7 @@ package journal
 import (
 	"context"
 	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -71,6 +72,7 @@ type simulation struct {
 	all     []*replica
 	started int
 	next    int
+	atWork  sync.WaitGroup // handlers
 }
 
 func (s *simulation) apply(st step) {
@@ -84,7 +86,7 @@ func (s *simulation) apply(st step) {
 	case "update":
 		s.request(r, st.id, false)
 	case "finish":
-		go r.finish(context.Background(), st.id)
+		s.atWork.Go(func() { r.finish(context.Background(), st.id) })
 	case "burst":
 		for range st.n {
 			s.next++
@@ -146,11 +148,11 @@ func (s *simulation) bury(r *replica) {
 }
 
 func (s *simulation) request(r *replica, id string, first bool) {
-	go func() {
+	s.atWork.Go(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 		defer cancel()
 		r.handle(ctx, id, first)
-	}()
+	})
 }
 
 // heal ends the faults and checks that everything comes to its end.
@@ -161,11 +163,13 @@ func (s *simulation) heal() error {
 	if len(s.live) == 0 {
 		s.launch()
 	}
+	s.atWork.Wait()
 	deadline := time.Now().Add(30 * time.Minute)
-	for s.unfinished() != "" && time.Now().Before(deadline) {
-		time.Sleep(time.Second)
-	}
 	left := s.unfinished()
+	for left != "" && time.Now().Before(deadline) {
+		time.Sleep(time.Second)
+		left = s.unfinished()
+	}
 	for _, r := range s.all {
 		r.stop()
 		<-r.ended
