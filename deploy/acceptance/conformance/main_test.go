@@ -20,12 +20,17 @@ import (
 	"sidecart.dev/local/stack"
 )
 
-var update = flag.Bool("update", false, "write the capability table of components/README.md anew")
+var update = flag.Bool("update", false, "write the capability tables of components/README.md anew")
 
 // patience bounds every wait; nothing waits for it to pass.
 const patience = 60 * time.Second
 
+const components = "../../../components"
+
 func TestMain(m *testing.M) {
+	if err := flag.Set("test.parallel", "8"); err != nil { // what runs in parallel waits for most of its time
+		panic(err)
+	}
 	flag.Parse()
 	code := m.Run()
 	if b, err := started(); err == nil {
@@ -85,7 +90,9 @@ func sidecarWith(t *testing.T, resources string, opts stack.Options, apps map[st
 	folder := filepath.Join(dir, "components")
 	require.NoError(t, os.Mkdir(folder, 0o755))
 	require.NoError(t, os.WriteFile(filepath.Join(folder, "all.yaml"), []byte(resources), 0o600))
-	file := "version: 1\ncommon:\n  resourcesPaths: [./components]\n  logLevel: error\n  maxBodySize: 8Mi\napps:\n"
+	configuration, err := filepath.Abs(components + "/configuration.yaml")
+	require.NoError(t, err)
+	file := fmt.Sprintf("version: 1\ncommon:\n  resourcesPaths: [./components]\n  configFilePath: %s\n  logLevel: error\n  maxBodySize: 8Mi\napps:\n", configuration)
 	for app, port := range apps {
 		file += fmt.Sprintf("- {appID: %s, appDirPath: ., appPort: %d}\n", app, port)
 	}
@@ -121,7 +128,13 @@ func client(t *testing.T, st *stack.Stack, app string) *sidecar.Client {
 // eventually calls check until it returns nil.
 func eventually(t *testing.T, check func(ctx context.Context) error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	within(t, patience, check)
+}
+
+// within calls check until it returns nil, which must be before the time is over.
+func within(t *testing.T, limit time.Duration, check func(ctx context.Context) error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -132,7 +145,7 @@ func eventually(t *testing.T, check func(ctx context.Context) error) {
 		}
 		select {
 		case <-ctx.Done():
-			require.NoError(t, err, "still not so after %s", patience)
+			require.NoError(t, err, "still not so after %s", limit)
 		case <-tick.C:
 		}
 	}

@@ -5,57 +5,66 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"sidecart.dev/kit/sidecar/statetest"
 )
 
 const (
-	readme   = "../../../components/README.md"
-	begin    = "<!-- capabilities: written by go test ./conformance -update -->"
-	end      = "<!-- end of capabilities -->"
+	readme   = components + "/README.md"
 	notTried = "not tried"
 )
 
 func unique() string { return uuid.NewString() }
 
-// table has an answer for each store and row. Stores that this machine cannot run have none.
-type table map[string]map[string]string
+// table is one generated table of the README: an answer for each column, which is a product, and row, which is something
+// that is asked of it. Columns that this machine cannot run are left empty. Its methods are safe for concurrent use.
+type table struct {
+	name          string // in the comments around it
+	test          string // that fills it
+	columns, rows []string
 
-func (tb table) set(store, row, answer string) {
-	if tb[store] == nil {
-		tb[store] = map[string]string{}
-	}
-	tb[store][row] = answer
+	mu      sync.Mutex
+	answers answers
 }
 
-func rows() []string {
-	var all []string
-	for _, check := range statetest.Checks {
-		all = append(all, check.Name)
-	}
-	for _, p := range probes {
-		all = append(all, p.name)
-	}
-	return all
+// answers are by column and row.
+type answers map[string]map[string]string
+
+func newTable(name, test string) *table { return &table{name: name, test: test, answers: answers{}} }
+
+func (tb *table) begin() string {
+	return fmt.Sprintf("<!-- %s: written by go test ./conformance -run %s -update -->", tb.name, tb.test)
+}
+func (tb *table) end() string { return fmt.Sprintf("<!-- end of %s -->", tb.name) }
+
+func (tb *table) set(column, row, answer string) {
+	tb.mu.Lock()
+	defer tb.mu.Unlock()
+	tb.answers.set(column, row, answer)
 }
 
-// render writes the table with the columns in the order of stores.
-func (tb table) render() string {
+func (a answers) set(column, row, answer string) {
+	if a[column] == nil {
+		a[column] = map[string]string{}
+	}
+	a[column][row] = answer
+}
+
+// render writes the table. Where nothing was found it says what was known before.
+func (tb *table) render(known answers) string {
 	var b strings.Builder
-	b.WriteString("| |")
-	for _, s := range stores() {
-		fmt.Fprintf(&b, " %s |", s.name)
-	}
-	b.WriteString("\n|---|" + strings.Repeat("---|", len(stores())) + "\n")
-	for _, row := range rows() {
+	fmt.Fprintf(&b, "| | %s |\n|---|%s\n", strings.Join(tb.columns, " | "), strings.Repeat("---|", len(tb.columns)))
+	for _, row := range tb.rows {
 		fmt.Fprintf(&b, "| %s |", row)
-		for _, s := range stores() {
-			answer := tb[s.name][row]
+		for _, column := range tb.columns {
+			answer := tb.answers[column][row]
+			if answer == "" {
+				answer = known[column][row]
+			}
 			if answer == "" {
 				answer = notTried
 			}
@@ -67,8 +76,8 @@ func (tb table) render() string {
 }
 
 // parse reads a rendered table.
-func parse(text string) table {
-	tb := table{}
+func parse(text string) answers {
+	found := answers{}
 	var columns []string
 	for line := range strings.Lines(text) {
 		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), "|")
@@ -80,32 +89,35 @@ func parse(text string) table {
 			columns = cells
 		case len(cells) == len(columns) && cells[0] != "---":
 			for i := 1; i < len(cells); i++ {
-				tb.set(columns[i], cells[0], cells[i])
+				found.set(columns[i], cells[0], cells[i])
 			}
 		}
 	}
-	return tb
+	return found
 }
 
-// compare fails if the README does not say what was found, for the stores that were tried; with -update it is changed.
-func (tb table) compare(t *testing.T) {
+// compare fails if the README does not say what was found; with -update it is changed. What this machine could not try is
+// taken from the README as it is, and named in the test's output.
+func (tb *table) compare(t *testing.T) {
 	t.Helper()
-	text, err := os.ReadFile(readme)
-	require.NoError(t, err)
-	before, rest, ok := strings.Cut(string(text), begin+"\n")
-	require.True(t, ok, "%s has no line %s", readme, begin)
-	written, after, ok := strings.Cut(rest, end)
-	require.True(t, ok, "%s has no line %s", readme, end)
-	known := parse(strings.TrimSpace(written))
-	for name, answers := range known {
-		if tb[name] == nil && slices.ContainsFunc(stores(), func(s store) bool { return s.name == name }) {
-			tb[name] = answers
-		}
-	}
-	if *update {
-		require.NoError(t, os.WriteFile(readme, []byte(before+begin+"\n\n"+tb.render()+"\n"+end+after), 0o644))
+	if t.Failed() {
 		return
 	}
-	assert.Equal(t, strings.TrimSpace(written), strings.TrimSpace(tb.render()),
-		"the table in %s is not what was found: run go test ./conformance -run TestStateStores -update", readme)
+	text, err := os.ReadFile(readme)
+	require.NoError(t, err)
+	before, rest, ok := strings.Cut(string(text), tb.begin()+"\n")
+	require.True(t, ok, "%s has no line %s", readme, tb.begin())
+	written, after, ok := strings.Cut(rest, tb.end())
+	require.True(t, ok, "%s has no line %s", readme, tb.end())
+	rendered := tb.render(parse(strings.TrimSpace(written)))
+	if *update {
+		require.NoError(t, os.WriteFile(readme, []byte(before+tb.begin()+"\n\n"+rendered+"\n"+tb.end()+after), 0o644))
+	} else {
+		assert.Equal(t, strings.TrimSpace(written), strings.TrimSpace(rendered),
+			"the table of %s in %s is not what was found: run go test ./conformance -run %s -update", tb.name, readme, tb.test)
+	}
+	skipped := slices.DeleteFunc(slices.Clone(tb.columns), func(column string) bool { return tb.answers[column] != nil })
+	if len(skipped) > 0 {
+		t.Logf("%s: not compared, because not tried here: %s", tb.name, strings.Join(skipped, ", "))
+	}
 }
