@@ -291,12 +291,26 @@ func TestAReplicaWithoutALaneIsGivenASpareOne(t *testing.T) {
 		time.Sleep(20 * time.Second) // b holds both lanes now, one of them because of the id left behind
 		c, stopC := runAnyway(t, Config{State: state, Lanes: 2}, newRecorder())
 		defer stopC()
-		if _, err := c.Begin(t.Context(), "early"); !fault.Is(err, fault.Unavailable) {
-			t.Errorf("Begin without a lane returned %v, want Unavailable", err)
-		}
 		time.Sleep(10 * time.Second)
 		if err := c.Ready(); err != nil {
 			t.Errorf("the replica that came last is not ready: %v", err)
+		}
+	})
+}
+
+func TestBeginFailsWhileAllLanesAreHeldByLivingReplicas(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		state := sidecartest.NewState()
+		_, stopA := run(t, Config{State: state, Lanes: 1}, newRecorder())
+		defer stopA()
+		b, stopB := runAnyway(t, Config{State: state, Lanes: 1}, newRecorder())
+		defer stopB()
+		time.Sleep(time.Minute) // a needs its lane, however long b asks for it
+		if _, err := b.Begin(t.Context(), "order"); !fault.Is(err, fault.Unavailable) {
+			t.Errorf("Begin without a lane returned %v, want Unavailable", err)
+		}
+		if b.Ready() == nil {
+			t.Error("a replica without a lane says that it is ready")
 		}
 	})
 }
