@@ -34,7 +34,10 @@ type Config struct {
 	// processes that run at the same time.
 	Instance string
 
-	// MaxBatch is the number of ids one append may carry, default 256. 1 turns group commit off.
+	// OneByOne turns group commit off: every Begin is an append of its own, and Writers is 8 unless it is set. It is there
+	// to be measured against; replicas may differ in it.
+	OneByOne bool
+	// MaxBatch is the number of ids one append may carry, default 256.
 	MaxBatch int
 	// MaxSegments is the length of a lane's log above which the unfinished ids of its older half are written again with
 	// new ones, so that the older half can be deleted, default 4096. A takeover reads 100 segments in a call.
@@ -72,6 +75,10 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
+	if c.OneByOne {
+		c.MaxBatch = 1
+		setDefault(&c.Writers, 8)
+	}
 	setDefault(&c.Lanes, 16)
 	setDefault(&c.Writers, 1)
 	setDefault(&c.Lease, 6*time.Second)

@@ -43,6 +43,7 @@ type Config struct {
 	GiveUp          time.Duration `env:"GIVE_UP_AFTER"           envDefault:"24h"`  // age at which a message still refused is failed
 	SendTimeout     time.Duration `env:"SEND_TIMEOUT"            envDefault:"30s"`  // bound of one attempt
 	ContactSlack    time.Duration `env:"CONTACT_SLACK"           envDefault:"0s"`   // how much older than the event a remembered contact may be
+	GroupCommit     bool          `env:"JOURNAL_GROUP_COMMIT"    envDefault:"true"` // events accepted at the same time share a write of the journal
 }
 
 // Validate implements [config.Validator].

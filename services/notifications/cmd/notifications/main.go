@@ -47,7 +47,7 @@ func wire(ctx context.Context, c *chassis.Chassis, cfg Config) error {
 	}
 	state := c.Sidecar.State(cfg.StateStore)
 	log, err := journal.New(journal.Config{
-		Name: "notifications", State: state, Instance: cfg.Instance(), Registerer: c.Metrics,
+		Name: "notifications", State: state, Instance: cfg.Instance(), Registerer: c.Metrics, OneByOne: !cfg.GroupCommit,
 	})
 	if err != nil {
 		return err

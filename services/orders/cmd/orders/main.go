@@ -24,6 +24,7 @@ type Config struct {
 	ProductsFile string `env:"PRODUCTS_FILE"`                             // products of the first start; empty: the built-in ones
 	MaxTotal     int64  `env:"MAX_ORDER_TOTAL" envDefault:"1000000"`      // largest total of an order, in minor units
 	Instance     string `env:"INSTANCE"`                                  // differs between replicas, the same after a restart; empty: host and port
+	GroupCommit  bool   `env:"JOURNAL_GROUP_COMMIT" envDefault:"true"`    // orders placed at the same time share a write of the journal
 }
 
 // Validate implements [config.Validator].
@@ -56,7 +57,7 @@ func run(ctx context.Context) error {
 	node, err := dapr.New(dapr.Config{
 		State: state, Bus: c.Sidecar.Bus(cfg.PubSub), Peers: c.Sidecar.Caller(key.Authorize), Letters: letters,
 		Service: orders.Config{MaxTotal: cfg.MaxTotal}, Seed: seed,
-		Journal: journal.Config{Instance: instance(cfg)}, Registerer: c.Metrics,
+		Journal: journal.Config{Instance: instance(cfg), OneByOne: !cfg.GroupCommit}, Registerer: c.Metrics,
 	})
 	if err != nil {
 		return err

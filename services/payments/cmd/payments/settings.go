@@ -19,6 +19,7 @@ type settings struct {
 	StripeEndpoint  string        `env:"STRIPE_ENDPOINT"  envDefault:"stripe"`         // HTTPEndpoint of the Stripe-compatible API
 	MaxCharges      int           `env:"MAX_CHARGES"      envDefault:"1024"`           // payments driven at the same time
 	Instance        string        `env:"INSTANCE"`                                     // names this replica across restarts; optional
+	GroupCommit     bool          `env:"JOURNAL_GROUP_COMMIT" envDefault:"true"`       // intents of the same moment share a write of the journal
 }
 
 // Validate implements [config.Validator].

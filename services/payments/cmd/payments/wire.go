@@ -58,6 +58,7 @@ const poolGrace = 4 * time.Second
 func assemble(c host, metrics prometheus.Registerer, cfg settings, key *auth.ServiceKey, out outside) error {
 	intents, err := journal.New(journal.Config{
 		Name: "payments", State: out.state, Instance: cfg.Instance, Registerer: metrics, Logger: slog.Default(),
+		OneByOne: !cfg.GroupCommit,
 	})
 	if err != nil {
 		return err

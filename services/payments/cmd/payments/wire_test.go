@@ -99,7 +99,7 @@ func start(t *testing.T) *system {
 	if s.orders, err = auth.NewServiceKey("orders", secret, nil); err != nil {
 		t.Fatal(err)
 	}
-	cfg := settings{Provider: "simulated", ProviderTimeout: time.Second, SlowDelay: 10 * time.Millisecond, MaxCharges: 64}
+	cfg := settings{Provider: "simulated", ProviderTimeout: time.Second, SlowDelay: 10 * time.Millisecond, MaxCharges: 64, GroupCommit: true}
 	out := outside{state: s.state, publisher: s.bus, caller: s, verifier: auth.NewVerifier(s, nil)}
 	if err := assemble(s, prometheus.NewRegistry(), cfg, mine, out); err != nil {
 		t.Fatal(err)
