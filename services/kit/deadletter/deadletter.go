@@ -1,17 +1,22 @@
 // Package deadletter keeps the messages a consumer could not handle, in the consumer's own store, where operators list,
 // inspect, replay and discard them.
 //
-// A letter is one document whose key is derived from the event's id, so a message that fails twice is one letter; a list
-// orders them. Replaying hands the stored message to the consumer's handler, which is as idempotent as for any delivery.
+// A letter is one document whose key is derived from the identity of the message, so an event that is told and fails again is one letter,
+// with more attempts; a list orders them. Replaying hands the stored message to the consumer's handler, which is as idempotent as for
+// any delivery.
+//
+// A letter is removed under the ETag that it was replayed under. So one that has failed again meanwhile stays, at worst to be replayed once
+// more than needed.
 package deadletter
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/base32"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -40,6 +45,7 @@ type Letter struct {
 type stored struct {
 	Letter Letter `json:"letter"`
 	Seq    uint64 `json:"seq"`
+	Digest string `json:"digest"` // of the message as it came, since a store may lay its JSON out anew
 }
 
 // Store keeps the dead letters of one service. It implements [event.DeadLetters] and is safe for concurrent use.
@@ -58,36 +64,71 @@ func New(state sidecar.State, service string) *Store {
 
 const listPrefix = "dead-letters"
 
+// hashPattern is what digest returns.
+var hashPattern = regexp.MustCompile(`^[a-z2-7]{26}$`)
+
 func key(hash string) string { return "dead-letter/" + hash }
 
-// hashOf identifies a message: by its event's id, or by its bytes where it is no event.
-func hashOf(l event.DeadLetter) string {
-	sum := sha256.Sum256([]byte("event:" + l.Event.ID))
-	if l.Event.ID == "" {
-		sum = sha256.Sum256(l.Raw)
-	}
+func digest(of []byte) string {
+	sum := sha256.Sum256(of)
 	return strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[:16]))
 }
 
-// Keep implements [event.DeadLetters].
+// tries bounds how often a change starts over because somebody was faster.
+const tries = 8
+
+func busy() error {
+	return fault.New(fault.Unavailable, "unavailable", "The dead letter is changing too often; try again.")
+}
+
+// Keep implements [event.DeadLetters]. A message that is kept already changes nothing: it is a redelivery, or what the sidecar puts on the
+// dead-letter topic after it was told to drop it. Another message of the same identity is the event told again: it replaces the
+// message and counts as further attempts.
 func (s *Store) Keep(ctx context.Context, l event.DeadLetter) error {
-	hash := hashOf(l)
-	_, err := s.state.Get(ctx, key(hash))
-	if !sidecar.IsMissing(err) {
-		return err // nil: it is kept already
+	hash, message := digest([]byte(l.Identity())), digest(l.Raw)
+	for range tries {
+		doc, item, err := s.get(ctx, s.service+"."+hash)
+		switch {
+		case fault.Is(err, fault.NotFound):
+			err = s.insert(ctx, hash, stored{Letter: s.letter(hash, l), Digest: message})
+		case err != nil:
+			return err
+		case doc.Digest == message:
+			return nil
+		default:
+			letter := s.letter(hash, l)
+			letter.Attempts += doc.Letter.Attempts
+			letter.FirstAt = doc.Letter.FirstAt
+			doc.Letter, doc.Digest = letter, message
+			err = s.update(ctx, item, doc)
+		}
+		if !sidecar.IsConflict(err) && !sidecar.IsExists(err) {
+			return err
+		}
 	}
+	return busy()
+}
+
+// insert takes a place in the list and then writes the letter, which names it. An entry without its letter is passed over.
+func (s *Store) insert(ctx context.Context, hash string, doc stored) error {
 	seq, err := s.lists.Append(ctx, listPrefix, hash)
 	if err != nil {
 		return fmt.Errorf("dead letter list: %w", err)
 	}
-	raw, err := json.Marshal(stored{Letter: s.letter(hash, l), Seq: seq})
+	doc.Seq = seq
+	raw, err := json.Marshal(doc)
 	if err != nil {
 		return err
 	}
-	if err := s.state.Insert(ctx, key(hash), raw); err != nil && !sidecar.IsExists(err) {
-		return fmt.Errorf("dead letter: %w", err)
+	return s.state.Insert(ctx, key(hash), raw)
+}
+
+func (s *Store) update(ctx context.Context, item sidecar.Item, doc stored) error {
+	raw, err := json.Marshal(doc)
+	if err != nil {
+		return err
 	}
-	return nil
+	return s.state.Update(ctx, item.Key, raw, item.ETag)
 }
 
 func (s *Store) letter(hash string, l event.DeadLetter) Letter {
@@ -95,9 +136,9 @@ func (s *Store) letter(hash string, l event.DeadLetter) Letter {
 	for name, values := range l.Headers {
 		headers[strings.ToLower(name)] = strings.Join(values, ", ")
 	}
-	payload := json.RawMessage(l.Raw)
-	if !json.Valid(l.Raw) {
-		payload, _ = json.Marshal(strings.ToValidUTF8(string(l.Raw), "\uFFFD")) //nolint:errchkjson // a string
+	payload := json.RawMessage(bytes.ToValidUTF8(l.Raw, []byte("\uFFFD")))
+	if !json.Valid(payload) {
+		payload, _ = json.Marshal(string(payload)) //nolint:errchkjson // a string
 	}
 	topic := l.Topic
 	if topic == "" {
@@ -151,7 +192,7 @@ func (s *Store) Get(ctx context.Context, id string) (Letter, error) {
 
 func (s *Store) get(ctx context.Context, id string) (stored, sidecar.Item, error) {
 	hash, ok := strings.CutPrefix(id, s.service+".")
-	if !ok {
+	if !ok || !hashPattern.MatchString(hash) {
 		return stored{}, sidecar.Item{}, notFound()
 	}
 	item, err := s.state.Get(ctx, key(hash))
@@ -172,48 +213,16 @@ func notFound() error {
 	return fault.New(fault.NotFound, "not_found", "There is no such dead letter.")
 }
 
-// Discard removes a letter for good.
+// Discard removes a letter for good, whatever happens to it meanwhile, or fails with a NotFound fault if there is none.
 func (s *Store) Discard(ctx context.Context, id string) error {
-	_, item, err := s.get(ctx, id)
-	if err != nil {
-		return err
+	for range tries {
+		_, item, err := s.get(ctx, id)
+		if err != nil {
+			return err
+		}
+		if err := s.state.Delete(ctx, item.Key, item.ETag); !sidecar.IsConflict(err) {
+			return err
+		}
 	}
-	if err := s.state.Delete(ctx, item.Key, item.ETag); err != nil && !sidecar.IsConflict(err) {
-		return err
-	}
-	return nil
-}
-
-// Replayer applies an event as if it had been delivered on the topic. [event.Consumer] is one.
-type Replayer interface {
-	Handle(ctx context.Context, topic string, e event.Event) error
-}
-
-// Replay hands the letter's message to the consumer again. When the consumer has applied it the letter is removed; when that
-// fails the letter stays, with one attempt more and the new reason, and Replay returns nil: the operator's wish was carried out.
-func (s *Store) Replay(ctx context.Context, id string, consumer Replayer) error {
-	doc, item, err := s.get(ctx, id)
-	if err != nil {
-		return err
-	}
-	e, cause := event.Parse(doc.Letter.Payload)
-	if cause == nil {
-		cause = consumer.Handle(ctx, doc.Letter.Topic, e)
-	}
-	if cause == nil {
-		return s.Discard(ctx, id)
-	}
-	if errors.Is(cause, context.Canceled) {
-		return cause
-	}
-	doc.Letter.Attempts++
-	doc.Letter.LastAt, doc.Letter.Reason = time.Now().UTC(), cause.Error()
-	raw, err := json.Marshal(doc)
-	if err != nil {
-		return err
-	}
-	if err := s.state.Update(ctx, item.Key, raw, item.ETag); err != nil && !sidecar.IsConflict(err) {
-		return err
-	}
-	return nil
+	return busy()
 }

@@ -2,9 +2,14 @@ package event
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
+	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,25 +25,6 @@ import (
 // goes to the dead letters at once.
 type Handler func(ctx context.Context, e Event) error
 
-// DeadLetter is a message that could not be handled.
-type DeadLetter struct {
-	Topic    string              `json:"topic"`
-	Event    Event               `json:"event"`    // zero if the message was no event at all
-	Raw      []byte              `json:"raw"`      // the message as it was delivered
-	Headers  map[string][]string `json:"headers"`  // delivery headers worth keeping; no credentials
-	Reason   string              `json:"reason"`   // why, in words for an operator
-	Code     string              `json:"code"`     // the fault's code
-	Attempts int                 `json:"attempts"` // deliveries this process saw
-	FirstAt  time.Time           `json:"first_failed_at"`
-	LastAt   time.Time           `json:"last_failed_at"`
-}
-
-// DeadLetters keeps messages that could not be handled.
-type DeadLetters interface {
-	// Keep stores a dead letter, or does nothing if it is there already. Its error is a transient fault.
-	Keep(ctx context.Context, letter DeadLetter) error
-}
-
 // Consumer receives the events of some topics from the sidecar. Register handlers before serving.
 type Consumer struct {
 	service  string
@@ -46,17 +32,19 @@ type Consumer struct {
 	handlers map[string]map[string]Handler // topic, event type
 
 	mu       sync.Mutex
-	failures map[string]failure // by event id; bounded
+	failures map[string]failure // by DeadLetter.Identity; bounded
 }
 
+// failure is what is remembered of a message while the sidecar retries it.
 type failure struct {
-	reason, code string
-	attempts     int
-	first, last  time.Time
+	attempts    int
+	first, last time.Time
 }
 
-// maxFailures bounds what is remembered of failures under retry.
-const maxFailures = 4096
+const (
+	maxFailures = 4096            // what is remembered of failures under retry
+	retriesEnd  = 2 * time.Minute // longer than a sidecar goes on retrying: a failure after that is another story
+)
 
 // NewConsumer makes the consumer of a service.
 func NewConsumer(service string, letters DeadLetters) *Consumer {
@@ -82,128 +70,146 @@ func (c *Consumer) Routes(r *mux.Router) {
 	r.Handle("/dead-letters", web.Handler(c.receiveDead)).Methods(http.MethodPost)
 }
 
-// Handle applies an event as if it had been delivered on the topic. Dead-letter replay calls it.
-func (c *Consumer) Handle(ctx context.Context, topic string, e Event) error {
+// Handle applies an event as if it had been delivered on the topic. Dead-letter replay calls it. A handler that panics has
+// failed with an Internal fault, so that the reason stands in the dead letter.
+func (c *Consumer) Handle(ctx context.Context, topic string, e Event) (err error) {
 	h, ok := c.handlers[topic][e.Type]
 	if !ok {
 		return nil
 	}
+	defer func() {
+		if v := recover(); v != nil {
+			slog.ErrorContext(ctx, "panic", "value", fmt.Sprint(v), "stack", string(debug.Stack()))
+			err = fault.Newf(fault.Internal, "internal", "The handler panicked: %v", v)
+		}
+	}()
 	return h(ctx, e)
+}
+
+func (c *Consumer) receive(topic string) web.Handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		raw, err := read(r)
+		if err != nil {
+			return err
+		}
+		letter, err := c.try(r.Context(), topic, raw, r.Header)
+		switch {
+		case err == nil:
+			w.WriteHeader(http.StatusOK) // an empty body is an acknowledgement
+			return nil
+		case fault.KindOf(err).Transient():
+			return err
+		}
+		if err := c.keep(r.Context(), letter); err != nil {
+			return err
+		}
+		// The sidecar hands what is dropped to the dead-letter topic, where it is found to be kept already.
+		return web.WriteJSON(w, http.StatusOK, map[string]string{"status": "DROP"})
+	}
+}
+
+// lastChance bounds the handling of a dead letter before it is kept. It leaves the larger part of the sidecar's delivery timeout to
+// keeping it, as there is no dead-letter topic behind this one.
+const lastChance = 3 * time.Second
+
+// receiveDead takes what the sidecar gave up delivering. It is tried once more: the retries may have run out because this app was down,
+// because another replica could not reach something, or it was replayed meanwhile. If it fails again, the reason is known here, whichever
+// replica the retries were made by.
+func (c *Consumer) receiveDead(w http.ResponseWriter, r *http.Request) error {
+	raw, err := read(r)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), lastChance)
+	defer cancel()
+	letter, err := c.try(ctx, c.origin(raw), raw, r.Header)
+	if err != nil {
+		if err := c.keep(r.Context(), letter); err != nil {
+			return err
+		}
+	}
+	w.WriteHeader(http.StatusOK)
+	return nil
+}
+
+// try handles a message. If that fails it returns the dead letter that the message is, should there be no further attempt.
+func (c *Consumer) try(ctx context.Context, topic string, raw []byte, header http.Header) (DeadLetter, error) {
+	e, err := Parse(raw)
+	if err == nil {
+		err = c.Handle(ctx, topic, e)
+	}
+	letter := DeadLetter{Topic: topic, Event: e, Raw: raw}
+	if err == nil {
+		c.forget(letter)
+		return letter, nil
+	}
+	letter.Headers, letter.Reason, letter.Code = kept(header), err.Error(), fault.CodeOf(err)
+	c.remember(&letter)
+	return letter, err
+}
+
+func (c *Consumer) keep(ctx context.Context, letter DeadLetter) error {
+	if err := c.letters.Keep(ctx, letter); err != nil {
+		return err
+	}
+	c.forget(letter)
+	slog.WarnContext(ctx, "message dead-lettered",
+		"topic", letter.Topic, "type", letter.Event.Type, "event_id", letter.Event.ID, "reason", letter.Reason)
+	return nil
 }
 
 // maxMessage bounds a delivered message in bytes.
 const maxMessage = 4 << 20
 
-func (c *Consumer) receive(topic string) web.Handler {
-	return func(w http.ResponseWriter, r *http.Request) error {
-		raw, err := io.ReadAll(io.LimitReader(r.Body, maxMessage))
-		if err != nil {
-			return fault.Wrap(err, fault.Unavailable, "unavailable", "The message could not be read.")
-		}
-		e, err := Parse(raw)
-		if err == nil {
-			err = c.Handle(r.Context(), topic, e)
-		}
-		switch {
-		case err == nil:
-			c.forget(e.ID)
-			w.WriteHeader(http.StatusOK) // an empty body is an acknowledgement
-			return nil
-		case fault.KindOf(err).Transient():
-			c.remember(e.ID, err)
-			return err
-		default:
-			return c.poison(w, r, topic, e, raw, err)
-		}
-	}
-}
-
-// poison keeps the message with its reason and then tells the sidecar to drop it. The sidecar also hands a dropped
-// message to the dead-letter topic, where it is found to be kept already.
-func (c *Consumer) poison(w http.ResponseWriter, r *http.Request, topic string, e Event, raw []byte, cause error) error {
-	f := c.remember(e.ID, cause)
-	if err := c.letters.Keep(r.Context(), letterOf(topic, e, raw, r.Header, f)); err != nil {
-		return err
-	}
-	c.forget(e.ID)
-	slog.WarnContext(r.Context(), "message dead-lettered", "topic", topic, "type", e.Type, "event_id", e.ID, "reason", cause.Error())
-	return web.WriteJSON(w, http.StatusOK, map[string]string{"status": "DROP"})
-}
-
-// receiveDead keeps what the sidecar gave up delivering.
-func (c *Consumer) receiveDead(w http.ResponseWriter, r *http.Request) error {
+func read(r *http.Request) ([]byte, error) {
 	raw, err := io.ReadAll(io.LimitReader(r.Body, maxMessage))
-	if err != nil {
-		return fault.Wrap(err, fault.Unavailable, "unavailable", "The message could not be read.")
-	}
-	e, parseErr := Parse(raw)
-	f := c.failureOf(e.ID)
-	if parseErr != nil {
-		f.reason, f.code = parseErr.Error(), fault.CodeOf(parseErr)
-	}
-	if err := c.letters.Keep(r.Context(), letterOf(c.topicOf(e.Type), e, raw, r.Header, f)); err != nil {
-		return err
-	}
-	c.forget(e.ID)
-	slog.WarnContext(r.Context(), "message dead-lettered after retries", "type", e.Type, "event_id", e.ID, "reason", f.reason)
-	w.WriteHeader(http.StatusOK)
-	return nil
+	return raw, fault.Wrap(err, fault.Unavailable, "unavailable", "The message could not be read.")
 }
 
-// topicOf finds the topic an event type is handled on; a dead letter's delivery names only the dead-letter topic.
-func (c *Consumer) topicOf(eventType string) string {
-	for topic, handlers := range c.handlers {
-		if _, ok := handlers[eventType]; ok {
+// origin finds the topic a dead letter was first published on, as its delivery names only the dead-letter topic. The sidecar that
+// published the message wrote its topic into it. Without that, or if it has been put on the dead-letter topic by hand, it is the
+// topic on which its type is handled.
+func (c *Consumer) origin(raw []byte) string {
+	var sent struct {
+		Topic string `json:"topic"`
+		Type  string `json:"type"`
+	}
+	if err := json.Unmarshal(raw, &sent); err != nil {
+		return ""
+	}
+	if c.handlers[sent.Topic] != nil {
+		return sent.Topic
+	}
+	for _, topic := range slices.Sorted(maps.Keys(c.handlers)) {
+		if c.handlers[topic][sent.Type] != nil {
 			return topic
 		}
 	}
 	return ""
 }
 
-// keptHeaders are the delivery headers an operator may need.
-var keptHeaders = []string{"Traceparent", "Tracestate", "Content-Type", "Pubsubname", "Topic"}
-
-func letterOf(topic string, e Event, raw []byte, header http.Header, f failure) DeadLetter {
-	kept := map[string][]string{}
-	for _, name := range keptHeaders {
-		if v := header.Values(name); len(v) > 0 {
-			kept[name] = v
-		}
-	}
-	return DeadLetter{
-		Topic: topic, Event: e, Raw: raw, Headers: kept, Reason: f.reason, Code: f.code,
-		Attempts: f.attempts, FirstAt: f.first, LastAt: f.last,
-	}
-}
-
-func (c *Consumer) remember(id string, err error) failure {
+// remember counts a failure and fills in the letter's attempts and times.
+func (c *Consumer) remember(letter *DeadLetter) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	id, now := letter.Identity(), time.Now().UTC()
 	f, ok := c.failures[id]
-	if !ok {
-		if len(c.failures) >= maxFailures {
-			clear(c.failures) // losing a reason costs an operator a hint, nothing more
-		}
-		f.first = time.Now().UTC()
+	if !ok && len(c.failures) >= maxFailures {
+		clear(c.failures) // losing a count costs an operator a hint, nothing more
+	}
+	if !ok || now.Sub(f.last) > retriesEnd {
+		f = failure{first: now}
 	}
 	f.attempts++
-	f.last, f.reason, f.code = time.Now().UTC(), err.Error(), fault.CodeOf(err)
+	f.last = now
 	c.failures[id] = f
-	return f
+	letter.Attempts, letter.FirstAt, letter.LastAt = f.attempts, f.first, f.last
 }
 
-func (c *Consumer) failureOf(id string) failure {
+func (c *Consumer) forget(letter DeadLetter) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if f, ok := c.failures[id]; ok {
-		return f
+	if len(c.failures) > 0 {
+		delete(c.failures, letter.Identity())
 	}
-	now := time.Now().UTC()
-	return failure{reason: "Delivery failed; the reason was not recorded by this replica.", code: "undelivered", first: now, last: now}
-}
-
-func (c *Consumer) forget(id string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.failures, id)
 }

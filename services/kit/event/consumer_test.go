@@ -1,6 +1,7 @@
 package event_test
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"net/http/httptest"
@@ -21,11 +22,12 @@ type letters struct {
 	err  error
 }
 
-func (l *letters) Keep(_ context.Context, letter event.DeadLetter) error {
-	if l.err == nil {
-		l.kept = append(l.kept, letter)
+func (l *letters) Keep(ctx context.Context, letter event.DeadLetter) error {
+	if err := cmp.Or(l.err, ctx.Err()); err != nil {
+		return err
 	}
-	return l.err
+	l.kept = append(l.kept, letter)
+	return nil
 }
 
 func message(t *testing.T) string {
@@ -52,6 +54,7 @@ func TestTheOutcomeDecidesWhatTheBusDoes(t *testing.T) {
 		{"poison", message(t), func(context.Context, event.Event) error {
 			return fault.New(fault.Invalid, "invalid_event", "bad total")
 		}, 200, "DROP", "bad total"},
+		{"a handler that panics", message(t), func(context.Context, event.Event) error { panic("index out of range") }, 500, "", ""},
 		{"no event at all", "hello", nil, 200, "DROP", "not a CloudEvent"},
 		{"an event of a type nobody handles", strings.ReplaceAll(message(t), "order.placed.v1", "order.eaten.v9"), func(context.Context, event.Event) error { return assert.AnError }, 200, "", ""},
 	}
@@ -90,26 +93,6 @@ func TestPoisonIsNotDroppedUntilItIsKept(t *testing.T) {
 	store := &letters{err: fault.New(fault.Unavailable, "unavailable", "no store")}
 	w := deliver(store, func(context.Context, event.Event) error { return fault.New(fault.Invalid, "x", "bad") }, "/events/orders", message(t))
 	assert.Equal(t, http.StatusServiceUnavailable, w.Code)
-}
-
-func TestWhatTheSidecarGaveUpIsKeptWithTheLastReason(t *testing.T) {
-	store := &letters{}
-	c := event.NewConsumer("payments", store)
-	c.On("orders", "order.placed.v1", func(context.Context, event.Event) error {
-		return fault.New(fault.Unavailable, "unavailable", "the provider is down")
-	})
-	r := mux.NewRouter()
-	c.Routes(r)
-	for range 3 {
-		r.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/events/orders", strings.NewReader(message(t))))
-	}
-	w := httptest.NewRecorder()
-	r.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/dead-letters", strings.NewReader(message(t))))
-	assert.Equal(t, http.StatusOK, w.Code)
-	require.Len(t, store.kept, 1)
-	assert.Equal(t, "the provider is down", store.kept[0].Reason)
-	assert.Equal(t, 3, store.kept[0].Attempts)
-	assert.Equal(t, "orders", store.kept[0].Topic, "the topic it was published to, not the dead-letter topic")
 }
 
 func TestTheSameFactHasTheSameID(t *testing.T) {
