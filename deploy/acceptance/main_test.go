@@ -23,7 +23,7 @@ import (
 // world is the system under test; own is the stack behind it if this process started it.
 var (
 	world *harness.World
-	own   *stack.Stack
+	own   *harness.System
 )
 
 func TestMain(m *testing.M) {
@@ -51,9 +51,8 @@ func runAll(m *testing.M) (code int, err error) {
 		if err != nil {
 			return 1, err
 		}
-		own, err = stack.Start(ctx, options(dir))
-		if err != nil {
-			return 1, fmt.Errorf("the stack did not start: %w (logs in %s)", err, dir)
+		if own, err = harness.StartSystem(ctx, options(dir)); err != nil {
+			return 1, err
 		}
 		defer func() {
 			stop, cancel := context.WithTimeout(ctx, time.Minute)
@@ -77,8 +76,7 @@ func runAll(m *testing.M) (code int, err error) {
 // options of the suite's own stack: on free ports, and with rate limits that a test suite does not run into.
 func options(dir string) stack.Options {
 	return stack.Options{
-		File: "../../dapr.yaml", StateDir: dir, FreePorts: true, Components: os.Getenv("SIDECART_COMPONENTS"),
-		BinDir: os.Getenv("SIDECART_BIN"), InProcessRedis: os.Getenv("SIDECART_REDIS") == "in-process",
+		File: "../../dapr.yaml", StateDir: dir, FreePorts: true,
 		Env: map[string]string{
 			"RATE_LIMIT_ADDRESS": "5000", "RATE_LIMIT_USER": "5000", "RATE_LIMIT_SENSITIVE": "1000",
 		},

@@ -36,7 +36,7 @@ func number(t *testing.T, name string, standard uint64) uint64 {
 // run is one run of the suite.
 type run struct {
 	world *harness.World
-	stack *stack.Stack
+	stack *harness.System
 	rnd   *rand.Rand // the injector's own
 
 	prober *harness.Customer // asks whether everything is back
@@ -100,14 +100,13 @@ func start(t *testing.T) *run {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "sidecart-chaos-")
 	require.NoError(t, err)
-	st, err := stack.Start(t.Context(), stack.Options{
-		File: "../../../dapr.yaml", StateDir: dir, FreePorts: true, Components: os.Getenv("SIDECART_COMPONENTS"),
-		BinDir: os.Getenv("SIDECART_BIN"), InProcessRedis: os.Getenv("SIDECART_REDIS") == "in-process",
+	st, err := harness.StartSystem(t.Context(), stack.Options{
+		File: "../../../dapr.yaml", StateDir: dir, FreePorts: true,
 		Env: map[string]string{
 			"RATE_LIMIT_ADDRESS": "100000", "RATE_LIMIT_USER": "100000", "RATE_LIMIT_SENSITIVE": "100000", "FLOOD_ORDERS_PER_HOUR": "0",
 		},
 	})
-	require.NoError(t, err, "the stack did not start; its logs are in %s", dir)
+	require.NoError(t, err)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
