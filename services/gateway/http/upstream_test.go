@@ -1,12 +1,17 @@
 package http_test
 
 import (
+	"bytes"
+	"log/slog"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
+	"sidecart.dev/kit/auth"
 	"sidecart.dev/kit/sidecar"
 	"sidecart.dev/kit/web"
 )
@@ -95,4 +100,55 @@ func TestLargeAnswersAreCompressedForWhoAsks(t *testing.T) {
 	assert.Less(t, rec.Body.Len(), 1000)
 	assert.Empty(t, w.ask(http.MethodGet, "/api/v1/products", "").Header().Get("Content-Encoding"))
 	assert.Empty(t, w.ask(http.MethodPost, "/api/v1/sessions", "", asked).Header().Get("Content-Encoding"), "tokens are not compressed")
+}
+
+// cuts closes the connection instead of answering.
+func cuts(t *testing.T, rw http.ResponseWriter) {
+	conn, _, err := http.NewResponseController(rw).Hijack()
+	if assert.NoError(t, err) {
+		_ = conn.Close()
+	}
+}
+
+func TestAReadIsRepeatedWhenItsConnectionWasLost(t *testing.T) {
+	w := newWorld(t)
+	w.ask(http.MethodGet, "/api/v1/products", "", bodiless)
+	require.Len(t, w.took(), 1, "and its connection is kept")
+	var cut atomic.Bool
+	w.answers(func(rw http.ResponseWriter, _ *http.Request) {
+		if cut.CompareAndSwap(false, true) {
+			cuts(t, rw)
+			return
+		}
+		_, _ = rw.Write([]byte("{}"))
+	})
+	assert.Equal(t, http.StatusOK, w.ask(http.MethodGet, "/api/v1/products", "", bodiless).Code, "a sidecar that was restarted is not noticed")
+	assert.Len(t, w.took(), 2)
+}
+
+func bodiless(r *http.Request) { r.Body, r.ContentLength = http.NoBody, 0 }
+
+func TestAWriteIsSentOnce(t *testing.T) {
+	w := newWorld(t)
+	w.ask(http.MethodGet, "/api/v1/products", "", bodiless)
+	w.took()
+	w.answers(func(rw http.ResponseWriter, _ *http.Request) { cuts(t, rw) })
+	for _, change := range []func(*http.Request){func(*http.Request) {}, bodiless} {
+		rec := w.ask(http.MethodPost, "/api/v1/orders/x/cancel", w.token(t, auth.Customer), change)
+		assert.Equal(t, http.StatusServiceUnavailable, rec.Code)
+		assert.Equal(t, "unavailable", code(t, rec))
+		assert.Len(t, w.took(), 1, "whether to repeat it is the client's to say")
+	}
+}
+
+func TestTheLogOfAFailureDoesNotTellTheQuery(t *testing.T) {
+	w := newWorld(t)
+	var log bytes.Buffer
+	before := slog.Default()
+	slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
+	defer slog.SetDefault(before)
+	w.answers(func(rw http.ResponseWriter, _ *http.Request) { cuts(t, rw) })
+	w.ask(http.MethodGet, "/api/v1/products?cursor=hidden", "")
+	assert.Contains(t, log.String(), `error="The service orders is not available`, "that it failed is told")
+	assert.NotContains(t, log.String(), "hidden")
 }

@@ -1,0 +1,124 @@
+package http
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sony/gobreaker/v2"
+
+	"sidecart.dev/kit/fault"
+	"sidecart.dev/kit/sidecar"
+	"sidecart.dev/kit/web"
+)
+
+// upstreams sends requests through the sidecar, each service behind a circuit breaker of its own.
+// It is safe for concurrent use.
+type upstreams struct {
+	base     string
+	client   *http.Client
+	breakers map[string]*gobreaker.TwoStepCircuitBreaker[any]
+}
+
+const (
+	breakerFailures = 5               // consecutive failures that open a breaker
+	breakerOpen     = 2 * time.Second // how long it stays open before one request tries again
+)
+
+var (
+	// errNoAnswer stands for an answer that no service gave, only a sidecar in its place.
+	errNoAnswer = errors.New("no answer from the service")
+	// errNotCounted is told to a breaker of what says nothing about the service: a client must not be able to open it.
+	errNotCounted = errors.New("not the service's failure")
+)
+
+func newUpstreams(addr string, transport http.RoundTripper, apps []string) *upstreams {
+	u := &upstreams{
+		base: "http://" + addr,
+		client: &http.Client{
+			Transport:     transport,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+		breakers: map[string]*gobreaker.TwoStepCircuitBreaker[any]{},
+	}
+	for _, app := range apps {
+		u.breakers[app] = gobreaker.NewTwoStepCircuitBreaker[any](gobreaker.Settings{
+			Name: app, Timeout: breakerOpen,
+			ReadyToTrip: func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= breakerFailures },
+			IsExcluded:  func(err error) bool { return errors.Is(err, errNotCounted) },
+		})
+	}
+	return u
+}
+
+// do sends a request to an app. The answer is the service's own; that no service answered is an Unavailable or Timeout
+// fault, that the client's body did not arrive is the client's. The caller closes the answer's body.
+//
+// A GET whose connection was lost before an answer began, because the sidecar is restarting, is sent again by net/http.
+func (u *upstreams) do(ctx context.Context, app string, req *http.Request) (*http.Response, error) {
+	done, err := u.breakers[app].Allow()
+	if err != nil {
+		return nil, unavailable(app, breakerOpen, err)
+	}
+	req.Header.Set(sidecar.AppIDHeader, app)
+	if deadline, ok := ctx.Deadline(); ok {
+		req.Header.Set(web.TimeoutHeader, strconv.FormatInt(max(1, time.Until(deadline).Milliseconds()), 10))
+	}
+	body, _ := req.Body.(*upload)
+	resp, err := u.client.Do(req)
+	if err != nil {
+		verdict, answer := judge(ctx, app, body, withoutURL(err))
+		done(verdict)
+		return nil, answer
+	}
+	if fromService(resp) {
+		done(nil)
+		return resp, nil
+	}
+	_ = resp.Body.Close()
+	if resp.StatusCode < http.StatusInternalServerError {
+		done(errNotCounted) // the sidecar has refused this request, which says nothing about others
+	} else {
+		done(errNoAnswer)
+	}
+	return nil, unavailable(app, time.Second, errNoAnswer)
+}
+
+// judge tells what a failed exchange says about the service, for its breaker, and what is answered.
+func judge(ctx context.Context, app string, body *upload, err error) (verdict, answer error) {
+	if broken := body.failure(); broken != nil {
+		return errNotCounted, broken
+	}
+	switch {
+	case errors.Is(err, context.DeadlineExceeded) || errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return err, fault.Wrap(err, fault.Timeout, "timeout", "The service "+app+" did not answer in time.")
+	case ctx.Err() != nil:
+		return errNotCounted, fault.Wrap(err, fault.Unavailable, "unavailable", "The request was cancelled.")
+	}
+	return err, unavailable(app, time.Second, err)
+}
+
+// fromService tells a service's answer from one its sidecar gave because the service could not be reached:
+// services answer every error with a problem document.
+func fromService(resp *http.Response) bool {
+	return resp.StatusCode < 400 || strings.HasPrefix(resp.Header.Get("Content-Type"), web.ProblemType)
+}
+
+func unavailable(app string, retry time.Duration, cause error) error {
+	return &fault.Error{
+		Kind: fault.Unavailable, Code: "unavailable", RetryAfter: retry, Err: cause,
+		Message: "The service " + app + " is not available right now; try again shortly.",
+	}
+}
+
+// withoutURL strips the address from a client's error: it is logged, and queries are not.
+func withoutURL(err error) error {
+	if e, ok := errors.AsType[*url.Error](err); ok {
+		return e.Err
+	}
+	return err
+}
