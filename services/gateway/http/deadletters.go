@@ -27,6 +27,9 @@ type letterPage struct {
 // is "<service>.<that service's cursor>", so a page never costs more than a page. A service that does not answer is named and passed over.
 func (s *Server) listDeadLetters(w http.ResponseWriter, r *http.Request) error {
 	query := r.URL.Query()
+	if err := checkHeaders(r.Header, len(query.Encode())); err != nil {
+		return err
+	}
 	services, cursor, err := letterServices(query)
 	if err != nil {
 		return err

@@ -22,6 +22,10 @@ var answerHeaders = []string{
 	"Www-Authenticate", "Allow", "Last-Modified",
 }
 
+// maxHeaders bounds the bytes of what is passed on besides the body. It is well under a sidecar's read buffer (32 KiB), which
+// answers what is larger in the service's place.
+const maxHeaders = 16 << 10
+
 // forward passes a request to the app that the route names and the answer back, both streamed.
 func (u *upstreams) forward(app string) web.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
@@ -52,6 +56,9 @@ func (u *upstreams) outgoing(r *http.Request) (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := checkHeaders(r.Header, len(r.URL.Path)+len(query)); err != nil {
+		return nil, err
+	}
 	if r.ContentLength > web.MaxBody {
 		return nil, bodyTooLarge() // before a byte of it is read, so a client that expects 100-continue sends none
 	}
@@ -78,6 +85,25 @@ func cleanQuery(raw string) (string, error) {
 		return "", fault.New(fault.Invalid, "invalid_request", "The query is not well-formed; percent-encode its values.")
 	}
 	return "?" + values.Encode(), nil
+}
+
+// checkHeaders refuses what a sidecar would fail on in the service's place, which would look as if the service were down:
+// headers that are too large, or not text.
+func checkHeaders(h http.Header, size int) error {
+	for _, name := range requestHeaders {
+		for _, value := range h.Values(name) {
+			size += len(name) + len(value)
+			for i := range len(value) {
+				if value[i] < ' ' || value[i] > '~' {
+					return fault.InvalidFields(fault.Field{Field: name, Message: "must be printable ASCII"})
+				}
+			}
+		}
+	}
+	if size > maxHeaders {
+		return fault.Newf(fault.Invalid, "invalid_request", "Address and headers together are larger than %d bytes.", maxHeaders)
+	}
+	return nil
 }
 
 func copyHeaders(to, from http.Header, names []string) {

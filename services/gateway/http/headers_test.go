@@ -2,6 +2,8 @@ package http_test
 
 import (
 	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -97,4 +99,35 @@ func TestForeignOriginsAreAnsweredOnlyIfConfigured(t *testing.T) {
 	rec = on.ask(http.MethodGet, "/api/v1/products", "", set(map[string]string{"Origin": "https://evil.example"}))
 	assert.Empty(t, rec.Header().Get("Access-Control-Allow-Origin"))
 	assert.Equal(t, "Origin", rec.Header().Get("Vary"))
+}
+
+func TestHeadersThatASidecarFailsOnAreRefused(t *testing.T) {
+	w := newWorld(t)
+	operator := w.token(t, auth.Operator)
+	long := strings.Repeat("x", 16<<10)
+	for name, ask := range map[string]func() *httptest.ResponseRecorder{
+		"a long header": func() *httptest.ResponseRecorder {
+			return w.ask(http.MethodPost, "/api/v1/orders", operator, set(map[string]string{"Idempotency-Key": long}))
+		},
+		"long headers together": func() *httptest.ResponseRecorder {
+			return w.ask(http.MethodGet, "/api/v1/products", "", set(map[string]string{"Accept": long[:6<<10], "Accept-Language": long[:6<<10], "If-None-Match": long[:6<<10]}))
+		},
+		"a long address": func() *httptest.ResponseRecorder { return w.ask(http.MethodGet, "/api/v1/products?cursor="+long, "") },
+		"a long letters page": func() *httptest.ResponseRecorder {
+			return w.ask(http.MethodGet, letters+"?cursor=orders."+long, operator)
+		},
+		"what is not ASCII": func() *httptest.ResponseRecorder {
+			return w.ask(http.MethodPost, "/api/v1/orders", operator, set(map[string]string{"Idempotency-Key": "schlüssel"}))
+		},
+		"what is not text": func() *httptest.ResponseRecorder {
+			return w.ask(http.MethodGet, letters, operator, set(map[string]string{"Accept-Language": "de\xff"}))
+		},
+	} {
+		rec := ask()
+		assert.Equal(t, http.StatusBadRequest, rec.Code, name)
+		assert.Equal(t, "invalid_request", code(t, rec), name)
+	}
+	assert.Empty(t, w.took())
+	w.ask(http.MethodGet, "/api/v1/products", "", set(map[string]string{"Cookie": long, "X-Name": "schlüssel"}))
+	assert.Len(t, w.took(), 1, "what is not passed on does not count")
 }
