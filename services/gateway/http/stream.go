@@ -74,10 +74,7 @@ func (s *streams) serve(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if resp != nil { // the service's refusal, passed on as it is
-		defer resp.Body.Close()
-		copyHeaders(w.Header(), resp.Header, answerHeaders)
-		w.WriteHeader(resp.StatusCode)
-		_, _ = io.Copy(w, resp.Body)
+		relay(w, resp)
 		return nil
 	}
 	rc := http.NewResponseController(w)
