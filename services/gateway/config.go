@@ -13,19 +13,30 @@ import (
 // Config is the gateway's configuration, from the environment.
 type Config struct {
 	chassis.Config
-	TrustedProxies []string      `env:"TRUSTED_PROXIES"`                        // addresses or networks (CIDR) whose forwarding headers are believed
-	CORSOrigins    []string      `env:"CORS_ORIGINS"`                           // origins of foreign browser clients; empty: none
-	AddressRate    float64       `env:"RATE_LIMIT_ADDRESS"   envDefault:"100"`  // requests a second from one address
-	UserRate       float64       `env:"RATE_LIMIT_USER"      envDefault:"50"`   // requests a second of one user
-	SensitiveRate  float64       `env:"RATE_LIMIT_SENSITIVE" envDefault:"0.5"`  // logins, registrations and resets a second from one address
-	MaxStreams     int           `env:"MAX_STREAMS"          envDefault:"2000"` // order event streams at once
-	StreamTime     time.Duration `env:"STREAM_TIME"          envDefault:"15m"`  // a stream is ended after this, and resumed by the client
+	TrustedProxies  []string      `env:"TRUSTED_PROXIES"`                                   // addresses or networks (CIDR) whose forwarding headers are believed
+	ForwardedHeader string        `env:"FORWARDED_HEADER"     envDefault:"X-Forwarded-For"` // the one that the proxies write; the other is ignored
+	CORSOrigins     []string      `env:"CORS_ORIGINS"`                                      // origins of foreign browser clients; empty: none
+	AddressRate     float64       `env:"RATE_LIMIT_ADDRESS"   envDefault:"100"`             // requests a second from one address
+	UserRate        float64       `env:"RATE_LIMIT_USER"      envDefault:"50"`              // requests a second of one user
+	SensitiveRate   float64       `env:"RATE_LIMIT_SENSITIVE" envDefault:"0.5"`             // logins, registrations and resets a second from one address
+	MaxStreams      int           `env:"MAX_STREAMS"          envDefault:"2000"`            // order event streams at once
+	StreamTime      time.Duration `env:"STREAM_TIME"          envDefault:"15m"`             // a stream is ended after this, and resumed by the client
 }
+
+// The headers by which a proxy names the client's address.
+const (
+	ForwardedFor = "X-Forwarded-For"
+	Forwarded    = "Forwarded" // RFC 7239
+)
 
 // Validate implements [config.Validator].
 func (c *Config) Validate() error {
 	_, proxies := c.Proxies()
-	return config.All(c.Config.Validate(), proxies,
+	var header error
+	if c.ForwardedHeader != ForwardedFor && c.ForwardedHeader != Forwarded {
+		header = fmt.Errorf("FORWARDED_HEADER must be %s or %s, not %q", ForwardedFor, Forwarded, c.ForwardedHeader)
+	}
+	return config.All(c.Config.Validate(), proxies, header,
 		config.Positive("RATE_LIMIT_ADDRESS", c.AddressRate),
 		config.Positive("RATE_LIMIT_USER", c.UserRate),
 		config.Positive("RATE_LIMIT_SENSITIVE", c.SensitiveRate),

@@ -6,26 +6,56 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+
+	"sidecart.dev/gateway"
 )
 
-// clientIP returns the address a request comes from. Forwarding headers (RFC 7239 Forwarded, X-Forwarded-For) are believed
-// only as far back as an unbroken chain of trusted proxies reaches; a client can write anything in front of that.
-func clientIP(r *http.Request, trusted []netip.Prefix) netip.Addr {
+// clientIP returns the address a request comes from. The forwarding header, X-Forwarded-For or RFC 7239's Forwarded, is
+// believed only as far back as an unbroken chain of trusted proxies reaches; a client can write anything in front of that.
+// Only the configured one of the two counts: proxies write one and may pass the other on as the client sent it.
+func clientIP(r *http.Request, trusted []netip.Prefix, header string) netip.Addr {
+	addr := peerAddr(r)
+	hops := elements(r.Header, header)
+	for i := len(hops) - 1; i >= 0 && isTrusted(addr, trusted); i-- {
+		node := hops[i]
+		if header == gateway.Forwarded {
+			node = param(node, "for")
+		}
+		hop, err := netip.ParseAddr(nodeAddr(node))
+		if err != nil {
+			break
+		}
+		addr = plain(hop)
+	}
+	return addr
+}
+
+// overTLS reports whether the client came by TLS, to this server or to a proxy that is trusted.
+func overTLS(r *http.Request, trusted []netip.Prefix, header string) bool {
+	if r.TLS != nil {
+		return true
+	}
+	if !isTrusted(peerAddr(r), trusted) {
+		return false
+	}
+	if header != gateway.Forwarded {
+		return r.Header.Get("X-Forwarded-Proto") == "https"
+	}
+	hops := elements(r.Header, header)
+	return len(hops) > 0 && param(hops[len(hops)-1], "proto") == "https"
+}
+
+// peerAddr returns the address that a request's connection comes from.
+func peerAddr(r *http.Request) netip.Addr {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
 		return netip.Addr{}
 	}
-	addr := peer.Addr().Unmap()
-	hops := forwardedFor(r.Header)
-	for i := len(hops) - 1; i >= 0 && isTrusted(addr, trusted); i-- {
-		hop, err := netip.ParseAddr(hops[i])
-		if err != nil {
-			break
-		}
-		addr = hop.Unmap()
-	}
-	return addr
+	return plain(peer.Addr())
 }
+
+// plain returns an address as it is compared: without a zone, and IPv4 as such.
+func plain(addr netip.Addr) netip.Addr { return addr.Unmap().WithZone("") }
 
 func isTrusted(addr netip.Addr, trusted []netip.Prefix) bool {
 	for _, p := range trusted {
@@ -36,26 +66,25 @@ func isTrusted(addr netip.Addr, trusted []netip.Prefix) bool {
 	return false
 }
 
-// forwardedFor returns the addresses of the forwarding headers, the nearest last.
-func forwardedFor(h http.Header) []string {
-	var hops []string
-	if values := h.Values("Forwarded"); len(values) > 0 {
-		for element := range strings.SplitSeq(strings.Join(values, ","), ",") {
-			for pair := range strings.SplitSeq(element, ";") {
-				key, value, _ := strings.Cut(strings.TrimSpace(pair), "=")
-				if strings.EqualFold(key, "for") {
-					hops = append(hops, nodeAddr(value))
-				}
-			}
-		}
-		return hops
-	}
-	for value := range strings.SplitSeq(strings.Join(h.Values("X-Forwarded-For"), ","), ",") {
-		if value = strings.TrimSpace(value); value != "" {
-			hops = append(hops, nodeAddr(value))
+// elements returns the elements of a forwarding header, that of the nearest hop last.
+func elements(h http.Header, header string) []string {
+	var out []string
+	for element := range strings.SplitSeq(strings.Join(h.Values(header), ","), ",") {
+		if element = strings.TrimSpace(element); element != "" {
+			out = append(out, element)
 		}
 	}
-	return hops
+	return out
+}
+
+// param returns a parameter of an element of Forwarded, "" if it has none.
+func param(element, name string) string {
+	for pair := range strings.SplitSeq(element, ";") {
+		if key, value, _ := strings.Cut(strings.TrimSpace(pair), "="); strings.EqualFold(key, name) {
+			return strings.Trim(value, `"`)
+		}
+	}
+	return ""
 }
 
 // nodeAddr strips quotes, brackets and port from a node of RFC 7239.

@@ -1,6 +1,7 @@
 package http_test
 
 import (
+	"crypto/tls"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -61,25 +62,73 @@ func TestOnlyKnownHeadersPass(t *testing.T) {
 }
 
 func TestProxiesAreBelievedOnlyIfTrusted(t *testing.T) {
+	const peer = "192.0.2.1"
 	cases := []struct {
 		name    string
 		trusted []string
+		header  string
 		headers map[string]string
 		want    string
 	}{
-		{"none is trusted", nil, map[string]string{"X-Forwarded-For": "9.9.9.9"}, "192.0.2.1"},
-		{"the peer is trusted", []string{"192.0.2.0/24"}, map[string]string{"X-Forwarded-For": "8.8.8.8, 9.9.9.9"}, "9.9.9.9"},
-		{"a chain is trusted", []string{"192.0.2.1", "10.0.0.0/8"}, map[string]string{"X-Forwarded-For": "1.1.1.1, 9.9.9.9, 10.1.2.3"}, "9.9.9.9"},
-		{"RFC 7239", []string{"192.0.2.1"}, map[string]string{"Forwarded": `for="[2001:db8::1]:4711";proto=https`}, "2001:db8::1"},
-		{"rubbish", []string{"192.0.2.1"}, map[string]string{"X-Forwarded-For": "unknown"}, "192.0.2.1"},
+		{"none is trusted", nil, "", map[string]string{"X-Forwarded-For": "9.9.9.9"}, peer},
+		{"the peer is trusted", []string{"192.0.2.0/24"}, "", map[string]string{"X-Forwarded-For": "8.8.8.8, 9.9.9.9"}, "9.9.9.9"},
+		{"a chain is trusted", []string{peer, "10.0.0.0/8"}, "", map[string]string{"X-Forwarded-For": "1.1.1.1, 9.9.9.9, 10.1.2.3"}, "9.9.9.9"},
+		{"rubbish", []string{peer}, "", map[string]string{"X-Forwarded-For": "unknown"}, peer},
+		{"a zone", []string{peer}, "", map[string]string{"X-Forwarded-For": "fe80::1%eth0"}, "fe80::1"},
+		{"the header that the proxy does not write", []string{peer}, "", map[string]string{"Forwarded": "for=9.9.9.9"}, peer},
+		{"both, one is the client's own", []string{peer}, "", map[string]string{"Forwarded": "for=1.1.1.1", "X-Forwarded-For": "9.9.9.9"}, "9.9.9.9"},
+		{"RFC 7239", []string{peer}, gateway.Forwarded, map[string]string{"Forwarded": `for="[2001:db8::1]:4711";proto=https`}, "2001:db8::1"},
+		{"RFC 7239, a chain", []string{peer, "10.0.0.0/8"}, gateway.Forwarded, map[string]string{"Forwarded": `for=1.1.1.1, for=9.9.9.9, By=x;For="10.1.2.3:80"`}, "9.9.9.9"},
+		{"RFC 7239, an element that names nobody", []string{peer, "10.0.0.0/8"}, gateway.Forwarded, map[string]string{"Forwarded": "for=9.9.9.9, proto=https, for=10.1.2.3"}, "10.1.2.3"},
+		{"RFC 7239, the other header", []string{peer}, gateway.Forwarded, map[string]string{"X-Forwarded-For": "9.9.9.9"}, peer},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			w := newWorld(t, func(cfg *gateway.Config) { cfg.TrustedProxies = c.trusted })
+			w := newWorld(t, behind(c.header, c.trusted...))
 			w.ask(http.MethodGet, "/api/v1/products", "", set(c.headers))
 			reached := w.took()
 			require.Len(t, reached, 1)
 			assert.Equal(t, c.want, reached[0].Header.Get("X-Client-Ip"))
+		})
+	}
+}
+
+// behind configures trusted proxies that write the given header, "" for the default.
+func behind(header string, proxies ...string) func(*gateway.Config) {
+	return func(cfg *gateway.Config) {
+		cfg.TrustedProxies = proxies
+		if header != "" {
+			cfg.ForwardedHeader = header
+		}
+	}
+}
+
+func TestAForwardingHeaderThatNobodyWritesIsRefused(t *testing.T) {
+	cfg := gateway.Config{ForwardedHeader: "X-Real-Ip"}
+	assert.ErrorContains(t, cfg.Validate(), `FORWARDED_HEADER must be X-Forwarded-For or Forwarded, not "X-Real-Ip"`)
+}
+
+func TestTLSIsInsistedOnWhereTheClientUsedIt(t *testing.T) {
+	const peer = "192.0.2.1"
+	direct := func(r *http.Request) { r.TLS = &tls.ConnectionState{} }
+	cases := []struct {
+		name   string
+		config func(*gateway.Config)
+		change func(*http.Request)
+		want   bool
+	}{
+		{"directly", behind(""), direct, true},
+		{"not at all", behind(""), set(nil), false},
+		{"a client's own word", behind(""), set(map[string]string{"X-Forwarded-Proto": "https"}), false},
+		{"to a proxy", behind("", peer), set(map[string]string{"X-Forwarded-Proto": "https"}), true},
+		{"not to a proxy", behind("", peer), set(map[string]string{"X-Forwarded-Proto": "http"}), false},
+		{"to a proxy of RFC 7239", behind(gateway.Forwarded, peer), set(map[string]string{"Forwarded": "proto=http, for=9.9.9.9;proto=https"}), true},
+		{"not to a proxy of RFC 7239", behind(gateway.Forwarded, peer), set(map[string]string{"Forwarded": "proto=https, for=9.9.9.9;proto=http", "X-Forwarded-Proto": "https"}), false},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			rec := newWorld(t, c.config).ask(http.MethodGet, "/api/v1/products", "", c.change)
+			assert.Equal(t, c.want, rec.Header().Get("Strict-Transport-Security") != "")
 		})
 	}
 }

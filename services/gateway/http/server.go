@@ -65,7 +65,7 @@ func (s *Server) Routes(r *mux.Router) {
 
 // Around is the middleware of every answer, that of a path which does not exist included.
 func (s *Server) Around(next http.Handler) http.Handler {
-	return s.locate(securityHeaders(s.cors(next)))
+	return s.locate(s.securityHeaders(s.cors(next)))
 }
 
 func (s *Server) handler(route gateway.Route) http.Handler {
@@ -152,7 +152,7 @@ type addressKey struct{}
 // locate notes the client's address and removes headers that only the gateway may set.
 func (s *Server) locate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		addr := clientIP(r, s.proxies)
+		addr := clientIP(r, s.proxies, s.deps.Config.ForwardedHeader)
 		r.Header.Del(web.TimeoutHeader)
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), addressKey{}, addr)))
 	})

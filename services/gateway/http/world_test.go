@@ -43,7 +43,8 @@ func newWorld(t *testing.T, change ...func(*gateway.Config)) *world {
 	t.Cleanup(sidecar.Close)
 	cfg := gateway.Config{
 		Config:      chassis.Config{Port: 1, LogLevel: "error", LogFormat: "text", DrainTimeout: time.Second, Timeout: 5 * time.Second},
-		AddressRate: 1e6, UserRate: 1e6, SensitiveRate: 1e6, MaxStreams: 10, StreamTime: time.Minute,
+		AddressRate: 1e6, UserRate: 1e6, SensitiveRate: 1e6, ForwardedHeader: gateway.ForwardedFor,
+		MaxStreams: 10, StreamTime: time.Minute,
 	}
 	for _, f := range change {
 		f(&cfg)
