@@ -114,10 +114,17 @@ func checkHeaders(h http.Header, size int) error {
 	return nil
 }
 
+// copyHeaders copies the named headers. Vary is added to, since middleware has written into it.
 func copyHeaders(to, from http.Header, names []string) {
 	for _, name := range names {
-		if values := from.Values(name); len(values) > 0 {
-			to[http.CanonicalHeaderKey(name)] = values
+		values := from.Values(name)
+		if len(values) == 0 {
+			continue
 		}
+		key := http.CanonicalHeaderKey(name)
+		if key == "Vary" {
+			values = append(to.Values(key), values...)
+		}
+		to[key] = values
 	}
 }

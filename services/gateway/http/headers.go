@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"sidecart.dev/kit/web"
 )
 
 // securityHeaders are sent with every answer. Pages loosen the content policy for what they need.
@@ -15,6 +17,7 @@ func (s *Server) securityHeaders(next http.Handler) http.Handler {
 		h.Set("X-Frame-Options", "DENY")
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
 		if overTLS(r, s.proxies, s.deps.Config.ForwardedHeader) {
 			h.Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
@@ -36,21 +39,28 @@ func (s *Server) cors(next http.Handler) http.Handler {
 	if len(s.deps.Config.CORSOrigins) == 0 {
 		return next
 	}
+	preflight := web.Trace(http.HandlerFunc(allowPreflight))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Add("Vary", "Origin")
 		origin := r.Header.Get("Origin")
-		if slices.Contains(s.deps.Config.CORSOrigins, origin) {
-			w.Header().Set("Access-Control-Allow-Origin", origin)
-			w.Header().Set("Access-Control-Expose-Headers", corsExposed)
-			w.Header().Set("Cross-Origin-Resource-Policy", "cross-origin")
-		}
-		if r.Method != http.MethodOptions {
+		if !slices.Contains(s.deps.Config.CORSOrigins, origin) {
 			next.ServeHTTP(w, r)
 			return
 		}
-		w.Header().Set("Access-Control-Allow-Methods", corsMethods)
-		w.Header().Set("Access-Control-Allow-Headers", corsHeaders)
-		w.Header().Set("Access-Control-Max-Age", "600")
-		w.WriteHeader(http.StatusNoContent)
+		w.Header().Set("Access-Control-Allow-Origin", origin)
+		w.Header().Set("Access-Control-Expose-Headers", corsExposed)
+		w.Header().Set("Cross-Origin-Resource-Policy", "cross-origin")
+		if r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != "" {
+			preflight.ServeHTTP(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
 	})
+}
+
+func allowPreflight(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Access-Control-Allow-Methods", corsMethods)
+	w.Header().Set("Access-Control-Allow-Headers", corsHeaders)
+	w.Header().Set("Access-Control-Max-Age", "600")
+	w.WriteHeader(http.StatusNoContent)
 }

@@ -134,20 +134,44 @@ func TestTLSIsInsistedOnWhereTheClientUsedIt(t *testing.T) {
 }
 
 func TestForeignOriginsAreAnsweredOnlyIfConfigured(t *testing.T) {
-	preflight := set(map[string]string{"Origin": "https://shop.example", "Access-Control-Request-Method": "POST"})
+	preflight := func(origin string) func(*http.Request) {
+		return set(map[string]string{"Origin": origin, "Access-Control-Request-Method": "POST"})
+	}
 	off := newWorld(t)
-	rec := off.ask(http.MethodOptions, "/api/v1/orders", "", preflight)
+	rec := off.ask(http.MethodOptions, "/api/v1/orders", "", preflight("https://shop.example"))
 	assert.Equal(t, http.StatusMethodNotAllowed, rec.Code)
 	assert.Empty(t, rec.Header().Get("Access-Control-Allow-Origin"))
 
 	on := newWorld(t, func(cfg *gateway.Config) { cfg.CORSOrigins = []string{"https://shop.example"} })
-	rec = on.ask(http.MethodOptions, "/api/v1/orders", "", preflight)
+	rec = on.ask(http.MethodOptions, "/api/v1/orders", "", preflight("https://shop.example"))
 	assert.Equal(t, http.StatusNoContent, rec.Code)
 	assert.Equal(t, "https://shop.example", rec.Header().Get("Access-Control-Allow-Origin"))
+	assert.Contains(t, rec.Header().Get("Access-Control-Allow-Headers"), "Idempotency-Key")
 	assert.Empty(t, rec.Header().Get("Access-Control-Allow-Credentials"))
+	assert.NotEmpty(t, rec.Header().Get("X-Request-Id"), "as every answer has")
 	rec = on.ask(http.MethodGet, "/api/v1/products", "", set(map[string]string{"Origin": "https://evil.example"}))
 	assert.Empty(t, rec.Header().Get("Access-Control-Allow-Origin"))
 	assert.Equal(t, "Origin", rec.Header().Get("Vary"))
+
+	for name, change := range map[string]func(*http.Request){
+		"of a foreign origin": preflight("https://evil.example"),
+		"that asks nothing":   set(map[string]string{"Origin": "https://shop.example"}),
+	} {
+		rec = on.ask(http.MethodOptions, "/api/v1/orders", "", change)
+		assert.Equal(t, http.StatusMethodNotAllowed, rec.Code, "OPTIONS %s is a method like others", name)
+		assert.Empty(t, rec.Header().Get("Access-Control-Allow-Methods"), name)
+	}
+	assert.Equal(t, http.StatusNotFound, on.ask(http.MethodOptions, "/internal", "", preflight("https://evil.example")).Code)
+}
+
+func TestWhatAnAnswerVariesByIsAddedTo(t *testing.T) {
+	w := newWorld(t, func(cfg *gateway.Config) { cfg.CORSOrigins = []string{"https://shop.example"} })
+	w.answers(func(rw http.ResponseWriter, _ *http.Request) {
+		rw.Header().Set("Vary", "Accept-Language")
+		_, _ = rw.Write([]byte("{}"))
+	})
+	rec := w.ask(http.MethodGet, "/api/v1/products", "")
+	assert.Subset(t, rec.Header().Values("Vary"), []string{"Origin", "Accept-Language"}, "a cache must not mix up the answers for two origins")
 }
 
 func TestHeadersThatASidecarFailsOnAreRefused(t *testing.T) {
