@@ -72,3 +72,18 @@ func TestAUserIsSlowedDownFromWhereverHeCalls(t *testing.T) {
 	}
 	assert.Equal(t, http.StatusTooManyRequests, w.ask(http.MethodGet, "/api/v1/orders", token, from("203.0.113.1:1")).Code)
 }
+
+func TestPagesAreLimitedByAddress(t *testing.T) {
+	w := newWorld(t, func(cfg *gateway.Config) { cfg.AddressRate = 0.001 })
+	for i, path := range []string{"/", "/docs", "/openapi.yaml", "/static/app.js"} {
+		addr := from("198.51.100." + strconv.Itoa(i) + ":1")
+		for range 10 {
+			assert.Equal(t, http.StatusOK, w.ask(http.MethodGet, path, "", addr).Code, path)
+		}
+		rec := w.ask(http.MethodGet, path, "", addr)
+		assert.Equal(t, http.StatusTooManyRequests, rec.Code, path)
+		assert.Equal(t, "rate_limited", code(t, rec))
+		assert.Equal(t, http.StatusMethodNotAllowed, w.ask(http.MethodPost, path, "", addr).Code, path)
+	}
+	assert.Equal(t, http.StatusOK, w.ask(http.MethodGet, "/healthz", "", from("198.51.100.1:1")).Code, "who watches the gateway is not limited")
+}

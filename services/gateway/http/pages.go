@@ -30,7 +30,10 @@ const docsPolicy = "default-src 'none'; script-src 'self' 'unsafe-inline'; style
 	"connect-src 'self'; font-src 'self' data:; base-uri 'none'; frame-ancestors 'none'"
 
 // pages adds the contract, the page that renders it, and the browser client. All of it is embedded; nothing is fetched from elsewhere.
-func pages(r *mux.Router) {
+// Each stands behind the given limit.
+func pages(r *mux.Router, limit mux.MiddlewareFunc) {
+	r = r.NewRoute().Subrouter()
+	r.Use(limit)
 	ui := policy(docsPolicy, gzhttp.GzipHandler(v5emb.New("Sidecart API", "/openapi.yaml", "/docs/")))
 	r.Handle("/docs", ui).Methods(http.MethodGet, http.MethodHead)
 	r.Handle("/docs/{file:[A-Za-z0-9._-]+}", ui).Methods(http.MethodGet, http.MethodHead)

@@ -60,7 +60,7 @@ func (s *Server) Routes(r *mux.Router) {
 	for _, route := range gateway.Routes {
 		r.Handle(route.Path, s.guard(route, s.handler(route))).Methods(route.Method)
 	}
-	pages(r)
+	pages(r, s.byAddress)
 }
 
 // Around is the middleware of every answer, that of a path which does not exist included.
@@ -104,6 +104,17 @@ func (s *Server) own() map[string]http.Handler {
 
 func (s *Server) bounded(h http.Handler) http.Handler {
 	return web.LimitBody(web.MaxBody)(web.Deadline(s.deps.Config.Timeout)(h))
+}
+
+// byAddress limits what anyone may have, such as pages, by address.
+func (s *Server) byAddress(next http.Handler) http.Handler {
+	return web.Handler(func(w http.ResponseWriter, r *http.Request) error {
+		if err := s.address.allow(w, limitKey(addressFrom(r.Context()))); err != nil {
+			return err
+		}
+		next.ServeHTTP(w, r)
+		return nil
+	})
 }
 
 // guard applies a route's limits and access. The cheap checks by address come before any token is looked at.
