@@ -20,7 +20,7 @@ type Limit int
 // The classes.
 const (
 	Normal    Limit = iota // per address and per user
-	Sensitive              // much tighter, per address: login, registration, reset
+	Sensitive              // much tighter, per address: login, registration, reset; not refresh, which an office full of customers does from one address
 )
 
 // Own is the App of routes the gateway answers itself.
@@ -52,7 +52,7 @@ var Routes = []Route{
 	{http.MethodPost, "/api/v1/password-resets", "users", Public, Sensitive},
 	{http.MethodPost, "/api/v1/password-resets/confirm", "users", Public, Sensitive},
 	{http.MethodPost, "/api/v1/sessions", "users", Public, Sensitive},
-	{http.MethodPost, "/api/v1/sessions/refresh", "users", Public, Sensitive},
+	{http.MethodPost, "/api/v1/sessions/refresh", "users", Public, Normal},
 	{http.MethodDelete, "/api/v1/sessions", "users", User, Normal},
 	{http.MethodGet, "/.well-known/jwks.json", "users", Public, Normal},
 

@@ -61,6 +61,7 @@ func TestLoginIsLimitedTighterThanTheRest(t *testing.T) {
 	}
 	assert.Equal(t, http.StatusTooManyRequests, w.ask(http.MethodPost, "/api/v1/sessions", "").Code)
 	assert.Equal(t, http.StatusTooManyRequests, w.ask(http.MethodPost, "/api/v1/users", "").Code)
+	assert.Equal(t, http.StatusOK, w.ask(http.MethodPost, "/api/v1/sessions/refresh", "").Code, "customers behind one address stay logged in")
 	assert.Equal(t, http.StatusOK, w.ask(http.MethodGet, "/api/v1/products", "").Code)
 }
 
