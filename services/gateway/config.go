@@ -20,6 +20,7 @@ type Config struct {
 	UserRate        float64       `env:"RATE_LIMIT_USER"      envDefault:"50"`              // requests a second of one user
 	SensitiveRate   float64       `env:"RATE_LIMIT_SENSITIVE" envDefault:"0.5"`             // logins, registrations and resets a second from one address
 	MaxStreams      int           `env:"MAX_STREAMS"          envDefault:"2000"`            // order event streams at once
+	UserStreams     int           `env:"MAX_STREAMS_USER"     envDefault:"20"`              // order event streams of one user at once
 	StreamTime      time.Duration `env:"STREAM_TIME"          envDefault:"15m"`             // a stream is ended after this, and resumed by the client
 }
 
@@ -41,6 +42,7 @@ func (c *Config) Validate() error {
 		config.Positive("RATE_LIMIT_USER", c.UserRate),
 		config.Positive("RATE_LIMIT_SENSITIVE", c.SensitiveRate),
 		config.Positive("MAX_STREAMS", c.MaxStreams),
+		config.Positive("MAX_STREAMS_USER", c.UserStreams),
 		config.Positive("STREAM_TIME", c.StreamTime))
 }
 

@@ -22,6 +22,7 @@ type Deps struct {
 	SidecarAddr string            // host:port of the sidecar's HTTP API
 	Transport   http.RoundTripper // to the sidecar
 	Now         func() time.Time  // nil: time.Now
+	Closing     <-chan struct{}   // closed when the program is about to end: streams end, for their clients to resume elsewhere; may be nil
 }
 
 // Server serves the routing table.
@@ -51,7 +52,7 @@ func New(deps Deps) (*Server, error) {
 		user:      newLimiter("user", deps.Config.UserRate, deps.Now),
 		sensitive: newLimiter("sensitive", deps.Config.SensitiveRate, deps.Now),
 	}
-	s.streams = newStreams(s.upstreams, deps.Config.MaxStreams, deps.Config.StreamTime)
+	s.streams = newStreams(s.upstreams, deps)
 	return s, nil
 }
 

@@ -7,9 +7,10 @@ import (
 	"io"
 	"net/http"
 	"strconv"
-	"sync/atomic"
+	"sync"
 	"time"
 
+	"sidecart.dev/kit/auth"
 	"sidecart.dev/kit/fault"
 	"sidecart.dev/kit/web"
 )
@@ -23,13 +24,51 @@ import (
 // beginning of the topic; asking costs one cheap read per watched order and interval.
 type streams struct {
 	up      *upstreams
-	max     int64
-	maxTime time.Duration
-	open    atomic.Int64
+	most    int             // at once
+	mostOf  int             // of one user at once
+	maxTime time.Duration   // how long one lasts
+	closing <-chan struct{} // closed when all are to end
+
+	mu     sync.Mutex
+	open   int
+	openOf map[string]int // by user; without entries of 0
 }
 
-func newStreams(up *upstreams, limit int, maxTime time.Duration) *streams {
-	return &streams{up: up, max: int64(limit), maxTime: maxTime}
+func newStreams(up *upstreams, deps Deps) *streams {
+	return &streams{
+		up: up, most: deps.Config.MaxStreams, mostOf: deps.Config.UserStreams, maxTime: deps.Config.StreamTime,
+		closing: deps.Closing, openOf: map[string]int{},
+	}
+}
+
+// enter counts a stream of a user in, or fails where there are enough. Who entered must leave.
+func (s *streams) enter(user string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.openOf[user] >= s.mostOf:
+		return &fault.Error{
+			Kind: fault.RateLimited, Code: "rate_limited", RetryAfter: tryAgain,
+			Message: "You have too many streams open; close one, or try again when one has ended.",
+		}
+	case s.open >= s.most:
+		return &fault.Error{
+			Kind: fault.Unavailable, Code: "unavailable", RetryAfter: tryAgain,
+			Message: "Too many streams are open; try again shortly.",
+		}
+	}
+	s.open++
+	s.openOf[user]++
+	return nil
+}
+
+func (s *streams) leave(user string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open--
+	if s.openOf[user]--; s.openOf[user] == 0 {
+		delete(s.openOf, user)
+	}
 }
 
 const (
@@ -37,6 +76,7 @@ const (
 	askMost   = 2 * time.Second
 	heartbeat = 15 * time.Second
 	askLimit  = 5 * time.Second
+	tryAgain  = 5 * time.Second // told to who finds too many streams open
 )
 
 // watched is what a stream reads of an order.
@@ -64,11 +104,11 @@ func (s *streams) serve(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if s.open.Add(1) > s.max {
-		s.open.Add(-1)
-		return &fault.Error{Kind: fault.Unavailable, Code: "unavailable", Message: "Too many streams are open; try again shortly.", RetryAfter: 5 * time.Second}
+	user := auth.From(r.Context()).UserID
+	if err := s.enter(user); err != nil {
+		return err
 	}
-	defer s.open.Add(-1)
+	defer s.leave(user)
 	order, resp, err := s.ask(r)
 	if err != nil {
 		return err
@@ -99,11 +139,11 @@ func lastEventID(r *http.Request) (int64, error) {
 	return n, nil
 }
 
-// run tells what is new until the order is at its end, the client is gone, or the stream's time is up.
+// run tells what is new until the order is at its end, the client is gone, the stream's time is up, or
+// the program is about to end. A stream without an end event is one that the client resumes.
 func (s *streams) run(w http.ResponseWriter, rc *http.ResponseController, r *http.Request, order *watched, last int64) {
-	ctx, cancel := context.WithTimeout(r.Context(), s.maxTime)
-	defer cancel()
-	r = r.WithContext(ctx)
+	over := time.NewTimer(s.maxTime)
+	defer over.Stop()
 	wait, spoke := askFirst, time.Now()
 	for {
 		told := tell(w, order, last)
@@ -122,18 +162,25 @@ func (s *streams) run(w http.ResponseWriter, rc *http.ResponseController, r *htt
 			return
 		}
 		select {
-		case <-ctx.Done():
+		case <-r.Context().Done():
+			return
+		case <-over.C:
+			return
+		case <-s.closing:
 			return
 		case <-time.After(wait):
 		}
 		wait = min(wait*2, askMost)
-		next, resp, err := s.ask(r)
-		if resp != nil { // no longer this user's to read: the token has expired, or the order is gone
-			_ = resp.Body.Close()
-			return
-		}
-		if err == nil {
+		next, refusal, err := s.ask(r)
+		switch {
+		case err != nil: // asked again
+		case refusal == nil:
 			order = next
+		default:
+			_ = refusal.Body.Close()
+			if refusal.StatusCode < http.StatusInternalServerError {
+				return // no longer this user's to read: the token has expired, or the order is gone
+			}
 		}
 	}
 }

@@ -27,6 +27,7 @@ type world struct {
 	handler http.Handler // everything the gateway answers
 	private ed25519.PrivateKey
 	public  ed25519.PublicKey
+	closing chan struct{} // closed: the program is about to end
 
 	mu      sync.Mutex
 	reached []*http.Request
@@ -35,7 +36,7 @@ type world struct {
 
 func newWorld(t *testing.T, change ...func(*gateway.Config)) *world {
 	t.Helper()
-	w := &world{}
+	w := &world{closing: make(chan struct{})}
 	var err error
 	w.public, w.private, err = ed25519.GenerateKey(rand.Reader)
 	require.NoError(t, err)
@@ -44,7 +45,7 @@ func newWorld(t *testing.T, change ...func(*gateway.Config)) *world {
 	cfg := gateway.Config{
 		Config:      chassis.Config{Port: 1, LogLevel: "error", LogFormat: "text", DrainTimeout: time.Second, Timeout: 5 * time.Second},
 		AddressRate: 1e6, UserRate: 1e6, SensitiveRate: 1e6, ForwardedHeader: gateway.ForwardedFor,
-		MaxStreams: 10, StreamTime: time.Minute,
+		MaxStreams: 10, UserStreams: 10, StreamTime: time.Minute,
 	}
 	for _, f := range change {
 		f(&cfg)
@@ -55,6 +56,7 @@ func newWorld(t *testing.T, change ...func(*gateway.Config)) *world {
 	}, nil)
 	server, err := gatewayhttp.New(gatewayhttp.Deps{
 		Config: cfg, Verifier: auth.NewVerifier(keys, nil), SidecarAddr: strings.TrimPrefix(sidecar.URL, "http://"), Transport: http.DefaultTransport,
+		Closing: w.closing,
 	})
 	require.NoError(t, err)
 	c, err := chassis.New(t.Context(), "gateway", cfg.Config)

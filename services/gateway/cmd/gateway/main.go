@@ -23,6 +23,7 @@ func run(ctx context.Context) error {
 	}
 	server, err := gatewayhttp.New(gatewayhttp.Deps{
 		Config: cfg, Verifier: c.UserVerifier(), SidecarAddr: c.Sidecar.HTTPAddr(), Transport: c.Sidecar.Transport(),
+		Closing: ctx.Done(),
 	})
 	if err != nil {
 		return err
