@@ -161,10 +161,15 @@ func (s *Server) guardUser(w http.ResponseWriter, r *http.Request, route gateway
 
 type addressKey struct{}
 
-// locate notes the client's address and removes headers that only the gateway may set.
+// answerTime is how long a client may take to read an answer once it is complete.
+const answerTime = 30 * time.Second
+
+// locate notes the client's address, removes headers that only the gateway may set, and bounds the life of an answer that
+// its client does not read.
 func (s *Server) locate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		addr := clientIP(r, s.proxies, s.deps.Config.ForwardedHeader)
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.deps.Config.Timeout + answerTime)) // a recorder has none
 		r.Header.Del(web.TimeoutHeader)
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), addressKey{}, addr)))
 	})

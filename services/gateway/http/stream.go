@@ -139,13 +139,14 @@ func lastEventID(r *http.Request) (int64, error) {
 	return n, nil
 }
 
-// run tells what is new until the order is at its end, the client is gone, the stream's time is up, or
+// run tells what is new until the order is at its end, the client is gone or does not read, the stream's time is up, or
 // the program is about to end. A stream without an end event is one that the client resumes.
 func (s *streams) run(w http.ResponseWriter, rc *http.ResponseController, r *http.Request, order *watched, last int64) {
 	over := time.NewTimer(s.maxTime)
 	defer over.Stop()
 	wait, spoke := askFirst, time.Now()
 	for {
+		_ = rc.SetWriteDeadline(time.Now().Add(answerTime)) // of what is written now, not of the stream; a recorder has none
 		told := tell(w, order, last)
 		if told > last {
 			last, wait, spoke = told, askFirst, time.Now()
