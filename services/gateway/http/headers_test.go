@@ -56,7 +56,7 @@ func TestOnlyKnownHeadersPass(t *testing.T) {
 	for _, name := range []string{"Server", "Dapr-Secret", "Set-Cookie"} {
 		assert.Empty(t, rec.Header().Get(name), name)
 	}
-	for _, name := range []string{"Content-Security-Policy", "X-Content-Type-Options", "X-Frame-Options", "Referrer-Policy", "X-Request-Id", "Traceparent"} {
+	for _, name := range []string{"Content-Security-Policy", "X-Content-Type-Options", "X-Frame-Options", "Referrer-Policy", "Cross-Origin-Opener-Policy", "X-Request-Id", "Traceparent"} {
 		assert.NotEmpty(t, rec.Header().Get(name), name)
 	}
 }
