@@ -83,13 +83,16 @@ func component(name, kind, version string, metadata ...string) string {
 	return b.String()
 }
 
-// sidecarWith runs daprds that load the resources, one for each app; an app's port may be 0, for a sidecar alone.
-func sidecarWith(t *testing.T, resources string, opts stack.Options, apps map[string]int) *stack.Stack {
+// sidecarWith runs daprds that load the resources, one for each app; an app's port may be 0, for a sidecar alone. Each text
+// becomes a file: of several resources in one file, daprd would pass over a Resiliency that is not the first.
+func sidecarWith(t *testing.T, resources []string, opts stack.Options, apps map[string]int) *stack.Stack {
 	t.Helper()
 	dir := t.TempDir()
 	folder := filepath.Join(dir, "components")
 	require.NoError(t, os.Mkdir(folder, 0o755))
-	require.NoError(t, os.WriteFile(filepath.Join(folder, "all.yaml"), []byte(resources), 0o600))
+	for i, text := range resources {
+		require.NoError(t, os.WriteFile(filepath.Join(folder, fmt.Sprintf("%d.yaml", i)), []byte(text), 0o600))
+	}
 	configuration, err := filepath.Abs(components + "/configuration.yaml")
 	require.NoError(t, err)
 	file := fmt.Sprintf("version: 1\ncommon:\n  resourcesPaths: [./components]\n  configFilePath: %s\n  logLevel: error\n  maxBodySize: 8Mi\napps:\n", configuration)
@@ -106,12 +109,28 @@ func sidecarWith(t *testing.T, resources string, opts stack.Options, apps map[st
 		if t.Failed() {
 			logs, _ := filepath.Glob(filepath.Join(st.LogsDir, "*.daprd.log"))
 			for _, path := range logs {
-				text, _ := os.ReadFile(path)
-				t.Logf("%s ends:\n%s", filepath.Base(path), text[max(0, len(text)-4000):])
+				t.Logf("%s of %s says:\n%s", filepath.Base(path), t.Name(), complaints(path))
 			}
 		}
 	})
 	return st
+}
+
+// complaints are the warnings and errors of a log: as many of the last as fit into a test's output.
+func complaints(path string) string {
+	const limit = 16 << 10
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err.Error()
+	}
+	var lines strings.Builder
+	for line := range strings.Lines(string(text)) {
+		if !strings.Contains(line, "level=info") {
+			lines.WriteString(line)
+		}
+	}
+	all := lines.String()
+	return all[max(0, len(all)-limit):]
 }
 
 // client connects to the sidecar of the app.
@@ -125,13 +144,16 @@ func client(t *testing.T, st *stack.Stack, app string) *sidecar.Client {
 	return c
 }
 
+// oneCall bounds each call of a check that is made again and again, so that one which hangs is not the last.
+const oneCall = 5 * time.Second
+
 // eventually calls check until it returns nil.
 func eventually(t *testing.T, check func(ctx context.Context) error) {
 	t.Helper()
 	within(t, patience, check)
 }
 
-// within calls check until it returns nil, which must be before the time is over.
+// within calls check until it returns nil, which must be before the time is over. Each call gets a deadline of its own.
 func within(t *testing.T, limit time.Duration, check func(ctx context.Context) error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
@@ -139,7 +161,11 @@ func within(t *testing.T, limit time.Duration, check func(ctx context.Context) e
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		err := check(ctx)
+		err := func() error {
+			ctx, cancel := context.WithTimeout(ctx, oneCall)
+			defer cancel()
+			return check(ctx)
+		}()
 		if err == nil {
 			return
 		}

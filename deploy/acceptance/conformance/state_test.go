@@ -107,7 +107,7 @@ func TestStateStoresKeepTheContract(t *testing.T) {
 			if s.env != nil {
 				opts.Env = s.env(t)
 			}
-			st := sidecarWith(t, resources, opts, map[string]int{"conformance": 0})
+			st := sidecarWith(t, []string{resources}, opts, map[string]int{"conformance": 0})
 			state := client(t, st, "conformance").State("store")
 			for _, check := range statetest.Checks {
 				if slices.Contains(s.deviates, check.Name) {
