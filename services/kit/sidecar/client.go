@@ -76,8 +76,6 @@ type state struct {
 	store string
 }
 
-var jsonValue = map[string]string{"contentType": "application/json"}
-
 // Get implements [State].
 func (s *state) Get(ctx context.Context, key string) (Item, error) {
 	item, err := s.sdk.GetStateWithConsistency(ctx, s.store, key, nil, dapr.StateConsistencyStrong)
@@ -148,11 +146,14 @@ var firstWrite = dapr.StateOptions{
 	Consistency: dapr.StateConsistencyStrong,
 }
 
+// save writes a value as the bytes it is. With a contentType of application/json the sidecar would parse it and hand it to the store's
+// component as numbers, which lose what a float64 has no room for, and objects, which MongoDB's component writes by an aggregation
+// pipeline: there an object is merged into the one that is stored, and a text like "$value" or "$$ROOT" is evaluated.
 func (s *state) save(ctx context.Context, key string, value []byte, etag *dapr.ETag, opts []WriteOption) error {
-	meta := jsonValue
+	var meta map[string]string
 	if o := Options(opts); o.TTL > 0 {
 		seconds := int(math.Ceil(o.TTL.Seconds()))
-		meta = map[string]string{"contentType": "application/json", "ttlInSeconds": strconv.Itoa(seconds)}
+		meta = map[string]string{"ttlInSeconds": strconv.Itoa(seconds)}
 	}
 	return s.sdk.SaveBulkState(ctx, s.store, &dapr.SetStateItem{
 		Key: key, Value: value, Etag: etag, Metadata: meta, Options: &firstWrite,

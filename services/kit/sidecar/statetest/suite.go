@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -44,12 +43,14 @@ var Checks = []Check{
 	{"an update of an absent key is refused", updateAbsent},
 	{"of many concurrent updates none is lost", updateRace},
 	{"an update that changes nothing still uses the ETag up", updateSame},
+	{"an update replaces the whole value", updateWhole},
 	{"a delete needs the ETag that was read", deleteETag},
 	{"a deleted key can be inserted again, and old ETags stay useless", reinsert},
 	{"several keys are read at once, absent ones left out", bulkGet},
 	{"an expired key is absent and can be inserted", expiry},
 	{"large values are kept", large},
 	{"any Unicode and every JSON number is kept", unicode},
+	{"text and names that look like code are kept", looksLikeCode},
 	{"keys may be long and have the usual punctuation", keys},
 	{"a restart loses nothing that was acknowledged", restart},
 }
@@ -257,35 +258,6 @@ func expiry(t *testing.T, s Store) {
 	assert.Equal(t, 2, number(t, item.Value))
 	_, err = s.State.Get(ctx, lasting)
 	require.NoError(t, err, "other keys stay")
-}
-
-func large(t *testing.T, s Store) {
-	k := key()
-	value, err := json.Marshal(map[string]string{"text": strings.Repeat("sidecart ", 100_000)})
-	require.NoError(t, err)
-	require.NoError(t, s.State.Insert(t.Context(), k, value))
-	item, err := s.State.Get(t.Context(), k)
-	require.NoError(t, err)
-	assert.JSONEq(t, string(value), string(item.Value))
-}
-
-func unicode(t *testing.T, s Store) {
-	k := key()
-	value := `{"text":"Zürich 東京 🛒 \"quoted\" \\ \u0001 <&>","big":9007199254740991,"small":-0.5,"none":null,"list":[]}`
-	require.NoError(t, s.State.Insert(t.Context(), k, []byte(value)))
-	item, err := s.State.Get(t.Context(), k)
-	require.NoError(t, err)
-	assert.JSONEq(t, value, string(item.Value))
-}
-
-func keys(t *testing.T, s Store) {
-	for _, k := range []string{
-		key() + "/a.b-c_d:e@f", key() + "/" + strings.Repeat("k", 200), key() + "/with space", key() + "/Ü",
-	} {
-		require.NoError(t, s.State.Insert(t.Context(), k, doc(1)), "key %q", k)
-		_, err := s.State.Get(t.Context(), k)
-		require.NoError(t, err, "key %q", k)
-	}
 }
 
 func restart(t *testing.T, s Store) {
