@@ -160,6 +160,7 @@ func within(t *testing.T, limit time.Duration, check func(ctx context.Context) e
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
+	var last error // that is not of the limit's own making
 	for {
 		err := func() error {
 			ctx, cancel := context.WithTimeout(ctx, oneCall)
@@ -169,9 +170,12 @@ func within(t *testing.T, limit time.Duration, check func(ctx context.Context) e
 		if err == nil {
 			return
 		}
+		if last == nil || ctx.Err() == nil {
+			last = err
+		}
 		select {
 		case <-ctx.Done():
-			require.NoError(t, err, "still not so after %s", limit)
+			require.NoError(t, last, "still not so after %s", limit)
 		case <-tick.C:
 		}
 	}
