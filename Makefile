@@ -6,7 +6,7 @@ GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOFUMPT := mvdan.cc/gofumpt@v0.12.0
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop status backing backends test unit acceptance chaos lint format clean
+.PHONY: help run stop status backing backends test unit acceptance chaos bench lint format clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ acceptance: ## the black-box suite against a system of its own
 
 chaos: ## kill, stop, empty and stall everything under load, and count what is lost (CHAOS_ORDERS, CHAOS_FAULTS, CHAOS_SEED)
 	@cd deploy/acceptance && CHAOS_ORDERS=$(or $(CHAOS_ORDERS),500) CHAOS_FAULTS=$(or $(CHAOS_FAULTS),36) go test -count=1 -v -timeout 60m ./chaos
+
+bench: ## orders per second against bare sidecars, latencies, reads in a large store, memory, start (knobs: deploy/acceptance/README.md)
+	@cd deploy/acceptance && go test -run '^$$' -bench . -benchtime 1x -timeout 60m ./bench
 
 lint: ## formatting, vet and lint
 	@test -z "$$(go run $(GOFUMPT) -l $(MODULES))" || { echo 'run `make format`'; exit 1; }

@@ -1,0 +1,24 @@
+// Package bench measures Sidecart on this machine and compares it with what its sidecars can do at all.
+//
+//	go test -run '^$' -bench . -benchtime 1x -timeout 60m ./bench
+//
+// Every benchmark starts a system of its own from this checkout, on free ports, and reports through testing.B; a table
+// of all numbers and of the bars they are meant to reach is printed at the end. Nothing is asserted but that the system
+// works: a slow machine makes for small numbers, not for failures.
+//
+//	BENCH_CLIENTS   customers who order at the same time, default 64
+//	BENCH_SECONDS   how long an order flow is measured, default 20
+//	BENCH_WARMUP    seconds before that, default 5
+//	BENCH_SAMPLES   requests of each kind that are timed one after the other, default 300
+//	BENCH_ORDERS    orders in the large store, default 100000
+//	BENCH_MAIL_BINDING  type of the mail component, default bindings.smtp; with bindings.sidecart.smtp EMAIL_CONCURRENCY may be above 1
+//
+// SIDECART_COMPONENTS, SIDECART_REPLACE, SIDECART_REDIS and SIDECART_BIN mean what they mean to the acceptance suite. Any other
+// variable of the environment reaches the services, so that EMAIL_CONCURRENCY=8 measures what that is worth.
+//
+// # Bare sidecars
+//
+// The yardstick of the order flow is the program in folder bare: apps whose handlers do nothing but call their sidecars.
+// How many calls of each kind they make per order is not written down anywhere; it is read from the metrics of the
+// services' own sidecars while the services are measured, and printed with the result.
+package bench

@@ -1,0 +1,90 @@
+package bench
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"sidecart.dev/acceptance/bench/plan"
+)
+
+// reportFlow adds the order flows that were measured to the table.
+func reportFlow(sidecart, bare, single, outbox observed) {
+	summary.section(fmt.Sprintf("Order flow, POST to receipt (mails by %s, %s at once)", mailBinding(), cmp.Or(os.Getenv("EMAIL_CONCURRENCY"), "1")))
+	summary.text(fmt.Sprintf("  %-22s %9s   %-24s %-18s %s", "", "orders/s", "POST p50 p95 p99 (ms)", "receipt p50 (ms)", "processors busy with other things"))
+	for _, f := range []struct {
+		name string
+		observed
+	}{{"sidecart", sidecart}, {"bare sidecars", bare}, {"without group commit", single}, {"built-in outbox", outbox}} {
+		if f.Orders > 0 {
+			post := fmt.Sprintf("%.0f %.0f %.0f", ms(f.Post.at(.50)), ms(f.Post.at(.95)), ms(f.Post.at(.99)))
+			summary.text(fmt.Sprintf("  %-22s %9.1f   %-24s %-18.0f %.0f %%", f.name, f.rate(), post, ms(f.Whole.at(.50)), 100*f.others))
+		}
+	}
+	if sidecart.Orders == 0 {
+		return
+	}
+	if bare.Orders > 0 {
+		share := sidecart.rate() / bare.rate()
+		summary.bar("sidecart / bare sidecars", fmt.Sprintf("%.0f %%", 100*share), "≥ 60 %", share >= .6)
+	}
+	if single.Orders > 0 {
+		summary.fact("sidecart / without group commit", "%.1f ×", sidecart.rate()/single.rate())
+	}
+	if outbox.Orders > 0 {
+		summary.fact("sidecart / built-in outbox", "%.1f ×", sidecart.rate()/outbox.rate())
+	}
+	summary.section("Calls of the sidecars per order, which the bare apps repeat")
+	summary.text(describePlan(sidecart.plan))
+	if bare.Orders > 0 {
+		summary.text("  and as they were counted again while the bare apps ran:")
+		summary.text(describePlan(bare.plan))
+	}
+	summary.section("Processor time per order (ms): sidecart, bare sidecars")
+	summary.text(describeCPU(sidecart, bare))
+	reportMemory(sidecart.memory)
+}
+
+// describePlan writes calls per order as a table, for the reader who wants to judge the comparison.
+func describePlan(p plan.Plan) string {
+	var s strings.Builder
+	fmt.Fprintf(&s, "  %-14s%7s%7s%7s%7s%7s%7s%7s  %s\n", "app", "get", "set", "delete", "bulk", "publ.", "deliv.", "mail", "calls of other apps")
+	for _, id := range slices.Sorted(maps.Keys(p)) {
+		a := p[id]
+		var calls []string
+		for _, other := range slices.Sorted(maps.Keys(a.Invoked)) {
+			calls = append(calls, fmt.Sprintf("%s %.2f", other, a.Invoked[other]))
+		}
+		fmt.Fprintf(&s, "  %-14s%7.2f%7.2f%7.2f%7.2f%7.2f%7.2f%7.2f  %s\n",
+			id, a.Get, a.Set, a.Delete, a.BulkGet, a.Published, a.Delivered, a.Mails, strings.Join(calls, ", "))
+	}
+	return s.String()
+}
+
+// describeCPU writes the processor time per order of each process.
+func describeCPU(flows ...observed) string {
+	var s strings.Builder
+	line := func(name string, used func(observed) time.Duration) {
+		fmt.Fprintf(&s, "  %-22s", name)
+		for _, f := range flows {
+			if f.Orders > 0 {
+				fmt.Fprintf(&s, " %7.2f", ms(used(f))/float64(f.Orders))
+			}
+		}
+		fmt.Fprintln(&s)
+	}
+	for _, name := range slices.Sorted(maps.Keys(flows[0].cpu)) {
+		line(name, func(f observed) time.Duration { return f.cpu[name] })
+	}
+	line("together", func(f observed) (sum time.Duration) {
+		for _, used := range f.cpu {
+			sum += used
+		}
+		return sum
+	})
+	return s.String()
+}
