@@ -19,8 +19,13 @@ func (b *bus) failing(t *testing.T) string {
 	for _, respond := range []answer{fail, retry, breakOff} {
 		failed = append(failed, b.publish(t, respond))
 	}
-	for _, e := range failed {
-		b.arrives(t, e.ID, "payments", true)
+	for i, e := range failed {
+		within(t, b.settings.redeliveredWithin()+patience, func(context.Context) error {
+			if len(b.seen(e.ID, "payments", true)) == 0 {
+				return fmt.Errorf("no dead letter of failure %d after %d attempts", i, len(b.seen(e.ID, "payments", false)))
+			}
+			return nil
+		})
 	}
 	b.attemptsLater(t)
 	for i, e := range failed {
@@ -148,7 +153,7 @@ func (b *bus) crash(t *testing.T) (redelivered func(t *testing.T) string) {
 	first := b.seen(e.ID, "payments", false)[0]
 	first.to.killSidecar(t)
 	return func(t *testing.T) string {
-		limit := b.settings.processingTimeout + b.settings.redeliverInterval // as the component promises
+		limit := b.settings.redeliveredWithin()
 		within(t, limit+patience, func(context.Context) error {
 			if n := len(b.seen(e.ID, "payments", false)); n < 2 {
 				return fmt.Errorf("%d deliveries", n)
