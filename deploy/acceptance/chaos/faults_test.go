@@ -34,6 +34,15 @@ func (r *run) faults() []fault {
 		fault{"Redis emptied again", r.stack.FlushRedis},
 		fault{"mail server down", func(ctx context.Context) error { return r.mailFault(ctx, `{"smtp":"temporary"}`) }},
 		fault{"mail server drops connections", func(ctx context.Context) error { return r.mailFault(ctx, `{"smtp":"drop"}`) }})
+	if r.stack.Backends != nil {
+		list = append(list,
+			fault{"PostgreSQL killed", func(ctx context.Context) error {
+				r.stack.Backends.PostgreSQL.Kill()
+				return r.stack.Backends.PostgreSQL.Start(ctx)
+			}},
+			fault{"PostgreSQL's connections cut", func(context.Context) error { r.stack.Databases.Cut(); return nil }},
+			fault{"databases read-only for a while", r.refuseWrites})
+	}
 	for _, app := range []string{"orders", "payments", "notifications"} {
 		if _, err := os.Stat(r.walIndex(app)); err == nil {
 			list = append(list, fault{app + "' store refuses writes", func(ctx context.Context) error { return r.lockStore(ctx, app) }})
@@ -89,6 +98,14 @@ func (r *run) stall(ctx context.Context, id string) error {
 	}
 	wait(ctx, 3*time.Second)
 	return syscall.Kill(info.PID, syscall.SIGCONT)
+}
+
+func (r *run) refuseWrites(ctx context.Context) error {
+	if err := r.stack.Backends.PostgreSQL.ReadOnly(true); err != nil {
+		return err
+	}
+	wait(ctx, 4*time.Second)
+	return r.stack.Backends.PostgreSQL.ReadOnly(false)
 }
 
 func (r *run) walIndex(app string) string {
@@ -153,17 +170,17 @@ func (r *run) recovery(t *testing.T, kind string) time.Duration {
 }
 
 // String returns a line for each kind.
-func (f faultTable) String() string {
+func (f *faultTable) String() string {
 	var b strings.Builder
 	total := 0
 	fmt.Fprintf(&b, "%-34s %6s %12s %12s\n", "fault", "times", "median back", "longest")
-	kinds := make([]string, 0, len(f))
-	for kind := range f {
+	kinds := make([]string, 0, len(*f))
+	for kind := range *f {
 		kinds = append(kinds, kind)
 	}
 	slices.Sort(kinds)
 	for _, kind := range kinds {
-		times := slices.Sorted(slices.Values(f[kind]))
+		times := slices.Sorted(slices.Values((*f)[kind]))
 		total += len(times)
 		fmt.Fprintf(&b, "%-34s %6d %12s %12s\n", kind, len(times),
 			times[len(times)/2].Round(time.Millisecond), times[len(times)-1].Round(time.Millisecond))

@@ -21,10 +21,10 @@ var methods = []string{
 const patience = 30 * time.Second
 
 // shop is what a customer does over and over: order, until there is an answer; sometimes cancel; look at the list.
-func (r *run) shop(ctx context.Context, rnd *rand.Rand, c *harness.Customer, products []string) {
+func (r *run) shop(ctx context.Context, rnd *rand.Rand, c *harness.Customer) {
 	wait(ctx, time.Duration(rnd.IntN(800))*time.Millisecond)
 	body := map[string]any{
-		"items":          []harness.Item{{ProductID: products[rnd.IntN(len(products))], Quantity: 1 + rnd.IntN(3)}},
+		"items":          []harness.Item{{ProductID: r.products[rnd.IntN(len(r.products))], Quantity: 1 + rnd.IntN(3)}},
 		"payment_method": methods[rnd.IntN(len(methods))],
 	}
 	key := uuid.NewString()
@@ -39,13 +39,18 @@ func (r *run) shop(ctx context.Context, rnd *rand.Rand, c *harness.Customer, pro
 		return
 	}
 	o := &order{id: placed.ID, method: body["payment_method"].(string), customer: c}
-	r.mu.Lock()
-	r.orders = append(r.orders, o)
-	r.mu.Unlock()
+	r.note(o)
 	if rnd.IntN(6) == 0 {
 		wait(ctx, time.Duration(rnd.IntN(500))*time.Millisecond) // before, while or after it is paid
 		r.cancel(ctx, o)
 	}
+}
+
+// note remembers an order that was acknowledged.
+func (r *run) note(o *order) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.orders = append(r.orders, o)
 }
 
 // cancel asks for a cancellation until there is an answer. Whether it came too late is for the system to say.

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/redis/go-redis/v9"
 
@@ -23,14 +24,18 @@ type System struct {
 	*stack.Stack
 	// Backends are the PostgreSQL and Redis of the production set; nil where the launcher's own servers do.
 	Backends *backends.Backends
+	// Databases and Bus stand before them, for every client but this process.
+	Databases, Bus *Relay
 
-	env map[string]string // of the stack, besides this process's
+	backendsDir string            // empty: a temporary one
+	env         map[string]string // of the stack, besides this process's
 }
 
 // StartSystem starts the stack on the component set that SIDECART_COMPONENTS, SIDECART_REDIS and SIDECART_BIN ask for, as far
 // as opts does not say otherwise. The production set gets a PostgreSQL and a Redis of this machine's own binaries, unless the
-// environment says where the set's servers are; if this machine has none, [backends.IsMissing] is true of the error.
-func StartSystem(ctx context.Context, opts stack.Options) (*System, error) {
+// environment says where the set's servers are; if this machine has none, [backends.IsMissing] is true of the error. What is to be
+// different from that, options of this package say.
+func StartSystem(ctx context.Context, opts stack.Options, change ...func(*System)) (*System, error) {
 	if opts.Components == "" {
 		opts.Components = os.Getenv("SIDECART_COMPONENTS")
 	}
@@ -39,12 +44,14 @@ func StartSystem(ctx context.Context, opts stack.Options) (*System, error) {
 	}
 	opts.InProcessRedis = opts.InProcessRedis || os.Getenv("SIDECART_REDIS") == "in-process"
 	s := &System{}
+	for _, f := range change {
+		f(s)
+	}
 	if _, given := os.LookupEnv("SIDECART_USERS_DB"); opts.Components == "production" && !given {
-		var err error
-		if s.Backends, err = backends.Start(ctx, backends.Config{}); err != nil {
-			return nil, err
+		env, err := s.startBackends(ctx)
+		if err != nil {
+			return nil, errors.Join(err, s.stopBackends())
 		}
-		env := s.Backends.Env()
 		maps.Copy(env, opts.Env)
 		opts.Env = env
 	}
@@ -56,16 +63,44 @@ func StartSystem(ctx context.Context, opts stack.Options) (*System, error) {
 	return s, nil
 }
 
+// BackendsIn keeps the servers' data in a folder.
+func BackendsIn(dir string) func(*System) { return func(s *System) { s.backendsDir = dir } }
+
 // Stop ends the stack and then the servers.
 func (s *System) Stop(ctx context.Context) error {
 	return errors.Join(s.Stack.Stop(ctx), s.stopBackends())
 }
 
-func (s *System) stopBackends() error {
-	if s.Backends == nil {
-		return nil
+// startBackends starts the servers and the relays before them, and returns the environment that leads to those.
+func (s *System) startBackends(ctx context.Context) (env map[string]string, err error) {
+	if s.Backends, err = backends.Start(ctx, backends.Config{Dir: s.backendsDir}); err != nil {
+		return nil, err
 	}
-	return s.Backends.Stop()
+	if s.Databases, err = NewRelay(s.Backends.PostgreSQL.Addr()); err != nil {
+		return nil, err
+	}
+	if s.Bus, err = NewRelay(s.Backends.Redis.Addr()); err != nil {
+		return nil, err
+	}
+	env = s.Backends.Env()
+	for name, value := range env {
+		value = strings.ReplaceAll(value, s.Backends.PostgreSQL.Addr(), s.Databases.Addr())
+		env[name] = strings.ReplaceAll(value, s.Backends.Redis.Addr(), s.Bus.Addr())
+	}
+	return env, nil
+}
+
+func (s *System) stopBackends() error {
+	var errs []error
+	for _, relay := range []*Relay{s.Databases, s.Bus} {
+		if relay != nil {
+			errs = append(errs, relay.Close())
+		}
+	}
+	if s.Backends != nil {
+		errs = append(errs, s.Backends.Stop())
+	}
+	return errors.Join(errs...)
 }
 
 // StopRedis ends the message bus.

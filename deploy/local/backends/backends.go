@@ -11,10 +11,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"time"
+
+	"sidecart.dev/local/supervise"
 )
 
 // Databases are the services that have a database each.
@@ -103,6 +104,19 @@ func (b *Backends) Stop() error {
 	return nil
 }
 
+// running tells whether a server that was started has not ended, by itself or otherwise.
+func running(p *supervise.Process) bool {
+	if p == nil {
+		return false
+	}
+	select {
+	case <-p.Done():
+		return false
+	default:
+		return true
+	}
+}
+
 // folder makes the folder. It is open to be passed through, not to be listed: PostgreSQL may run as another user.
 func folder(dir string) (path string, temporary bool, err error) {
 	if dir == "" {
@@ -117,7 +131,7 @@ func folder(dir string) (path string, temporary bool, err error) {
 	return dir, temporary, err
 }
 
-// awaitUp calls up until it succeeds, the process dies or ten seconds are over.
+// awaitUp calls up until it succeeds, the process dies or thirty seconds are over.
 func awaitUp(ctx context.Context, name string, died <-chan struct{}, last func() string, up func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
@@ -136,13 +150,4 @@ func awaitUp(ctx context.Context, name string, died <-chan struct{}, last func()
 		case <-tick.C:
 		}
 	}
-}
-
-func freePort() (int, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port, nil
 }

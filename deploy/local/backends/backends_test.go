@@ -103,6 +103,29 @@ func TestReadOnlyStopsWritesUntilItIsOff(t *testing.T) {
 	}
 }
 
+func TestAPasswordIsChangedAndGivenBack(t *testing.T) {
+	b := start(t)
+	url := b.PostgreSQL.URL("users")
+	if _, err := query(t, url, "select 1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.PostgreSQL.ChangePassword(t.Context(), "users", "it's new"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := query(t, url, "select 1"); err == nil {
+		t.Error("the old password is still taken")
+	}
+	if _, err := query(t, b.PostgreSQL.URLWith("users", "it's new"), "select 1"); err != nil {
+		t.Errorf("the new password is not taken: %v", err)
+	}
+	if err := b.PostgreSQL.ChangePassword(t.Context(), "users", ""); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := query(t, url, "select 1"); err != nil {
+		t.Errorf("the old password is not taken again: %v", err)
+	}
+}
+
 func TestDataOutlivesARestart(t *testing.T) {
 	b := start(t)
 	url := b.PostgreSQL.URL("orders")

@@ -15,11 +15,13 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"sidecart.dev/local/freeport"
 )
 
 // keys are what the servers of one folder are set up with: made once, then read from the folder.
 type keys struct {
-	// Passwords by login: each database's, and "redis".
+	// Passwords by login: each database's, "redis", and "admin" of PostgreSQL.
 	Passwords map[string]string `json:"passwords"`
 	// Ports by server.
 	Ports map[string]int `json:"ports"`
@@ -54,11 +56,12 @@ func loadKeys(dir string) (*keys, error) {
 
 func makeKeys() (*keys, error) {
 	k := &keys{Passwords: map[string]string{}, Ports: map[string]int{}}
-	for _, login := range append([]string{"redis"}, Databases...) {
+	for _, login := range append([]string{"redis", "admin"}, Databases...) {
 		k.Passwords[login] = strings.ToLower(rand.Text())
 	}
+	used := map[int]bool{}
 	for _, server := range []string{"postgresql", "redis"} {
-		port, err := freePort()
+		port, err := freeport.Find(used)
 		if err != nil {
 			return nil, err
 		}

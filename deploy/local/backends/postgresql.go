@@ -119,7 +119,7 @@ func (p *PostgreSQL) urlTo(login, password, database string) string {
 func (p *PostgreSQL) Start(ctx context.Context) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.process != nil {
+	if running(p.process) {
 		return nil
 	}
 	if _, err := os.Stat(filepath.Join(p.dir, "data", "ready")); err != nil {
@@ -200,7 +200,23 @@ func (p *PostgreSQL) ReadOnly(on bool) error {
 	return syscall.Kill(p.process.PID(), syscall.SIGHUP)
 }
 
-// setUp makes a new cluster: one login and database per service, closed to the others; nobody may log in otherwise.
+// ChangePassword gives a service's login another password and ends its connections, as an administrator does who has not told
+// the service yet; an empty one gives it back the password that URL has.
+func (p *PostgreSQL) ChangePassword(ctx context.Context, service, password string) error {
+	if password == "" {
+		password = p.keys.Passwords[service]
+	}
+	return p.administer(ctx, fmt.Sprintf("ALTER ROLE %s PASSWORD '%s'; SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '%s'",
+		service, strings.ReplaceAll(password, "'", "''"), service))
+}
+
+// administer runs statements as the administrator.
+func (p *PostgreSQL) administer(ctx context.Context, sql string) error {
+	return p.run(ctx, sql, "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", p.urlTo("admin", p.keys.Passwords["admin"], "postgres"))
+}
+
+// setUp makes a new cluster: one login and database per service, closed to the others; besides them only the
+// administrator may log in.
 func (p *PostgreSQL) setUp(ctx context.Context) error {
 	if err := errors.Join(os.RemoveAll(p.dir), os.MkdirAll(p.dir, 0o700), p.own(p.dir)); err != nil {
 		return err
@@ -237,6 +253,7 @@ func (p *PostgreSQL) setUp(ctx context.Context) error {
 // statements are run by the server alone, before it listens. Each line is one.
 func (p *PostgreSQL) statements() string {
 	var sql strings.Builder
+	fmt.Fprintf(&sql, "ALTER ROLE admin PASSWORD '%s'\n", p.keys.Passwords["admin"])
 	fmt.Fprintln(&sql, `REVOKE CONNECT ON DATABASE postgres, template1 FROM PUBLIC`)
 	for _, name := range Databases {
 		fmt.Fprintf(&sql, "CREATE ROLE %s LOGIN PASSWORD '%s'\n", name, p.keys.Passwords[name])

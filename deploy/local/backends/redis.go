@@ -2,6 +2,7 @@ package backends
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -15,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -30,6 +32,7 @@ type Redis struct {
 	mu      sync.Mutex
 	process *supervise.Process
 	tail    *supervise.Tail
+	changed atomic.Value // a string: the password that the server wants now; empty: Password
 }
 
 func newRedis(dir string, k *keys, output func(string)) (*Redis, error) {
@@ -52,7 +55,7 @@ func (r *Redis) Password() string { return r.keys.Passwords["redis"] }
 func (r *Redis) Start(ctx context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.process != nil {
+	if running(r.process) {
 		return nil
 	}
 	conf, err := r.configure()
@@ -70,6 +73,7 @@ func (r *Redis) Start(ctx context.Context) error {
 		return err
 	}
 	r.process = process
+	r.changed.Store("")
 	err = awaitUp(ctx, "Redis", process.Done(), func() string { return strings.Join(r.tail.Lines(), "; ") }, func(ctx context.Context) error {
 		_, err := r.Do(ctx, "PING")
 		return err
@@ -114,6 +118,17 @@ func (r *Redis) end(signal syscall.Signal) {
 	r.process = nil
 }
 
+// ChangePassword makes the server want another password until it is started again, and ends all connections, as an administrator does
+// who has not told the services yet; an empty one gives it back the password that clients know.
+func (r *Redis) ChangePassword(ctx context.Context, password string) error {
+	if _, err := r.Do(ctx, "CONFIG", "SET", "requirepass", cmp.Or(password, r.Password())); err != nil {
+		return err
+	}
+	r.changed.Store(password)
+	_, err := r.Do(ctx, "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+	return err
+}
+
 // Do sends one command as the administrator and returns its answer as text; an array's elements are joined by newlines.
 func (r *Redis) Do(ctx context.Context, command ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
@@ -129,7 +144,9 @@ func (r *Redis) Do(ctx context.Context, command ...string) (string, error) {
 	deadline, _ := ctx.Deadline()
 	_ = conn.SetDeadline(deadline)
 	answers := bufio.NewReader(conn)
-	for _, c := range [][]string{{"AUTH", r.Password()}, command} {
+	password, _ := r.changed.Load().(string)
+	password = cmp.Or(password, r.Password())
+	for _, c := range [][]string{{"AUTH", password}, command} {
 		if err := send(conn, c); err != nil {
 			return "", err
 		}

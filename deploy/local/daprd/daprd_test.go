@@ -144,6 +144,8 @@ func TestTheReasonOfAnEnd(t *testing.T) {
 	const info = `time="2026" level=info msg="starting" app_id=a`
 	const fail = `time="2026" level=error msg="component \"x\" is bad" app_id=a`
 	const fatal = `{"app_id":"a","level":"fatal","msg":"it is over"}`
+	const broken = `level=fatal msg="Fatal error from runtime: process component store error: [INIT_COMPONENT_FAILURE]: initialization error occurred ` +
+		`for store (state.x/v2): [INIT_COMPONENT_FAILURE]: initialization error occurred for store (state.x/v2): no such host"`
 	for _, test := range []struct {
 		lines []string
 		want  string
@@ -151,6 +153,7 @@ func TestTheReasonOfAnEnd(t *testing.T) {
 		{[]string{info, fail, fatal, info}, "it is over"},
 		{[]string{info, fail, info}, `component "x" is bad`},
 		{[]string{info, "panic: nil"}, "panic: nil"},
+		{[]string{broken}, "the component store (state.x/v2): no such host"},
 		{nil, ""},
 	} {
 		if got := daprd.Reason(test.lines); got != test.want {

@@ -2,6 +2,7 @@ package daprd
 
 import (
 	"encoding/json"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -52,6 +53,9 @@ func (l LogLine) Shown(minimum string) bool {
 	return order[l.Level] >= order[minimum]
 }
 
+// componentFailure is what daprd wraps around the reason why a component cannot be used: three times the same.
+var componentFailure = regexp.MustCompile(`^Fatal error from runtime: process component .*\[INIT_COMPONENT_FAILURE\]: initialization error occurred for (\S+ \(\S+\)): `)
+
 // Reason is the message that says why daprd ended: the last fatal one, else the
 // last error, else the last line.
 func Reason(lines []string) string {
@@ -60,7 +64,7 @@ func Reason(lines []string) string {
 		parsed := ParseLogLine(line)
 		switch parsed.Level {
 		case "fatal":
-			return parsed.Message
+			return componentFailure.ReplaceAllString(parsed.Message, "the component $1: ")
 		case "error":
 			failure = parsed.Message
 		}

@@ -2,23 +2,15 @@ package stack
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"strconv"
 
+	"sidecart.dev/local/freeport"
 	"sidecart.dev/local/inbox"
 	"sidecart.dev/local/redis"
 )
 
 const loopback = "127.0.0.1"
-
-// Free ports are taken from below the range that Linux gives to outgoing
-// connections, so that none of those can take the port of a process that is
-// being restarted.
-const (
-	lowestFree  = 12000
-	highestFree = 32000
-)
 
 // assignPorts gives a port to each listener that has none (with FreePorts, to
 // every one) and checks that the others are free. It returns where the run
@@ -35,14 +27,14 @@ func (s *Stack) assignPorts() (map[int]int, error) {
 				continue // whoever runs the app has chosen, and may listen already
 			}
 			if *port.Value != 0 && !s.opts.FreePorts {
-				if !free(*port.Value) {
+				if !freeport.Free(*port.Value) {
 					return nil, fmt.Errorf(
 						"port %d, which is for %s of %s (%s), is taken: stop what listens there, change %s, or use --free-ports",
 						*port.Value, port.What, port.App, port.Field, s.opts.File)
 				}
 				continue
 			}
-			chosen, err := freePort(used)
+			chosen, err := freeport.Find(used)
 			if err != nil {
 				return nil, err
 			}
@@ -53,26 +45,6 @@ func (s *Stack) assignPorts() (map[int]int, error) {
 		}
 	}
 	return moved, nil
-}
-
-func free(port int) bool {
-	listener, err := net.Listen("tcp", net.JoinHostPort(loopback, strconv.Itoa(port)))
-	if err != nil {
-		return false
-	}
-	listener.Close()
-	return true
-}
-
-func freePort(used map[int]bool) (int, error) {
-	for range 1000 {
-		port := lowestFree + rand.IntN(highestFree-lowestFree)
-		if !used[port] && free(port) {
-			used[port] = true
-			return port, nil
-		}
-	}
-	return 0, fmt.Errorf("no free port between %d and %d", lowestFree, highestFree)
 }
 
 // backingAddrs are the addresses for Redis, SMTP and the inbox's HTTP.
@@ -87,7 +59,7 @@ func (s *Stack) backingAddrs() (redisAddr, smtp, http string, err error) {
 		}
 	}
 	for _, addr := range []*string{&redisAddr, &smtp, &http} {
-		port, err := freePort(used)
+		port, err := freeport.Find(used)
 		if err != nil {
 			return "", "", "", err
 		}

@@ -1,0 +1,90 @@
+// Package components tries the component sets as such: that any one component is swapped by one file, and what a person is told when
+// a server behind one cannot be used at the start. What happens when it fails later is the recovery suite's.
+package components
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"sidecart.dev/acceptance/harness"
+	"sidecart.dev/local/backends"
+	"sidecart.dev/local/stack"
+)
+
+const root = "../../.."
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if b, err := started(); err == nil {
+		if err := b.Stop(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
+
+var (
+	wanted  bool
+	started = sync.OnceValues(func() (*backends.Backends, error) {
+		if !wanted {
+			return nil, &backends.MissingError{What: "server", Hint: "no test needed one"}
+		}
+		return backends.Start(context.Background(), backends.Config{})
+	})
+)
+
+// servers are the PostgreSQL and Redis that all tests share.
+func servers(t *testing.T) *backends.Backends {
+	t.Helper()
+	wanted = true
+	b, err := started()
+	if backends.IsMissing(err) {
+		t.Skip(err)
+	}
+	require.NoError(t, err)
+	return b
+}
+
+// options are those of a stack of this checkout, on the servers.
+func options(t *testing.T, b *backends.Backends) stack.Options {
+	t.Helper()
+	env := b.Env()
+	env["RATE_LIMIT_SENSITIVE"] = "1000"
+	return stack.Options{File: root + "/dapr.yaml", StateDir: t.TempDir(), FreePorts: true, BinDir: os.Getenv("SIDECART_BIN"), Env: env}
+}
+
+func stop(t *testing.T, st *stack.Stack) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	require.NoError(t, st.Stop(ctx))
+}
+
+// carriesAnOrder takes one order from the customer's registration to the receipt.
+func carriesAnOrder(t *testing.T, st *stack.Stack) {
+	t.Helper()
+	world := &harness.World{API: harness.NewAPI(st.GatewayURL, nil), Inbox: harness.Inbox{Base: st.InboxURL}}
+	customer := world.NewCustomer(t, func(form map[string]any) { form["phone"] = "+4915112345678" })
+	preferences := map[string]any{"preferences": map[string]any{"sms": map[string]bool{"payments": true}}}
+	customer.Must(t, 200, "PATCH", "/api/v1/users/me", preferences, nil)
+	var products harness.List[harness.Product]
+	harness.Must(t, world.API, 200, "GET", "/api/v1/products", nil, &products)
+	order := customer.Place(t, products.Items[0].ID, "tok_visa")
+	customer.AwaitStatus(t, order.ID, "paid")
+	world.AwaitMail(t, customer.Email, func(m harness.Mail) bool { return strings.HasPrefix(m.Subject, "Your receipt for order ") })
+	harness.Eventually(t, func(ctx context.Context) error {
+		texts, err := world.Inbox.SMS(ctx, "+4915112345678")
+		if err == nil && len(texts) == 0 {
+			err = fmt.Errorf("no SMS about %s", order.ID)
+		}
+		return err
+	})
+}
