@@ -31,6 +31,9 @@ func reportFlow(sidecart, bare, single, outbox observed) {
 	if bare.Orders > 0 {
 		share := sidecart.rate() / bare.rate()
 		summary.bar("sidecart / bare sidecars", fmt.Sprintf("%.0f %%", 100*share), "≥ 60 %", share >= .6)
+		if used := sidecart.processor(); used > 0 {
+			summary.fact("the same by processor time per order", "%.0f %%  (hardly depends on what else is running)", 100*bare.processor()/used)
+		}
 	}
 	if single.Orders > 0 {
 		summary.fact("sidecart / without group commit", "%.1f ×", sidecart.rate()/single.rate())
@@ -52,15 +55,16 @@ func reportFlow(sidecart, bare, single, outbox observed) {
 // describePlan writes calls per order as a table, for the reader who wants to judge the comparison.
 func describePlan(p plan.Plan) string {
 	var s strings.Builder
-	fmt.Fprintf(&s, "  %-14s%7s%7s%7s%7s%7s%7s%7s  %s\n", "app", "get", "set", "delete", "bulk", "publ.", "deliv.", "mail", "calls of other apps")
+	fmt.Fprintf(&s, "  %-14s%7s%7s%7s%7s%7s%7s%7s   %-24s%s\n", "app", "get", "set", "delete", "bulk", "publ.", "deliv.", "mail",
+		"calls of other apps", "mean bytes of a write, an event, a mail")
 	for _, id := range slices.Sorted(maps.Keys(p)) {
 		a := p[id]
 		var calls []string
 		for _, other := range slices.Sorted(maps.Keys(a.Invoked)) {
 			calls = append(calls, fmt.Sprintf("%s %.2f", other, a.Invoked[other]))
 		}
-		fmt.Fprintf(&s, "  %-14s%7.2f%7.2f%7.2f%7.2f%7.2f%7.2f%7.2f  %s\n",
-			id, a.Get, a.Set, a.Delete, a.BulkGet, a.Published, a.Delivered, a.Mails, strings.Join(calls, ", "))
+		fmt.Fprintf(&s, "  %-14s%7.2f%7.2f%7.2f%7.2f%7.2f%7.2f%7.2f   %-24s%d %d %d\n", id,
+			a.Get, a.Set, a.Delete, a.BulkGet, a.Published, a.Delivered, a.Mails, strings.Join(calls, ", "), a.Document, a.Event, a.Mail)
 	}
 	return s.String()
 }
@@ -87,4 +91,13 @@ func describeCPU(flows ...observed) string {
 		return sum
 	})
 	return s.String()
+}
+
+// processor is the processor time of one order in ms, the customers' and the launcher's excluded.
+func (o observed) processor() float64 {
+	sum := -o.cpu[thisProcess]
+	for _, used := range o.cpu {
+		sum += used
+	}
+	return ms(sum) / float64(max(1, o.Orders))
 }

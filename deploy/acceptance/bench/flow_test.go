@@ -22,7 +22,7 @@ func BenchmarkOrderFlow(b *testing.B) {
 	var sidecart, bare, single, outbox observed
 	b.Run("sidecart", func(b *testing.B) {
 		r := start(b, setup{file: runFile})
-		sidecart = r.observe(b, r.shop(b, 64), seconds(b))
+		sidecart = r.observe(b, r.shop(b, r.customers(b, 64)), seconds(b))
 		sidecart.memory = r.memory()
 		for _, app := range r.stack.Apps() {
 			b.ReportMetric(sidecart.memory[app.ID], app.ID+"-MB")
@@ -39,7 +39,7 @@ func BenchmarkOrderFlow(b *testing.B) {
 	})
 	b.Run("without group commit", func(b *testing.B) {
 		r := start(b, setup{file: runFile, env: map[string]string{"JOURNAL_GROUP_COMMIT": "false"}})
-		single = r.observe(b, r.shop(b, 64), seconds(b))
+		single = r.observe(b, r.shop(b, r.customers(b, 64)), seconds(b))
 	})
 	b.Run("built-in outbox", func(b *testing.B) {
 		components, err := filepath.Abs("testdata/outbox.yaml")
@@ -98,13 +98,12 @@ func (r *rig) observe(b *testing.B, place shop, measure time.Duration) observed 
 	return o
 }
 
-// shop returns what places orders as registered customers.
-func (r *rig) shop(b *testing.B, customers int) shop {
+// shop returns what places orders as one of the customers.
+func (r *rig) shop(b *testing.B, customers []*harness.Customer) shop {
 	b.Helper()
-	r.registered = r.customers(b, customers)
 	body := fmt.Appendf(nil, `{"items":[{"product_id":%q,"quantity":1}],"payment_method":"tok_visa"}`, r.product(b))
 	return func(ctx context.Context, client int) (string, time.Duration, error) {
-		c := r.registered[client%len(r.registered)]
+		c := customers[client%len(customers)]
 		return r.post(ctx, "/api/v1/orders", body, harness.Token(c.AccessToken), harness.Key(uuid.NewString()))
 	}
 }

@@ -38,8 +38,6 @@ type rig struct {
 	sink  *sink
 	world *harness.World
 	took  time.Duration // to start
-
-	registered []*harness.Customer
 }
 
 // setup says what to start.
@@ -61,8 +59,9 @@ func start(b *testing.B, s setup) *rig {
 	maps.Copy(all, s.env)
 	began := time.Now()
 	r.stack, err = stack.Start(b.Context(), stack.Options{
-		File: s.file, StateDir: dir, FreePorts: true, Components: os.Getenv("SIDECART_COMPONENTS"), Replace: append(replaced(r.sink.component(b, dir)), s.replace...),
-		BinDir: binaries(b), InProcessRedis: os.Getenv("SIDECART_REDIS") == "in-process", Env: all,
+		File: s.file, StateDir: dir, FreePorts: true, BinDir: binaries(b), Env: all,
+		Components: os.Getenv("SIDECART_COMPONENTS"), InProcessRedis: os.Getenv("SIDECART_REDIS") == "in-process",
+		Replace: append(replaced(b, r.sink.component(b, dir)), s.replace...),
 	})
 	require.NoError(b, err, "the stack did not start; its logs are in %s", dir)
 	r.took = time.Since(began)
@@ -89,10 +88,16 @@ func (r *rig) stop(b *testing.B) {
 }
 
 // replaced are the sink's component and what the environment replaces besides.
-func replaced(email string) []string {
+func replaced(b *testing.B, email string) []string {
+	b.Helper()
 	files := []string{email}
-	if more := os.Getenv("SIDECART_REPLACE"); more != "" {
-		files = append(files, strings.Split(more, ",")...)
+	for _, path := range strings.FieldsFunc(os.Getenv("SIDECART_REPLACE"), func(r rune) bool { return r == ',' }) {
+		if !filepath.IsAbs(path) { // it is relative to the run file, which the bare apps have elsewhere
+			var err error
+			path, err = filepath.Abs(filepath.Join(filepath.Dir(runFile), path))
+			require.NoError(b, err)
+		}
+		files = append(files, path)
 	}
 	return files
 }

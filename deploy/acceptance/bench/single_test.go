@@ -16,8 +16,8 @@ import (
 // costs at that moment: one invocation, by the gateway's sidecar, of an empty handler of orders.
 func BenchmarkOneClient(b *testing.B) {
 	r := start(b, setup{file: runFile})
-	place := r.shop(b, 1)
-	customer := r.registered[0]
+	customers := r.customers(b, 1)
+	place := r.shop(b, customers)
 	var invoke, post, paid sample
 	const warmup = 20
 	for i := range warmup + number(b, "BENCH_SAMPLES", 300) {
@@ -25,7 +25,7 @@ func BenchmarkOneClient(b *testing.B) {
 		began := time.Now()
 		id, took, err := place(b.Context(), 0)
 		require.NoError(b, err)
-		r.awaitPaid(b, customer, id)
+		r.awaitPaid(b, customers[0], id)
 		visible := time.Since(began)
 		ctx, cancel := context.WithTimeout(b.Context(), patience)
 		require.NoError(b, r.sink.await(ctx, id)) // so that the next order finds an idle system

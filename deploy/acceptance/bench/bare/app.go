@@ -87,7 +87,7 @@ func (a *app) publishing(topic string) handler {
 		if err := a.work(ctx); err != nil {
 			return err
 		}
-		const envelope = 330 // bytes of an event without the padding
+		const envelope = 357 // bytes of an event without the padding
 		m.Padding = strings.Repeat("x", max(0, a.plan.Event-envelope))
 		e, err := event.New(a.id, "bare.v1", m.ID, 1, time.Now(), m)
 		if err != nil {
@@ -118,7 +118,11 @@ func (a *app) mailOrder(ctx context.Context, m message) error {
 	return nil
 }
 
-func (a *app) mail() []byte { return []byte("<p>" + strings.Repeat("mail ", a.plan.Mail/5) + "</p>") }
+// mail is a mail of the size of the real ones.
+func (a *app) mail() []byte {
+	const rest = 150 // bytes of the call besides the mail
+	return []byte("<p>" + strings.Repeat("mail ", max(0, a.plan.Mail-rest)/5) + "</p>")
+}
 
 // due returns how many calls of a kind are to be made now.
 func (a *app) due(kind string, mean float64) int {

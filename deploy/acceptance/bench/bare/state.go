@@ -8,7 +8,7 @@ import (
 
 // document is a value of the size of the real app's mean document.
 func (a *app) document() []byte {
-	const rest = 110 // bytes of a write besides the value: key, options, metadata
+	const rest = 100 // bytes of a write besides the value: key, options, metadata
 	return []byte(`{"padding":"` + strings.Repeat("x", max(0, a.plan.Document-rest)) + `"}`)
 }
 
