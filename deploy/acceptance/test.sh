@@ -34,15 +34,40 @@ if [ "$part" != acceptance ]; then
 	run "builds alone: deploy/acceptance" alone deploy/acceptance
 fi
 
+# Which kinds of system this machine can run: a component set and a Redis.
+postgres() {
+	command -v initdb >/dev/null || [ -n "${SIDECART_POSTGRES_BIN:-}" ] ||
+		[ -n "$(ls -d /usr/lib/postgresql/*/bin/initdb /usr/pgsql-*/bin/initdb /opt/homebrew/opt/postgresql*/bin/initdb /usr/local/opt/postgresql*/bin/initdb 2>/dev/null)" ]
+}
+skip() { echo "$1" >>"$skipped"; }
+systems='in-process'
+if ! command -v redis-server >/dev/null; then
+	skip 'embedded set on a real Redis (no redis-server on PATH)'
+	skip 'production set (no redis-server on PATH)'
+else
+	systems="server $systems"
+	if postgres; then systems="$systems production"; else skip 'production set (no PostgreSQL: initdb is not to be found)'; fi
+fi
+if [ -z "${SIDECART_MONGODB_URI:-}" ]; then
+	skip 'orders on MongoDB (SIDECART_MONGODB_URI is not set); the production set has them on PostgreSQL, by a swapped YAML'
+fi
+
+suite() { # suite KIND COMMAND…: a command in deploy/acceptance on one kind of system
+	kind=$1; shift
+	case $kind in
+	server) run "$2: embedded set, redis-server" env SIDECART_REDIS=server sh -c "cd deploy/acceptance && $1" ;;
+	in-process) run "$2: embedded set, in-process Redis" env SIDECART_REDIS=in-process sh -c "cd deploy/acceptance && $1" ;;
+	production) run "$2: production set" env SIDECART_COMPONENTS=production sh -c "cd deploy/acceptance && $1" ;;
+	esac
+}
+
 if [ "$part" != unit ]; then
-	if command -v redis-server >/dev/null; then
-		run "acceptance: embedded set, redis-server" env SIDECART_REDIS=server sh -c "cd deploy/acceptance && go test $race -count=1 -timeout 20m . ./harness/..."
-		run "recovery: embedded set, redis-server" env SIDECART_REDIS=server sh -c 'cd deploy/acceptance && go test -count=1 -timeout 20m -v ./chaos'
-	else
-		echo 'acceptance with a real Redis (no redis-server on PATH)' >>"$skipped"
-	fi
-	run "acceptance: embedded set, in-process Redis" env SIDECART_REDIS=in-process sh -c "cd deploy/acceptance && go test $race -count=1 -timeout 20m . ./harness/..."
-	run "recovery: embedded set, in-process Redis" env SIDECART_REDIS=in-process sh -c 'cd deploy/acceptance && go test -count=1 -timeout 20m -v ./chaos'
+	run 'conformance of stores and buses' sh -c 'cd deploy/acceptance && go test -count=1 -timeout 20m ./conformance'
+	run 'components, swapped and broken' sh -c 'cd deploy/acceptance && go test -count=1 -timeout 20m ./components'
+	for kind in $systems; do
+		suite "$kind" "go test $race -count=1 -timeout 20m . ./harness/..." acceptance
+		suite "$kind" 'go test -count=1 -timeout 20m -v ./chaos' recovery
+	done
 fi
 
 echo

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
 
+	"sidecart.dev/local/freeport"
 	"sidecart.dev/local/redis"
 	"sidecart.dev/local/resources"
 )
@@ -49,10 +50,9 @@ var busServers = []busServer{
 }
 
 func openEmbedded(t *testing.T, inProcess bool) *runningBus {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := freeport.Find(map[int]bool{})
 	require.NoError(t, err)
-	addr := listener.Addr().String()
-	require.NoError(t, listener.Close())
+	addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	server, err := redis.Open(t.Context(), redis.Config{Addr: addr, Dir: t.TempDir(), Own: true, InProcess: inProcess})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, server.Stop(context.Background())) })
