@@ -47,6 +47,15 @@ func Dial(cfg Config) (*Client, error) {
 // Close ends the connection; calls under way fail.
 func (c *Client) Close() error { return c.conn.Close() }
 
+// AppID asks the sidecar for the id of the app that it stands beside. State keys begin with it where they are stored.
+func (c *Client) AppID(ctx context.Context) (string, error) {
+	answer, err := c.sdk.GetMetadata(ctx)
+	if err != nil {
+		return "", transient(err, "The sidecar does not answer.")
+	}
+	return answer.ID, nil
+}
+
 // intercept adds what every call carries (the sidecar's API token, the trace context) and bounds its time.
 // The SDK's own interceptor would replace all other metadata, the trace context included.
 func (cfg Config) intercept(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn,
@@ -85,7 +94,7 @@ func (s *state) Get(ctx context.Context, key string) (Item, error) {
 	if len(item.Value) == 0 {
 		return Item{}, fault.New(fault.NotFound, CodeMissing, "There is no such key.")
 	}
-	return Item{Key: key, Value: item.Value, ETag: item.Etag}, nil
+	return Item{Key: key, Value: item.Value, ETag: item.Etag, Expires: expires(item.Metadata)}, nil
 }
 
 // BulkGet implements [State].
@@ -104,10 +113,19 @@ func (s *state) BulkGet(ctx context.Context, keys []string) (map[string]Item, er
 			return nil, transient(errors.New(item.Error), "The state store could not read a key.")
 		}
 		if len(item.Value) > 0 {
-			items[item.Key] = Item{Key: item.Key, Value: item.Value, ETag: item.Etag}
+			items[item.Key] = Item{Key: item.Key, Value: item.Value, ETag: item.Etag, Expires: expires(item.Metadata)}
 		}
 	}
 	return items, nil
+}
+
+// expires reads what most stores add to a value that has a TTL.
+func expires(metadata map[string]string) time.Time {
+	at, err := time.Parse(time.RFC3339, metadata["ttlExpireTime"])
+	if err != nil {
+		return time.Time{}
+	}
+	return at
 }
 
 // Insert implements [State].

@@ -3,6 +3,7 @@ package sidecar_test
 import (
 	"bytes"
 	"net"
+	"path"
 	"testing"
 	"time"
 
@@ -17,22 +18,10 @@ import (
 // checks under "an update replaces the whole value"; most stores would not show it.
 func TestValuesAreWrittenAsBytes(t *testing.T) {
 	requests := make(chan string, 1)
-	server := grpc.NewServer(grpc.ForceServerCodec(raw{}), grpc.UnknownServiceHandler(func(_ any, s grpc.ServerStream) error {
-		var request []byte
-		if err := s.RecvMsg(&request); err != nil {
-			return err
-		}
+	client := dial(t, func(_ string, request []byte) []byte {
 		requests <- string(request)
-		return s.SendMsg([]byte(nil)) // an empty message
-	}))
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	go func() { _ = server.Serve(listener) }()
-	t.Cleanup(server.Stop)
-	client, err := sidecar.Dial(sidecar.Config{GRPCAddr: listener.Addr().String()})
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = client.Close() })
-
+		return nil // an empty message
+	})
 	state, value := client.State("store"), `{"b": 12345678901234567890, "a": "$value"}`
 	for _, write := range []func() error{
 		func() error { return state.Insert(t.Context(), "key", []byte(value)) },
@@ -44,6 +33,66 @@ func TestValuesAreWrittenAsBytes(t *testing.T) {
 		assert.Contains(t, request, value)
 		assert.NotContains(t, request, "contentType")
 	}
+}
+
+// TestTheExpiryThatAStoreTellsIsRead from a read of one key and from one of several.
+func TestTheExpiryThatAStoreTellsIsRead(t *testing.T) {
+	at := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
+	expiry := message(field(1, "ttlExpireTime"), field(2, at.Format(time.RFC3339)))
+	client := dial(t, func(method string, _ []byte) []byte {
+		if path.Base(method) == "GetState" { // data, etag, metadata
+			return message(field(1, "{}"), field(2, "7"), field(3, string(expiry)))
+		}
+		return message( // key, data, metadata
+			field(1, string(message(field(1, "fence"), field(2, "{}"), field(5, string(expiry))))),
+			field(1, string(message(field(1, "lasting"), field(2, "{}")))),
+		)
+	})
+	state := client.State("store")
+	item, err := state.Get(t.Context(), "fence")
+	require.NoError(t, err)
+	assert.Equal(t, sidecar.Item{Key: "fence", Value: []byte("{}"), ETag: "7", Expires: at}, item)
+	items, err := state.BulkGet(t.Context(), []string{"fence", "lasting"})
+	require.NoError(t, err)
+	assert.Equal(t, at, items["fence"].Expires)
+	assert.Zero(t, items["lasting"].Expires, "it never expires")
+}
+
+// TestTheSidecarTellsWhoseItIs for those who go by what its state keys begin with.
+func TestTheSidecarTellsWhoseItIs(t *testing.T) {
+	client := dial(t, func(string, []byte) []byte { return field(1, "orders") })
+	id, err := client.AppID(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, "orders", id)
+}
+
+// dial returns a client of a sidecar that gives the answers to a method's requests, both as on the wire.
+func dial(t *testing.T, answer func(method string, request []byte) []byte) *sidecar.Client {
+	t.Helper()
+	server := grpc.NewServer(grpc.ForceServerCodec(raw{}), grpc.UnknownServiceHandler(func(_ any, s grpc.ServerStream) error {
+		var request []byte
+		if err := s.RecvMsg(&request); err != nil {
+			return err
+		}
+		method, _ := grpc.MethodFromServerStream(s)
+		return s.SendMsg(answer(method, request))
+	}))
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	go func() { _ = server.Serve(listener) }()
+	t.Cleanup(server.Stop)
+	client, err := sidecar.Dial(sidecar.Config{GRPCAddr: listener.Addr().String()})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = client.Close() })
+	return client
+}
+
+// message is fields in Protocol Buffers' encoding.
+func message(fields ...[]byte) []byte { return bytes.Join(fields, nil) }
+
+// field is a string, bytes or a message of up to 127 bytes.
+func field(number byte, value string) []byte {
+	return append([]byte{number<<3 | 2, byte(len(value))}, value...)
 }
 
 // raw leaves messages as they are on the wire.

@@ -20,6 +20,8 @@ type Item struct {
 	Key   string
 	Value []byte
 	ETag  string // opaque; good for one Update or Delete
+	// Expires is when the key is to expire, by the store's clock and to the second. Zero: never, or the store does not tell.
+	Expires time.Time
 }
 
 // WriteOption changes how a value is written.

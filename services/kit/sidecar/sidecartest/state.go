@@ -201,5 +201,5 @@ func (s *State) now() time.Time {
 }
 
 func (e entry) item(key string) sidecar.Item {
-	return sidecar.Item{Key: key, Value: bytes.Clone(e.value), ETag: strconv.FormatUint(e.etag, 10)}
+	return sidecar.Item{Key: key, Value: bytes.Clone(e.value), ETag: strconv.FormatUint(e.etag, 10), Expires: e.expires}
 }
