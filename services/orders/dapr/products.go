@@ -18,9 +18,12 @@ type Products struct {
 	seed  orders.Catalogue
 	now   func() time.Time
 
-	mu     sync.Mutex
+	turn chan struct{} // filled while the catalogue is read: callers that find it old wait for one read rather than all reading
+
+	mu     sync.Mutex // never held during a call to the store
 	cached orders.Catalogue
 	read   time.Time // when cached was read; zero: never
+	edits  int       // made by this replica
 }
 
 var _ orders.Products = (*Products)(nil)
@@ -38,7 +41,7 @@ func NewProducts(state sidecar.State, seed orders.Catalogue, now func() time.Tim
 	if now == nil {
 		now = time.Now
 	}
-	return &Products{state: state, seed: seed, now: now}
+	return &Products{state: state, seed: seed, now: now, turn: make(chan struct{}, 1)}
 }
 
 type productsDocument struct {
@@ -47,17 +50,41 @@ type productsDocument struct {
 
 // Catalogue implements [orders.Products].
 func (p *Products) Catalogue(ctx context.Context) (orders.Catalogue, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock() // callers that find it old wait for one read rather than all reading
-	if !p.read.IsZero() && p.now().Sub(p.read) < productsLife {
-		return p.cached, nil
+	if cached, _, ok := p.fresh(); ok {
+		return cached, nil
+	}
+	select {
+	case p.turn <- struct{}{}:
+		defer func() { <-p.turn }()
+	case <-ctx.Done():
+		return orders.Catalogue{}, fault.Wrap(ctx.Err(), fault.Timeout, "timeout", "The products could not be read in time. Try again.")
+	}
+	cached, edits, ok := p.fresh()
+	if ok {
+		return cached, nil
 	}
 	catalogue, _, err := p.load(ctx)
 	if err != nil {
 		return orders.Catalogue{}, err
 	}
-	p.cached, p.read = catalogue, p.now()
+	p.remember(catalogue, edits)
 	return catalogue, nil
+}
+
+// fresh returns the cached catalogue, whether it is still good, and how many edits there have been.
+func (p *Products) fresh() (cached orders.Catalogue, edits int, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.cached, p.edits, !p.read.IsZero() && p.now().Sub(p.read) < productsLife
+}
+
+// remember caches a catalogue, unless it was edited here since reading it began.
+func (p *Products) remember(catalogue orders.Catalogue, edits int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.edits == edits {
+		p.cached, p.read = catalogue, p.now()
+	}
 }
 
 // Change implements [orders.Products].
@@ -89,6 +116,7 @@ func (p *Products) forget() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.read = time.Time{}
+	p.edits++
 }
 
 // load reads the catalogue, and writes the seed if there is none.

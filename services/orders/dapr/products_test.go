@@ -1,0 +1,75 @@
+package dapr_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"sidecart.dev/kit/fault"
+	"sidecart.dev/kit/sidecar/sidecartest"
+	"sidecart.dev/orders"
+	"sidecart.dev/orders/dapr"
+)
+
+// slowProducts are products whose store takes ten seconds to answer.
+func slowProducts() *dapr.Products {
+	state := sidecartest.NewState()
+	products := dapr.NewProducts(state, orders.DefaultCatalogue(), nil)
+	state.After = func(_ context.Context, op sidecartest.Op, _ string) error {
+		if op == sidecartest.OpGet {
+			time.Sleep(10 * time.Second)
+		}
+		return nil
+	}
+	return products
+}
+
+func TestWhoReadsTheProductsWaitsForNobodyBeyondItsDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		products, read := slowProducts(), make(chan error, 1)
+		go func() {
+			_, err := products.Catalogue(t.Context())
+			read <- err
+		}()
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := products.Catalogue(ctx); !fault.Is(err, fault.Timeout) {
+			t.Errorf("within a second: %v, want Timeout", err)
+		}
+		if err := <-read; err != nil {
+			t.Errorf("the other, who had time: %v", err)
+		}
+	})
+}
+
+func TestAnEditIsSeenByWhoAsksAfterIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		products, read := slowProducts(), make(chan struct{})
+		if _, err := products.Catalogue(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		none, err := orders.NewCatalogue(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		edited := make(chan error, 1)
+		go func() {
+			edited <- products.Change(t.Context(), func(orders.Catalogue) (orders.Catalogue, error) { return none, nil })
+		}()
+		time.Sleep(5 * time.Second)
+		go func() { // begins before the edit is written, and ends after it
+			_, _ = products.Catalogue(t.Context())
+			close(read)
+		}()
+		if err := <-edited; err != nil {
+			t.Fatal(err)
+		}
+		<-read
+		if got, err := products.Catalogue(t.Context()); err != nil || got.Len() != 0 {
+			t.Errorf("%d products, %v; want none", got.Len(), err)
+		}
+	})
+}
