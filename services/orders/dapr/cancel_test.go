@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 
 	"sidecart.dev/kit/fault"
+	"sidecart.dev/kit/journal"
 	"sidecart.dev/orders"
 )
 
@@ -111,6 +112,40 @@ func TestCancelAgainstPaymentIsDecidedByWhoIsWrittenFirst(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestAnOrderThatChangesWhileItIsJudgedDoneIsLookedAtAgain cancels a paid order after the settler has read it, and before it fences the order and
+// forgets the intent, which may be the cancellation's own.
+func TestAnOrderThatChangesWhileItIsJudgedDoneIsLookedAtAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := context.Background()
+		w := newWorld()
+		r := w.start(t)
+		defer r.end()
+		o, _, err := r.Service.Place(ctx, customer, "key", request("tok_visa"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.settled(r); err != nil {
+			t.Fatal(err)
+		}
+		cancelled := false
+		w.asked = func(question string) {
+			if question == "notifications/internal/notifications/accepted" && !cancelled {
+				cancelled = true
+				if _, err := r.Service.Cancel(ctx, o.ID(), customer, ""); err != nil {
+					t.Errorf("cancelling: %v", err)
+				}
+			}
+		}
+		finished, err := r.Service.Settle(ctx, []journal.Entry{{ID: o.ID(), Fence: true}})
+		if err != nil || !cancelled || len(finished) != 0 {
+			t.Errorf("settling: finished %v, %v; want nothing, as the order was cancelled meanwhile (%v)", finished, err, cancelled)
+		}
+		if err := w.settled(r); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 func TestOthersOrdersDoNotExist(t *testing.T) {

@@ -207,7 +207,7 @@ func TestAWriteThatComesAfterItsIntentIsForgottenMakesNoOrder(t *testing.T) {
 		w := newWorld()
 		r := w.start(t)
 		defer r.end()
-		r.life.hold = 5 * time.Minute
+		r.life.stall(5 * time.Minute)
 		if _, _, err := r.Service.Place(ctx, customer, "key", request("tok_visa")); !fault.KindOf(err).Transient() {
 			t.Fatalf("placing answers %v, want a transient fault", err)
 		}

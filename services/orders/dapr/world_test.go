@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -15,7 +14,6 @@ import (
 	"sidecart.dev/contracts/validate"
 	"sidecart.dev/kit/event"
 	"sidecart.dev/kit/fault"
-	"sidecart.dev/kit/sidecar"
 	"sidecart.dev/kit/sidecar/sidecartest"
 	"sidecart.dev/kit/telemetry"
 	"sidecart.dev/orders"
@@ -33,6 +31,9 @@ type world struct {
 	told     map[string]bool     // event ids that notifications has accepted
 	outbox   []event.Event       // what payments has published and nobody has taken
 	down     bool                // payments and notifications do not answer
+
+	latency func() time.Duration  // of each call to a sidecar; nil: none
+	asked   func(question string) // called when a question arrives; nil: nothing
 }
 
 // payment is what the fake payments service knows of one order.
@@ -139,6 +140,9 @@ func (w *world) setDown(down bool) {
 
 // call answers the questions the service asks.
 func (w *world) call(_ context.Context, app, _, path string, in []byte) (any, error) {
+	if w.asked != nil {
+		w.asked(app + path)
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.down {
@@ -186,7 +190,7 @@ type replica struct {
 // start starts a replica and waits until it can place orders.
 func (w *world) start(t testing.TB) *replica {
 	t.Helper()
-	l := &life{State: w.state, bus: w.bus}
+	l := &life{State: w.state, bus: w.bus, latency: w.latency}
 	node, err := dapr.New(dapr.Config{
 		State: l, Bus: l, Peers: &sidecartest.Caller{Handle: w.call}, Letters: noLetters{},
 		Service: orders.Config{Logger: slog.New(slog.DiscardHandler)},
@@ -224,126 +228,28 @@ type noLetters struct{}
 // Keep implements [event.DeadLetters].
 func (noLetters) Keep(context.Context, event.DeadLetter) error { return nil }
 
-// life is a replica's connection to its sidecar. Once it is killed nothing gets through any more, which is all that the
-// world sees of a dead process.
-type life struct {
-	sidecar.State
-	bus sidecar.Publisher
-
-	mu     sync.Mutex
-	dead   bool
-	count  int  // calls since arm
-	killAt int  // 0: never
-	after  bool // die when the call has taken effect, rather than before
-
-	hold time.Duration // set: the next insert of an order is answered with a failure and carried out this much later
-}
-
-var errDead = fault.New(fault.Unavailable, "unavailable", "the process is dead")
-
-// arm kills the replica at the n-th call from now, before or after it takes effect.
-func (l *life) arm(n int, after bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.count, l.killAt, l.after = 0, n, after
-}
-
-func (l *life) kill() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.dead = true
-}
-
-func (l *life) alive() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return !l.dead
-}
-
-func (l *life) do(call func() error) error {
-	l.mu.Lock()
-	l.count++
-	dying := l.killAt > 0 && l.count == l.killAt
-	if dying {
-		l.dead = true
-	}
-	dead, after := l.dead, l.after
-	l.mu.Unlock()
-	if dead && (!dying || !after) {
-		return errDead
-	}
-	if err := call(); err != nil {
-		return err
-	}
-	if dying || !l.alive() {
-		return errDead
-	}
-	return nil
-}
-
-// Get implements [sidecar.State].
-func (l *life) Get(ctx context.Context, key string) (item sidecar.Item, err error) {
-	err = l.do(func() (err error) { item, err = l.State.Get(ctx, key); return err })
-	return item, err
-}
-
-// BulkGet implements [sidecar.State].
-func (l *life) BulkGet(ctx context.Context, keys []string) (items map[string]sidecar.Item, err error) {
-	err = l.do(func() (err error) { items, err = l.State.BulkGet(ctx, keys); return err })
-	return items, err
-}
-
-// Insert implements [sidecar.State].
-func (l *life) Insert(ctx context.Context, key string, value []byte, opts ...sidecar.WriteOption) error {
-	if hold := l.held(key); hold > 0 {
-		time.AfterFunc(hold, func() { _ = l.State.Insert(context.WithoutCancel(ctx), key, value, opts...) })
-		return errDead
-	}
-	return l.do(func() error { return l.State.Insert(ctx, key, value, opts...) })
-}
-
-// held takes the delay of the next insert of an order.
-func (l *life) held(key string) (hold time.Duration) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if strings.HasPrefix(key, "order/") {
-		hold, l.hold = l.hold, 0
-	}
-	return hold
-}
-
-// Update implements [sidecar.State].
-func (l *life) Update(ctx context.Context, key string, value []byte, etag string, opts ...sidecar.WriteOption) error {
-	return l.do(func() error { return l.State.Update(ctx, key, value, etag, opts...) })
-}
-
-// Delete implements [sidecar.State].
-func (l *life) Delete(ctx context.Context, key, etag string) error {
-	return l.do(func() error { return l.State.Delete(ctx, key, etag) })
-}
-
-// Publish implements [sidecar.Publisher].
-func (l *life) Publish(ctx context.Context, topic string, body []byte) error {
-	return l.do(func() error { return l.bus.Publish(ctx, topic, body) })
-}
-
-// settled lets virtual time pass, delivering every message, until the replica has taken over what others left behind and has
+// settled lets virtual time pass, delivering every message, until the replicas have taken over what others left behind and have
 // no unfinished business.
-func (w *world) settled(r *replica) error {
+func (w *world) settled(replicas ...*replica) error {
 	const takeOver = 20 // seconds: more than a lane's lease
+	backlog := 0
 	for second := range 600 {
 		for w.bus.Waiting() > 0 {
 			if err := w.deliver(w.bus.Take(0)); err != nil {
 				return err
 			}
 		}
-		if second >= takeOver && r.Journal.Stats().Backlog == 0 {
+		backlog = 0
+		for _, r := range replicas {
+			backlog += r.Journal.Stats().Backlog
+		}
+		if second >= takeOver && backlog == 0 {
 			return w.bus.CheckError()
 		}
 		time.Sleep(time.Second)
 		synctest.Wait()
 	}
-	return fmt.Errorf("after ten minutes the journal still holds %+v", r.Journal.Stats())
+	return fmt.Errorf("after ten minutes the journal still holds %d ids", backlog)
 }
 
 func request(method string) orders.Request {
