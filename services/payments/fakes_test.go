@@ -3,6 +3,8 @@ package payments_test
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,10 +19,11 @@ type intents struct {
 	world   *world
 	mu      sync.Mutex
 	entries map[string]*intent
+	begins  int
 }
 
 type intent struct {
-	begun int // how often
+	begun int // the last of all begins that was its own: one that is forgotten and begun again is another
 	open  int // tickets whose writes have not all been answered
 }
 
@@ -36,7 +39,8 @@ func (j *intents) Begin(ctx context.Context, id string) (payments.Ticket, error)
 		e = &intent{}
 		j.entries[id] = e
 	}
-	e.begun++
+	j.begins++
+	e.begun = j.begins
 	e.open++
 	if after != nil {
 		return nil, after
@@ -68,7 +72,8 @@ func (j *intents) settle(ctx context.Context, s journal.Settler, age time.Durati
 	j.mu.Lock()
 	var offered []journal.Entry
 	begun := map[string]int{}
-	for id, e := range j.entries {
+	for _, id := range slices.Sorted(maps.Keys(j.entries)) { // the same order in each run of the same story
+		e := j.entries[id]
 		offered = append(offered, journal.Entry{ID: id, Age: age, Since: time.Now().Add(-age), Attempt: 1, Fence: e.open > 0})
 		begun[id] = e.begun
 	}
