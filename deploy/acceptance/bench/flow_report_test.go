@@ -15,7 +15,7 @@ import (
 // reportFlow adds the order flows that were measured to the table.
 func reportFlow(sidecart, bare, single, outbox observed) {
 	summary.section(fmt.Sprintf("Order flow, POST to receipt (mails by %s, %s at once)", mailBinding(), cmp.Or(os.Getenv("EMAIL_CONCURRENCY"), "1")))
-	summary.text(fmt.Sprintf("  %-22s %9s   %-24s %-18s %s", "", "orders/s", "POST p50 p95 p99 (ms)", "receipt p50 (ms)", "processors busy with other things"))
+	summary.text(fmt.Sprintf("  %-22s %9s   %-24s %-18s %s", "", "orders/s", "POST p50 p95 p99 (ms)", "receipt p50 (ms)", "processors busy otherwise"))
 	for _, f := range []struct {
 		name string
 		observed
@@ -47,8 +47,10 @@ func reportFlow(sidecart, bare, single, outbox observed) {
 		summary.text("  and as they were counted again while the bare apps ran:")
 		summary.text(describePlan(bare.plan))
 	}
-	summary.section("Processor time per order (ms): sidecart, bare sidecars")
-	summary.text(describeCPU(sidecart, bare))
+	if len(sidecart.cpu) > 0 {
+		summary.section("Processor time per order (ms): sidecart, bare sidecars")
+		summary.text(describeCPU(sidecart, bare))
+	}
 	reportMemory(sidecart.memory)
 }
 

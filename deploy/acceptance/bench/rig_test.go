@@ -135,6 +135,7 @@ func (r *rig) customers(b *testing.B, n int) []*harness.Customer {
 		})
 	}
 	wg.Wait()
+	require.False(b, b.Failed(), "a customer could not register")
 	return all
 }
 

@@ -12,8 +12,8 @@ import (
 	"sidecart.dev/kit/list"
 )
 
-// BenchmarkDepth measures reads in a store with a few orders and with many.
-func BenchmarkDepth(b *testing.B) {
+// BenchmarkReads measures reads in a store with a few orders and with many.
+func BenchmarkReads(b *testing.B) {
 	r := start(b, setup{file: runFile})
 	many, samples := number(b, "BENCH_ORDERS", 100_000), number(b, "BENCH_SAMPLES", 300)
 	customers, product := r.customers(b, 3), r.product(b)
