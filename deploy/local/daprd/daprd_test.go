@@ -165,6 +165,10 @@ func TestTheReasonOfAnEnd(t *testing.T) {
 			t.Errorf("a line of level %q is shown at warn: %v, want %v", level, got, shown)
 		}
 	}
+	nameless := daprd.ParseLogLine(`level=error msg="[INIT_COMPONENT_FAILURE]: initialization error occurred for nr (sqlite/v1): failed to register host: context deadline exceeded"`)
+	if !daprd.Nameless(nameless) || daprd.Nameless(daprd.ParseLogLine(broken)) {
+		t.Error("a sidecar without a name is not told from others")
+	}
 	if !daprd.Draining(daprd.ParseLogLine(fmt.Sprintf("level=info msg=%q", "Blocking graceful shutdown for 15s"))) {
 		t.Error("draining is not recognised")
 	}

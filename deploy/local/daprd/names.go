@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"strconv"
+	"strings"
 )
 
 // namesTemplate is a Configuration laid over the app's own. Sidecars find each
@@ -14,7 +15,9 @@ import (
 //
 // cleanupInterval must be "0", or sidecars exit after an hour. The long update
 // interval keeps a sidecar that is late with its renewal reachable; one that
-// died comes back on the same address.
+// died comes back on the same address. The timeouts are for a busy machine, on
+// which all sidecars of a stack register at once: one that has not got its turn
+// within them would run on, and nobody would ever find its app.
 const namesTemplate = `apiVersion: dapr.io/v1alpha1
 kind: Configuration
 metadata:
@@ -27,7 +30,15 @@ spec:
       connectionString: %s
       cleanupInterval: "0"
       updateInterval: "60s"
+      timeout: "20s"
+      busyTimeout: "19s"
 `
+
+// Nameless recognises the line that says that a sidecar could not register its
+// name. It goes on, but nobody finds its app until it is started again.
+func Nameless(l LogLine) bool {
+	return strings.Contains(l.Message, "initialization error occurred for nr (") || strings.Contains(l.Message, "failed to init name resolution")
+}
 
 // WriteNames writes the name resolution's Configuration and removes what an
 // earlier run left in its database.

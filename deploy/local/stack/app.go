@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"sidecart.dev/local/daprd"
@@ -210,6 +211,9 @@ func (s *Stack) sidecarOutput(a *app) (*supervise.Lines, error) {
 			case a.drained <- struct{}{}:
 			default:
 			}
+		}
+		if daprd.Nameless(entry) {
+			go func() { _ = a.sidecar.Signal(syscall.SIGKILL) }() // to be started again, or to fail the start
 		}
 		if !show || !entry.Shown(a.cfg.LogLevel) || expected(entry.Message) || a.stopping.Load() {
 			return
