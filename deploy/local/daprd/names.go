@@ -35,9 +35,10 @@ spec:
 `
 
 // Nameless recognises the line that says that a sidecar could not register its
-// name. It goes on, but nobody finds its app until it is started again.
+// name. It goes on, but nobody finds its app until it is started again. One that
+// is ending for another reason says so as well, and is left to that.
 func Nameless(l LogLine) bool {
-	return strings.Contains(l.Message, "initialization error occurred for nr (") || strings.Contains(l.Message, "failed to init name resolution")
+	return strings.Contains(l.Message, "initialization error occurred for nr (") && !strings.Contains(l.Message, "context canceled")
 }
 
 // WriteNames writes the name resolution's Configuration and removes what an
