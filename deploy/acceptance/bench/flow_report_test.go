@@ -31,15 +31,14 @@ func reportFlow(sidecart, bare, single, outbox observed) {
 	if bare.Orders > 0 {
 		share := sidecart.rate() / bare.rate()
 		summary.bar("sidecart / bare sidecars", fmt.Sprintf("%.0f %%", 100*share), "≥ 60 %", share >= .6)
-		if used := sidecart.processor(); used > 0 {
-			summary.fact("the same by processor time per order", "%.0f %%  (hardly depends on what else is running)", 100*bare.processor()/used)
-		}
+		byProcessor("bare", sidecart, bare)
 	}
 	if single.Orders > 0 {
-		summary.fact("sidecart / without group commit", "%.1f ×", sidecart.rate()/single.rate())
+		summary.fact("sidecart / without group commit", "%.0f %%", 100*sidecart.rate()/single.rate())
+		byProcessor("without", sidecart, single)
 	}
 	if outbox.Orders > 0 {
-		summary.fact("sidecart / built-in outbox", "%.1f ×", sidecart.rate()/outbox.rate())
+		summary.fact("sidecart / built-in outbox", "%.0f %%", 100*sidecart.rate()/outbox.rate())
 	}
 	summary.section("Calls of the sidecars per order, which the bare apps repeat")
 	summary.text(describePlan(sidecart.plan))
@@ -93,6 +92,13 @@ func describeCPU(flows ...observed) string {
 		return sum
 	})
 	return s.String()
+}
+
+// byProcessor adds the ratio of two flows that processors alone would make, which hardly depends on what else they do.
+func byProcessor(name string, sidecart, other observed) {
+	if used := sidecart.processor(); used > 0 {
+		summary.fact("  by processor time per order", "%.0f %%  (%s %.1f ms, sidecart %.1f ms)", 100*other.processor()/used, name, other.processor(), used)
+	}
 }
 
 // processor is the processor time of one order in ms, the customers' and the launcher's excluded.
