@@ -6,6 +6,9 @@ import "time"
 type Config struct {
 	// Concurrency is how many messages are at the provider of a channel at once, default 1 each.
 	Concurrency map[Channel]int
+	// Recording is how many messages of a channel may have been sent and be on their way to being recorded as such while the next are
+	// sent, default 4. If the process dies then, these are sent again.
+	Recording int
 	// Limits is the flood protection.
 	Limits Limits
 	// Fresh is how long after it was journalled a record is sent without being claimed first, default 3 s. It must be
@@ -44,6 +47,7 @@ func (c Config) withDefaults() Config {
 		concurrency[channel] = max(1, c.Concurrency[channel])
 	}
 	c.Concurrency = concurrency
+	setDefault(&c.Recording, 4)
 	setDefault(&c.Fresh, 3*time.Second)
 	setDefault(&c.Claim, 45*time.Second)
 	setDefault(&c.SendTimeout, 30*time.Second)

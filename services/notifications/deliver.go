@@ -8,25 +8,33 @@ import (
 	"sidecart.dev/kit/sidecar"
 )
 
-// deliver makes one attempt and records what came of it. The attempt and its record are one unit of the lane: as many
-// messages can be sent and not yet recorded as there are workers, and no more, so no more can be doubled.
-func (s *Service) deliver(ctx context.Context, l *lane, j job) {
-	o := untried
-	defer func() { s.poke(l.done(j.id, o)) }()
+// deliver makes one attempt, and has recorded what came of it when it calls done. The call returns before that, so that the next
+// message can be sent meanwhile.
+func (s *Service) deliver(ctx context.Context, l *lane, j job, done func()) {
 	r, ok := s.claim(ctx, l, j)
 	if !ok {
+		s.poke(l.tried(j.id, untried))
+		l.done(j.id)
+		done()
 		return
 	}
-	d := *r.Delivery(l.channel)
-	err := s.attempt(ctx, l, r, d)
-	if ctx.Err() != nil && err != nil {
-		return // the service stops: the outcome is not known, and not the provider's fault
+	err := s.attempt(ctx, l, r, *r.Delivery(l.channel))
+	if ctx.Err() != nil && err != nil { // the service stops: the outcome is not known, and not the provider's fault
+		l.done(j.id)
+		done()
+		return
 	}
-	o = taken
+	o := taken
 	if err != nil && fault.KindOf(err).Transient() {
 		o = refused
 	}
-	s.record(ctx, r.ID, l.channel, err)
+	due := l.tried(j.id, o)
+	go func() {
+		defer done()
+		s.record(ctx, r.ID, l.channel, err)
+		l.done(j.id)
+		s.poke(due)
+	}()
 }
 
 // poke makes records due for the settler. None is none; to the journal it would be all.

@@ -18,7 +18,7 @@ type lane struct {
 
 	mu        sync.Mutex
 	queue     []job
-	busy      map[string]struct{} // queued here or being sent
+	busy      map[string]struct{} // queued here, being sent or being recorded
 	changed   chan struct{}       // closed and replaced when a waiting worker should look again
 	failures  int                 // in a row
 	pausedTo  time.Time
@@ -131,11 +131,10 @@ const (
 	refused                // a transient failure
 )
 
-// done ends a job. It returns the ids that are due at once, because the provider has recovered.
-func (l *lane) done(id string, o outcome) (due []string) {
+// tried notes what came of a job. It returns the ids that are due at once, because the provider has recovered.
+func (l *lane) tried(id string, o outcome) (due []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	delete(l.busy, id)
 	l.probing = false
 	switch o {
 	case untried:
@@ -153,6 +152,14 @@ func (l *lane) done(id string, o outcome) (due []string) {
 	}
 	l.wake()
 	return due
+}
+
+// done ends a job: what came of it is recorded, or nothing was tried.
+func (l *lane) done(id string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.busy, id)
+	l.wake()
 }
 
 // close notes that the provider works. If the circuit was open, everything that failed meanwhile is due.

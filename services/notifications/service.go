@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"strings"
+	"sync"
 	"time"
 
 	"sidecart.dev/kit/fault"
@@ -185,27 +186,38 @@ func (s *Service) Run(ctx context.Context) error {
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(s.cfg.StopGrace, cancel) })
 	defer stop()
-	done := make(chan struct{})
-	workers := 0
+	var workers sync.WaitGroup
 	for _, l := range s.lanes {
-		for range s.cfg.Concurrency[l.channel] {
-			workers++
-			go func() {
-				defer func() { done <- struct{}{} }()
-				for {
-					j, ok := l.next(ctx)
-					if !ok {
-						return
-					}
-					s.deliver(work, l, j)
-				}
-			}()
+		senders := s.cfg.Concurrency[l.channel]
+		unrecorded := make(chan struct{}, senders+s.cfg.Recording)
+		for range senders {
+			workers.Go(func() { s.send(ctx, work, l, unrecorded) })
 		}
 	}
-	for range workers {
-		<-done
-	}
+	workers.Wait()
 	return nil
+}
+
+// send delivers one message of the lane after the other until ctx ends, and returns when the last is recorded, or work has ended.
+func (s *Service) send(ctx, work context.Context, l *lane, unrecorded chan struct{}) {
+	var recording sync.WaitGroup
+	defer recording.Wait()
+	for {
+		select {
+		case unrecorded <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
+		j, ok := l.next(ctx)
+		if !ok {
+			return
+		}
+		recording.Add(1)
+		s.deliver(work, l, j, func() {
+			<-unrecorded
+			recording.Done()
+		})
+	}
 }
 
 // contact returns nil for a user who does not exist.
