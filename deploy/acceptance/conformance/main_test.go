@@ -116,7 +116,8 @@ func sidecarWith(t *testing.T, resources []string, opts stack.Options, apps map[
 	return st
 }
 
-// complaints are the warnings and errors of a log: as many of the last as fit into a test's output.
+// complaints are the warnings and errors of a log, and what became a success after them: as many of the last as fit into a
+// test's output.
 func complaints(path string) string {
 	const limit = 16 << 10
 	text, err := os.ReadFile(path)
@@ -125,7 +126,7 @@ func complaints(path string) string {
 	}
 	var lines strings.Builder
 	for line := range strings.Lines(string(text)) {
-		if !strings.Contains(line, "level=info") {
+		if !strings.Contains(line, "level=info") || strings.Contains(line, "Recovered processing") {
 			lines.WriteString(line)
 		}
 	}
