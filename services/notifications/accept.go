@@ -123,10 +123,20 @@ func (s *Service) insert(ctx context.Context, r Record, etag string, work bool) 
 		s.handOver(r)
 		return nil
 	case sidecar.IsExists(err):
-		ticket.Wrote() // somebody else accepted it
-		return nil
+		ticket.Wrote()
+		return s.acceptedElsewhere(ctx, r.ID)
 	}
 	return err
+}
+
+// acceptedElsewhere returns nil if it is a record that stands where one was to be inserted. A tombstone accepts nothing: an earlier attempt
+// at this event was fenced off meanwhile, and the event must come again to be written over it.
+func (s *Service) acceptedElsewhere(ctx context.Context, id string) error {
+	stored, found, err := s.Store.Load(ctx, id)
+	if err != nil || found && stored.Exists {
+		return err
+	}
+	return fault.New(fault.Unavailable, "unavailable", "The event was fenced off while it was being accepted; it must be delivered again.")
 }
 
 // noTicket is held for a record that leaves nothing to do.

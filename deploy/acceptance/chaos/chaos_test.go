@@ -95,7 +95,7 @@ func (r *run) underLoad(t *testing.T, do func()) {
 }
 
 // nothingLost waits for the end of all that was begun, prints what came of it below the table, and fails for what was lost.
-func (r *run) nothingLost(t *testing.T, table fmt.Stringer) {
+func (r *run) nothingLost(t *testing.T, table fmt.Stringer) outcome {
 	t.Helper()
 	began := time.Now()
 	outcome := r.verify(t)
@@ -105,6 +105,7 @@ func (r *run) nothingLost(t *testing.T, table fmt.Stringer) {
 	require.Empty(t, some(outcome.untold), "customers who were not told")
 	require.Empty(t, some(outcome.wrong), "charges that do not fit their orders")
 	require.Zero(t, outcome.ledgerDifference, "the ledger differs from the provider's record")
+	return outcome
 }
 
 // some returns the first few, which is what a person can look into.

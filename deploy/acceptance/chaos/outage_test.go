@@ -52,7 +52,8 @@ func TestAFailingServerIsNoticedAndNothingIsLost(t *testing.T) {
 			table = append(table, r.suffer(t, o))
 		}
 	})
-	r.nothingLost(t, &table)
+	outcome := r.nothingLost(t, &table)
+	require.Empty(t, outcome.doubled, "no process died, so nobody may be told twice")
 }
 
 func (r *run) outages(disk harness.Disk) []outage {

@@ -20,7 +20,7 @@ type outcome struct {
 	acknowledged, unanswered int
 	ends                     map[string]int // orders by final status
 	lost, untold, wrong      []string
-	doublyNotified           int
+	doubled                  []string // mails that came more than once
 	ledgerDifference         int64
 	drain                    time.Duration // from the end of the load until everything was finished
 }
@@ -112,8 +112,10 @@ func (r *run) told(ctx context.Context, o *order, status string, out *outcome) e
 		if !told {
 			return fmt.Errorf("no mail %q among %v", mails[status], subjects)
 		}
-		for _, n := range subjects {
-			out.doublyNotified += n - 1
+		for subject, n := range subjects {
+			if n > 1 {
+				out.doubled = append(out.doubled, fmt.Sprintf("%d × %q about %s", n, subject, o.id))
+			}
 		}
 		return nil
 	})
@@ -205,5 +207,5 @@ wrongly charged      %d
 told twice           %d
 ledger difference    %d
 finished after       %s
-`, o.acknowledged, o.ends, o.unanswered, len(o.lost), len(o.untold), len(o.wrong), o.doublyNotified, o.ledgerDifference, o.drain.Round(time.Millisecond))
+`, o.acknowledged, o.ends, o.unanswered, len(o.lost), len(o.untold), len(o.wrong), len(o.doubled), o.ledgerDifference, o.drain.Round(time.Millisecond))
 }

@@ -205,12 +205,12 @@ func (e *entry) poke() {
 	e.again = e.lane.j.settling[e.id]
 }
 
-// Ready returns nil if Begin can be expected to succeed, else the reason why not.
+// Ready returns nil if Begin can be expected to succeed, else what Begin would fail with: Unavailable, with the reason.
 func (j *Journal) Ready() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if !j.running || j.closed {
-		return errors.New("journal: not running")
+		return unavailable(errors.New("journal: not running"))
 	}
 	for _, l := range j.held {
 		if l.writing && time.Now().Before(l.valid) {
@@ -218,9 +218,9 @@ func (j *Journal) Ready() error {
 		}
 	}
 	if j.notReady != nil {
-		return j.notReady
+		return unavailable(j.notReady)
 	}
-	return errors.New("journal: no lane yet")
+	return unavailable(errors.New("journal: no lane yet"))
 }
 
 // backlog counts the unfinished ids in the lanes held.

@@ -309,10 +309,20 @@ func TestBeginFailsWhileAllLanesAreHeldByLivingReplicas(t *testing.T) {
 		if _, err := b.Begin(t.Context(), "order"); !fault.Is(err, fault.Unavailable) {
 			t.Errorf("Begin without a lane returned %v, want Unavailable", err)
 		}
-		if b.Ready() == nil {
-			t.Error("a replica without a lane says that it is ready")
+		if err := b.Ready(); !fault.Is(err, fault.Unavailable) {
+			t.Errorf("a replica without a lane says of its readiness: %v, want Unavailable", err)
 		}
 	})
+}
+
+func TestAJournalThatDoesNotRunYetIsUnavailable(t *testing.T) {
+	j, err := New(Config{Name: "test", State: sidecartest.NewState()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := j.Ready(); !fault.Is(err, fault.Unavailable) {
+		t.Errorf("Ready before Run returned %v, want Unavailable", err)
+	}
 }
 
 func TestTheLogStaysShortBehindAStraggler(t *testing.T) {
