@@ -21,7 +21,7 @@ type Stored struct {
 
 // Store keeps records. It is safe for concurrent use; its errors are those of [sidecar.State].
 type Store interface {
-	// Load reads a record or a tombstone; ok = false if there is neither. Loads at the same time share one call.
+	// Load reads a record or a tombstone; ok = false if there is neither.
 	Load(ctx context.Context, id string) (s Stored, ok bool, err error)
 	// LoadAll reads several; what is absent is absent from the answer.
 	LoadAll(ctx context.Context, ids []string) (map[string]Stored, error)

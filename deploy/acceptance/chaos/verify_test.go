@@ -101,9 +101,9 @@ func (r *run) told(ctx context.Context, o *order, status string, out *outcome) e
 		if err != nil {
 			return err
 		}
-		subjects, told := map[string]int{}, false
+		subjects, told := map[string][]string{}, false // times by subject
 		for _, m := range found {
-			subjects[m.Subject]++
+			subjects[m.Subject] = append(subjects[m.Subject], m.Created.UTC().Format("15:04:05.000"))
 			told = told || strings.HasPrefix(m.Subject, mails[status])
 			if len(m.To) != 1 || m.To[0].Address != o.customer.Email || len(m.Cc) > 0 {
 				return fmt.Errorf("mail %q went to %v", m.Subject, m.To)
@@ -112,9 +112,9 @@ func (r *run) told(ctx context.Context, o *order, status string, out *outcome) e
 		if !told {
 			return fmt.Errorf("no mail %q among %v", mails[status], subjects)
 		}
-		for subject, n := range subjects {
-			if n > 1 {
-				out.doubled = append(out.doubled, fmt.Sprintf("%d × %q about %s", n, subject, o.id))
+		for subject, times := range subjects {
+			if len(times) > 1 {
+				out.doubled = append(out.doubled, fmt.Sprintf("%q to %s at %s", subject, o.customer.Email, strings.Join(times, " and ")))
 			}
 		}
 		return nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"time"
 )
 
 // Inbox reads a Mailpit-compatible mailbox.
@@ -17,6 +18,7 @@ type Mail struct {
 	Subject string
 	To      []struct{ Name, Address string }
 	Cc      []struct{ Name, Address string }
+	Created time.Time
 }
 
 // Body is a message with its text.

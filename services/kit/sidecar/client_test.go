@@ -58,6 +58,25 @@ func TestTheExpiryThatAStoreTellsIsRead(t *testing.T) {
 	assert.Zero(t, items["lasting"].Expires, "it never expires")
 }
 
+// TestAKeyIsAbsentOnlyIfItIsAskedForByItself plays a store that loses its connection in the middle of a read of several keys, as
+// PostgreSQL's and SQLite's do without a word.
+func TestAKeyIsAbsentOnlyIfItIsAskedForByItself(t *testing.T) {
+	client := dial(t, func(method string, request []byte) []byte {
+		if path.Base(method) == "GetBulkState" {
+			return message(field(1, string(message(field(1, "read"), field(2, "{}")))), field(1, string(field(1, "lost"))), field(1, string(field(1, "absent"))))
+		}
+		if !bytes.Contains(request, []byte("lost")) {
+			return nil // neither data nor ETag
+		}
+		return message(field(1, `{"n":1}`), field(2, "7"))
+	})
+	state := client.State("store")
+	items, err := state.BulkGet(t.Context(), []string{"read", "lost", "absent"})
+	require.NoError(t, err)
+	assert.Len(t, items, 2)
+	assert.Equal(t, sidecar.Item{Key: "lost", Value: []byte(`{"n":1}`), ETag: "7"}, items["lost"])
+}
+
 // TestTheSidecarTellsWhoseItIs for those who go by what its state keys begin with.
 func TestTheSidecarTellsWhoseItIs(t *testing.T) {
 	client := dial(t, func(string, []byte) []byte { return field(1, "orders") })

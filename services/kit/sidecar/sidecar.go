@@ -60,7 +60,7 @@ func IsMissing(err error) bool { return err != nil && fault.CodeOf(err) == CodeM
 type State interface {
 	// Get reads a key, or fails with CodeMissing.
 	Get(ctx context.Context, key string) (Item, error)
-	// BulkGet reads several keys. Absent keys are absent from the answer.
+	// BulkGet reads several keys. Absent keys are absent from the answer, and cost a call each: where most are, Get does as well.
 	BulkGet(ctx context.Context, keys []string) (map[string]Item, error)
 	// Insert writes a key that must be absent, or fails with CodeExists.
 	Insert(ctx context.Context, key string, value []byte, opts ...WriteOption) error

@@ -19,7 +19,6 @@ import (
 // Store implements [notifications.Store] on a state store. It is safe for concurrent use.
 type Store struct {
 	state sidecar.State
-	reads *batcher[sidecar.Item]
 }
 
 var _ notifications.Store = (*Store)(nil)
@@ -29,7 +28,7 @@ const maxRead = 100
 
 // NewStore makes a store of records.
 func NewStore(state sidecar.State) *Store {
-	return &Store{state: state, reads: newBatcher(maxRead, state.BulkGet)}
+	return &Store{state: state}
 }
 
 func key(id string) string { return "evt/" + id }
@@ -47,9 +46,11 @@ const tombstoneLife = 24 * time.Hour
 
 // Load implements [notifications.Store].
 func (s *Store) Load(ctx context.Context, id string) (notifications.Stored, bool, error) {
-	// What is shared with other callers is the item; each gets a record of its own to change.
-	item, ok, err := s.reads.get(ctx, key(id))
-	if err != nil || !ok {
+	item, err := s.state.Get(ctx, key(id))
+	if sidecar.IsMissing(err) {
+		return notifications.Stored{}, false, nil
+	}
+	if err != nil {
 		return notifications.Stored{}, false, err
 	}
 	stored, err := decode(item)
