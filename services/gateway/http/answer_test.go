@@ -53,3 +53,15 @@ func TestAnAnswerThatBreaksOffIsNotPassedForAWholeOne(t *testing.T) {
 		})
 	}
 }
+
+// TestASuccessThatNoServiceGaveIsNotPassedOn plays what a sidecar may answer for a call whose connection to the service broke off.
+func TestASuccessThatNoServiceGaveIsNotPassedOn(t *testing.T) {
+	w := newWorld(t)
+	w.answers(func(rw http.ResponseWriter, _ *http.Request) {
+		rw.Header().Del(web.RequestIDHeader)
+		rw.WriteHeader(http.StatusOK)
+	})
+	rec := w.ask(http.MethodPost, "/api/v1/orders", w.token(t, auth.Customer))
+	assert.Equal(t, http.StatusServiceUnavailable, rec.Code, rec.Body.String())
+	assert.Equal(t, "unavailable", code(t, rec))
+}

@@ -80,7 +80,7 @@ func (u *upstreams) do(ctx context.Context, app string, req *http.Request) (*htt
 		return resp, nil
 	}
 	_ = resp.Body.Close()
-	if resp.StatusCode < http.StatusInternalServerError {
+	if resp.StatusCode >= 400 && resp.StatusCode < http.StatusInternalServerError {
 		done(errNotCounted) // the sidecar has refused this request, which says nothing about others
 	} else {
 		done(errNoAnswer)
@@ -102,10 +102,10 @@ func judge(ctx context.Context, app string, body *upload, err error) (verdict, a
 	return err, unavailable(app, time.Second, err)
 }
 
-// fromService tells a service's answer from one its sidecar gave because the service could not be reached:
-// services answer every error with a problem document.
+// fromService tells a service's answer from one its sidecar gave because the service could not be reached: services mark
+// what they answer, and answer every error with a problem document.
 func fromService(resp *http.Response) bool {
-	return resp.StatusCode < 400 || strings.HasPrefix(resp.Header.Get("Content-Type"), web.ProblemType)
+	return resp.StatusCode < 400 && sidecar.FromApp(resp) || strings.HasPrefix(resp.Header.Get("Content-Type"), web.ProblemType)
 }
 
 func unavailable(app string, retry time.Duration, cause error) error {

@@ -72,6 +72,7 @@ func (w *world) serve(rw http.ResponseWriter, r *http.Request) {
 	w.reached = append(w.reached, r.Clone(context.Background()))
 	answer := w.answer
 	w.mu.Unlock()
+	rw.Header().Set(web.RequestIDHeader, "r1") // as services do
 	if answer != nil {
 		answer(rw, r)
 		return
