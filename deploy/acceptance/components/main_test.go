@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -20,37 +19,15 @@ import (
 
 const root = "../../.."
 
+var shared harness.Servers
+
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if b, err := started(); err == nil {
-		if err := b.Stop(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			code = 1
-		}
+	if err := shared.Stop(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
 	}
 	os.Exit(code)
-}
-
-var (
-	wanted  bool
-	started = sync.OnceValues(func() (*backends.Backends, error) {
-		if !wanted {
-			return nil, &backends.MissingError{What: "server", Hint: "no test needed one"}
-		}
-		return backends.Start(context.Background(), backends.Config{})
-	})
-)
-
-// servers are the PostgreSQL and Redis that all tests share.
-func servers(t *testing.T) *backends.Backends {
-	t.Helper()
-	wanted = true
-	b, err := started()
-	if backends.IsMissing(err) {
-		t.Skip(err)
-	}
-	require.NoError(t, err)
-	return b
 }
 
 // options are those of a stack of this checkout, on the servers.

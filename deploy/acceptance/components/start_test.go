@@ -72,7 +72,7 @@ var brokenSets = []broken{
 
 // TestWhatCannotWorkAtTheStartIsOneClearSentence and nothing is left running.
 func TestWhatCannotWorkAtTheStartIsOneClearSentence(t *testing.T) {
-	b := servers(t)
+	b := shared.Get(t)
 	for _, c := range brokenSets {
 		t.Run(c.name, func(t *testing.T) {
 			opts := options(t, b)
@@ -96,7 +96,7 @@ func TestWhatCannotWorkAtTheStartIsOneClearSentence(t *testing.T) {
 
 // TestADatabaseThatIsReadOnlyAtTheStart is said to be so, and is used once it can be written.
 func TestADatabaseThatIsReadOnlyAtTheStart(t *testing.T) {
-	b := servers(t)
+	b := shared.Get(t)
 	opts := options(t, b)
 	opts.Components, opts.Replace = "production", []string{"components/variants/orders-postgresql.yaml"}
 	require.NoError(t, b.PostgreSQL.ReadOnly(true))

@@ -65,7 +65,7 @@ func production(t *testing.T) []component {
 // TestAnyOneComponentIsSwappedByOneFile runs the embedded set with each of the production set's components in place of its own, one at
 // a time and by nothing but that component's YAML.
 func TestAnyOneComponentIsSwappedByOneFile(t *testing.T) {
-	b := servers(t)
+	b := shared.Get(t)
 	for _, c := range production(t) {
 		t.Run(c.Metadata.Name+" as "+c.Spec.Type, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "replacement.yaml")

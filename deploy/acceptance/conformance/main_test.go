@@ -2,19 +2,18 @@ package conformance
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"sidecart.dev/acceptance/harness"
 	"sidecart.dev/kit/sidecar"
 	"sidecart.dev/local/backends"
 	"sidecart.dev/local/stack"
@@ -33,34 +32,19 @@ func TestMain(m *testing.M) {
 	}
 	flag.Parse()
 	code := m.Run()
-	if b, err := started(); err == nil {
-		if err := b.Stop(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			code = 1
-		}
+	if err := shared.Stop(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
 	}
 	os.Exit(code)
 }
 
-var (
-	wanted  bool
-	started = sync.OnceValues(func() (*backends.Backends, error) {
-		if !wanted {
-			return nil, errors.New("no test needed them")
-		}
-		return backends.Start(context.Background(), backends.Config{})
-	})
-)
+var shared harness.Servers
 
 // servers are the PostgreSQL and Redis that all tests share, which run one after the other.
 func servers(t *testing.T) *backends.Backends {
 	t.Helper()
-	wanted = true
-	b, err := started()
-	if backends.IsMissing(err) {
-		t.Skip(err)
-	}
-	require.NoError(t, err)
+	b := shared.Get(t)
 	t.Cleanup(func() { // whatever a test stopped
 		require.NoError(t, b.PostgreSQL.Start(context.Background()))
 		require.NoError(t, b.Redis.Start(context.Background()))
