@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"sidecart.dev/local/daprd"
@@ -213,7 +212,7 @@ func (s *Stack) sidecarOutput(a *app) (*supervise.Lines, error) {
 			}
 		}
 		if daprd.Nameless(entry) {
-			go func() { _ = a.sidecar.Signal(syscall.SIGKILL) }() // to be started again, or to fail the start
+			go a.sidecar.Renew()
 		}
 		if !show || !entry.Shown(a.cfg.LogLevel) || expected(entry.Message) || a.stopping.Load() {
 			return

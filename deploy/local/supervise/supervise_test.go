@@ -74,6 +74,24 @@ func TestAnAppThatKeepsEndingAtItsStartIsGivenUp(t *testing.T) {
 	unit.Stop(time.Second)
 }
 
+func TestARenewedProcessIsNotGivenUp(t *testing.T) {
+	unit := supervise.NewUnit(supervise.Config{Name: "x", Restart: true, EarlyExits: 1, Backoff: quick, Command: shell("exec sleep 60")})
+	if err := unit.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer unit.Stop(time.Second)
+	for n := 1; n <= 2; n++ {
+		before := unit.PID()
+		unit.Renew()
+		eventually(t, "another process", func() bool { pid := unit.PID(); return pid != 0 && pid != before && unit.Restarts() == n })
+	}
+	select {
+	case err := <-unit.Failed():
+		t.Errorf("the unit has given up: %v", err)
+	default:
+	}
+}
+
 func TestWithoutRestartADeadProcessStaysDead(t *testing.T) {
 	unit := supervise.NewUnit(supervise.Config{Name: "x", Command: shell("exec sleep 1000")})
 	if err := unit.Start(); err != nil {

@@ -47,6 +47,7 @@ type Unit struct {
 	mu       sync.Mutex
 	proc     *Process
 	ready    bool
+	renewing bool // the next end is Renew's
 	restarts int
 	stopping chan struct{} // closed by Stop
 	finished chan struct{} // closed when nothing runs and nothing will
@@ -127,7 +128,8 @@ func (u *Unit) watch(stopping <-chan struct{}, finished chan<- struct{}) {
 // again decides after an end, waits, and starts the next process.
 func (u *Unit) again(err error, failures int, stopping <-chan struct{}) bool {
 	u.mu.Lock()
-	early := !u.ready && failures >= u.cfg.EarlyExits
+	early := !u.ready && failures >= u.cfg.EarlyExits && !u.renewing
+	u.renewing = false
 	u.mu.Unlock()
 	if early || !u.cfg.Restart {
 		if u.cfg.OnExit != nil {
@@ -205,6 +207,18 @@ func (u *Unit) Signal(sig syscall.Signal) error {
 		return nil
 	}
 	return u.proc.Signal(sig)
+}
+
+// Renew kills the process's group, to be started again like one that died; it does
+// not count as an end before MarkReady.
+func (u *Unit) Renew() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.proc == nil || closed(u.proc.Done()) || closed(u.stopping) {
+		return
+	}
+	u.renewing = true
+	_ = u.proc.Signal(syscall.SIGKILL)
 }
 
 // Quiesce says that the next end is wanted and sends the first SIGTERM; it does
