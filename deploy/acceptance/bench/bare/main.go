@@ -14,6 +14,7 @@ import (
 
 	"sidecart.dev/acceptance/bench/plan"
 	"sidecart.dev/kit/sidecar"
+	"sidecart.dev/kit/web"
 )
 
 func main() {
@@ -70,6 +71,7 @@ type handler func(ctx context.Context, m message) error
 
 // ServeHTTP implements [http.Handler].
 func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set(web.RequestIDHeader, "bare") // callers believe no answer without one
 	var body struct {
 		message
 		Data json.RawMessage `json:"data"` // of a CloudEvent
