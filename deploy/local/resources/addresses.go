@@ -90,5 +90,8 @@ func (a Addresses) rewritePaths(value string) string {
 	for start > 0 && (value[start-1] == '.' || value[start-1] == '/') {
 		start--
 	}
+	if value[start] == '/' || start > 0 && !strings.ContainsRune(":= ", rune(value[start-1])) {
+		return value // an absolute path, or one that goes through another folder, is meant as it is
+	}
 	return value[:start] + filepath.ToSlash(a.StateDir) + "/" + value[at+len(stateFolder):]
 }
