@@ -105,7 +105,6 @@ func closed(ch <-chan struct{}) bool {
 // watch waits for ends and starts anew, until stopping is closed or the unit
 // is not to be restarted any more.
 func (u *Unit) watch(stopping <-chan struct{}, finished chan<- struct{}) {
-	defer close(finished)
 	for failures := 0; ; {
 		born := time.Now()
 		u.mu.Lock()
@@ -113,20 +112,38 @@ func (u *Unit) watch(stopping <-chan struct{}, finished chan<- struct{}) {
 		u.mu.Unlock()
 		err := proc.Err()
 		if closed(stopping) {
+			u.finish(finished, nil)
 			return
 		}
 		if time.Since(born) >= u.cfg.Backoff.Reset && u.cfg.Backoff.Reset > 0 {
 			failures = 0
 		}
 		failures++
-		if !u.again(err, failures, stopping) {
+		if again, failure := u.again(err, failures, stopping); !again {
+			u.finish(finished, failure)
 			return
 		}
 	}
 }
 
-// again decides after an end, waits, and starts the next process.
-func (u *Unit) again(err error, failures int, stopping <-chan struct{}) bool {
+// finish says that nothing runs and nothing will, and why. It is one step to
+// others: who has been told of the failure can start the unit by hand.
+func (u *Unit) finish(finished chan<- struct{}, failure error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	close(finished)
+	if failure == nil {
+		return
+	}
+	select {
+	case u.failed <- failure:
+	default:
+	}
+}
+
+// again decides after an end, waits, and starts the next process. A failure says
+// that the unit gives up.
+func (u *Unit) again(err error, failures int, stopping <-chan struct{}) (started bool, failure error) {
 	u.mu.Lock()
 	early := !u.ready && failures >= u.cfg.EarlyExits && !u.renewing
 	u.renewing = false
@@ -135,8 +152,7 @@ func (u *Unit) again(err error, failures int, stopping <-chan struct{}) bool {
 		if u.cfg.OnExit != nil {
 			u.cfg.OnExit(err, -1)
 		}
-		u.fail(fmt.Errorf("%s %s", u.cfg.Name, Describe(err)))
-		return false
+		return false, fmt.Errorf("%s %s", u.cfg.Name, Describe(err))
 	}
 	delay := u.cfg.Backoff.delay(failures)
 	if u.cfg.OnExit != nil {
@@ -146,30 +162,22 @@ func (u *Unit) again(err error, failures int, stopping <-chan struct{}) bool {
 	defer timer.Stop()
 	select {
 	case <-stopping:
-		return false
+		return false, nil
 	case <-timer.C:
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if closed(stopping) {
-		return false
+		return false, nil
 	}
 	proc, startErr := Start(u.cfg.Command())
 	if startErr != nil {
-		u.fail(startErr)
-		return false
+		return false, startErr
 	}
 	u.proc = proc
 	u.restarts++
 	u.started(proc)
-	return true
-}
-
-func (u *Unit) fail(err error) {
-	select {
-	case u.failed <- err:
-	default:
-	}
+	return true, nil
 }
 
 // MarkReady ends the phase in which repeated exits are a failure to start.
