@@ -12,14 +12,13 @@ import (
 // message can be sent meanwhile.
 func (s *Service) deliver(ctx context.Context, l *lane, j job, done func()) {
 	r, ok := s.claim(ctx, l, j)
-	if !ok {
-		s.poke(l.tried(j.id, untried))
-		l.done(j.id)
-		done()
-		return
+	var err error
+	if ok {
+		err = s.attempt(ctx, l, r, *r.Delivery(l.channel))
+		ok = err == nil || ctx.Err() == nil // if the service stops, the outcome is not known, and not the provider's fault
 	}
-	err := s.attempt(ctx, l, r, *r.Delivery(l.channel))
-	if ctx.Err() != nil && err != nil { // the service stops: the outcome is not known, and not the provider's fault
+	if !ok {
+		l.tried(j.id, untried)
 		l.done(j.id)
 		done()
 		return

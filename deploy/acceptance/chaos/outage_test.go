@@ -129,7 +129,7 @@ func (r *run) checkDuring(t *testing.T, o outage) {
 	for _, app := range o.hits {
 		info, err := r.stack.App(app)
 		require.NoError(t, err)
-		status, err := get(t.Context(), info.URL+"/healthz")
+		status, err := harness.Status(t.Context(), info.URL+"/healthz")
 		require.NoError(t, err)
 		require.Equal(t, http.StatusOK, status, "%s: to end %s would not help", o.name, app)
 	}
@@ -194,7 +194,7 @@ func (r *run) awaitReady(t *testing.T, app string, want bool, name string) {
 	info, err := r.stack.App(app)
 	require.NoError(t, err)
 	err = again(t.Context(), time.Minute, func(ctx context.Context) error {
-		status, err := get(ctx, info.URL+"/readyz")
+		status, err := harness.Status(ctx, info.URL+"/readyz")
 		if err != nil {
 			return err
 		}
@@ -204,20 +204,6 @@ func (r *run) awaitReady(t *testing.T, app string, want bool, name string) {
 		return nil
 	})
 	require.NoError(t, err, name)
-}
-
-func get(ctx context.Context, url string) (status int, err error) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return 0, err
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return 0, err
-	}
-	return resp.StatusCode, resp.Body.Close()
 }
 
 func (r *run) log(app string) string { return filepath.Join(r.stack.LogsDir, app+".log") }

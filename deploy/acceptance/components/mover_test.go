@@ -102,19 +102,11 @@ func (m *mover) startSidecar(t *testing.T) {
 		}
 	})
 	harness.Eventually(t, func(ctx context.Context) error {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d/v1.0/healthz/outbound", m.http), nil)
-		if err != nil {
-			return err
+		status, err := harness.Status(ctx, fmt.Sprintf("http://127.0.0.1:%d/v1.0/healthz/outbound", m.http))
+		if err == nil && status != http.StatusNoContent {
+			err = fmt.Errorf("the sidecar answers %d", status)
 		}
-		resp, err := http.DefaultClient.Do(req)
-		if err != nil {
-			return err
-		}
-		defer resp.Body.Close()
-		if resp.StatusCode != http.StatusNoContent {
-			return fmt.Errorf("the sidecar answers %d", resp.StatusCode)
-		}
-		return nil
+		return err
 	})
 }
 

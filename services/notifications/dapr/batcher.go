@@ -4,17 +4,19 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"sidecart.dev/notifications"
 )
 
-// batcher turns lookups that happen at the same time into one: while a call is under way, further lookups gather for the next.
+// batcher turns lookups of contacts that happen at the same time into one: while a call is under way, further lookups gather for the next.
 // An idle batcher adds no delay. It is safe for concurrent use.
-type batcher[T any] struct {
+type batcher struct {
 	size  int
-	fetch func(ctx context.Context, ids []string) (map[string]T, error)
+	fetch func(ctx context.Context, ids []string) (map[string]notifications.Contact, error)
 
 	mu      sync.Mutex
 	running int
-	waiting []*lookup[T]
+	waiting []*lookup
 }
 
 // batchTimeout bounds a shared call, which outlives the lookup that started it.
@@ -23,21 +25,21 @@ const batchTimeout = 8 * time.Second
 // batchParallel is how many calls may be under way at once: one would make every lookup wait out another's.
 const batchParallel = 2
 
-type lookup[T any] struct {
+type lookup struct {
 	id    string
 	done  chan struct{}
-	value T
+	value notifications.Contact
 	ok    bool
 	err   error
 }
 
-func newBatcher[T any](size int, fetch func(context.Context, []string) (map[string]T, error)) *batcher[T] {
-	return &batcher[T]{size: size, fetch: fetch}
+func newBatcher(size int, fetch func(context.Context, []string) (map[string]notifications.Contact, error)) *batcher {
+	return &batcher{size: size, fetch: fetch}
 }
 
 // get looks an id up; ok = false if there is no such id. What it returns was read after get was called.
-func (b *batcher[T]) get(ctx context.Context, id string) (value T, ok bool, err error) {
-	l := &lookup[T]{id: id, done: make(chan struct{})}
+func (b *batcher) get(ctx context.Context, id string) (value notifications.Contact, ok bool, err error) {
+	l := &lookup{id: id, done: make(chan struct{})}
 	b.mu.Lock()
 	b.waiting = append(b.waiting, l)
 	if b.running < batchParallel {
@@ -53,7 +55,7 @@ func (b *batcher[T]) get(ctx context.Context, id string) (value T, ok bool, err 
 	}
 }
 
-func (b *batcher[T]) run(ctx context.Context) {
+func (b *batcher) run(ctx context.Context) {
 	for {
 		b.mu.Lock()
 		n := min(b.size, len(b.waiting))
@@ -69,7 +71,7 @@ func (b *batcher[T]) run(ctx context.Context) {
 	}
 }
 
-func (b *batcher[T]) look(ctx context.Context, batch []*lookup[T]) {
+func (b *batcher) look(ctx context.Context, batch []*lookup) {
 	ctx, cancel := context.WithTimeout(ctx, batchTimeout)
 	defer cancel()
 	ids, seen := make([]string, 0, len(batch)), make(map[string]bool, len(batch))

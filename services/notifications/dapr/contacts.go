@@ -19,7 +19,7 @@ type Contacts struct {
 	caller  sidecar.Caller
 	now     func() time.Time
 	slack   time.Duration
-	lookups *batcher[notifications.Contact]
+	lookups *batcher
 
 	mu    sync.Mutex
 	cache map[string]cached
