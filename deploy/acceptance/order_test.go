@@ -67,6 +67,48 @@ func TestTheSameKeyIsTheSameOrder(t *testing.T) {
 	assert.Equal(t, "idempotency_key_reused", answer.Code())
 }
 
+func TestAnOrderCostsWhatTheCustomerWasShown(t *testing.T) {
+	inContract(t)
+	customer, operator := world.NewCustomer(t), world.LogIn(t, world.Operator)
+	product := world.NewProduct(t, operator, harness.Money{Amount: 1000, Currency: "EUR"})
+	order := map[string]any{
+		"items": []harness.Item{{ProductID: product.ID, Quantity: 1}}, "payment_method": "tok_visa", "expected_total": product.Price,
+	}
+	key := harness.Key(uuid.NewString())
+	dearer := harness.Money{Amount: 99900, Currency: "EUR"}
+	world.SetPrice(t, operator, product, dearer)
+	harness.Eventually(t, func(context.Context) error { // another replica may sell at the old price for a moment
+		if got := customer.Product(t, product.ID).Price; got != dearer {
+			return fmt.Errorf("the price is %v", got)
+		}
+		return nil
+	})
+	refused := customer.Must(t, http.StatusConflict, http.MethodPost, "/api/v1/orders", order, nil, key)
+	assert.Equal(t, "total_changed", refused.Code())
+	var problem struct {
+		Quote struct{ Total harness.Money }
+	}
+	require.NoError(t, refused.Into(&problem))
+	assert.Equal(t, dearer, problem.Quote.Total, "the problem says what it costs now")
+
+	var placed harness.Order
+	order["expected_total"] = dearer
+	customer.Must(t, http.StatusCreated, http.MethodPost, "/api/v1/orders", order, &placed, key)
+	assert.Equal(t, dearer, placed.Total)
+}
+
+func TestTwoCurrenciesAreTwoOrders(t *testing.T) {
+	inContract(t)
+	customer, operator := world.NewCustomer(t), world.LogIn(t, world.Operator)
+	euros := world.NewProduct(t, operator, harness.Money{Amount: 1000, Currency: "EUR"})
+	forints := world.NewProduct(t, operator, harness.Money{Amount: 1000, Currency: "HUF"})
+	order := map[string]any{
+		"items": []harness.Item{{ProductID: euros.ID, Quantity: 1}, {ProductID: forints.ID, Quantity: 1}}, "payment_method": "tok_visa",
+	}
+	answer := customer.Must(t, http.StatusUnprocessableEntity, http.MethodPost, "/api/v1/orders", order, nil, harness.Key(uuid.NewString()))
+	assert.Contains(t, string(answer.Body), "items[1].product_id", "the answer names the product that does not go with the others")
+}
+
 func TestACancelledOrderIsNeverPaidFor(t *testing.T) {
 	inContract(t)
 	customer, product := world.NewCustomer(t), firstProduct(t)

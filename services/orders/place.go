@@ -58,9 +58,10 @@ func (s *Service) quote(ctx context.Context, req Request) (Quote, error) {
 	return catalogue.Quote(req, s.cfg.MaxTotal)
 }
 
-// replayInstead answers a request that could not be placed now, because products have changed, with the order it has placed before.
+// replayInstead answers a request that could not be placed now, because products or their prices have changed, with the order it
+// has placed before. Without one nothing is stored: the key is as good as new.
 func (s *Service) replayInstead(ctx context.Context, p Placement, cause error) (Order, bool, error) {
-	if !fault.Is(cause, fault.Unprocessable) {
+	if !fault.Is(cause, fault.Unprocessable) && !fault.Is(cause, fault.Conflict) {
 		return Order{}, false, cause
 	}
 	stored, err := s.load(ctx, p.ID)

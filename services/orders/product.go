@@ -9,10 +9,10 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"sidecart.dev/kit/fault"
 	"sidecart.dev/kit/money"
+	"sidecart.dev/kit/text"
 )
 
 // MaxProducts bounds the catalogue, which is one document in the store.
@@ -34,18 +34,15 @@ func (p Product) Validate() error {
 	if !productID.MatchString(p.ID) {
 		wrong("id", "must be 1 to 64 of a-z, 0-9, - and _, beginning with a letter or digit")
 	}
-	if n := utf8.RuneCountInString(p.Name); n < 1 || n > 100 || strings.TrimSpace(p.Name) != p.Name {
-		wrong("name", "must have 1 to 100 characters and no space at either end")
+	if err := text.Line(p.Name, 1, 100); err != nil {
+		wrong("name", err.Error())
+	} else if strings.TrimSpace(p.Name) != p.Name {
+		wrong("name", "must not begin or end with a space")
 	}
-	if utf8.RuneCountInString(p.Description) > 2000 {
-		wrong("description", "must have at most 2000 characters")
+	if err := text.Lines(p.Description, 0, 2000); err != nil {
+		wrong("description", err.Error())
 	}
-	if p.Price.Amount < 1 || p.Price.Amount > maxPrice {
-		wrong("price.amount", fmt.Sprintf("must be from 1 to %d minor units", maxPrice))
-	}
-	if !money.ValidCurrency(p.Price.Currency) {
-		wrong("price.currency", "must be an ISO 4217 code such as EUR")
-	}
+	fields = append(fields, checkAmount("price", p.Price, maxPrice)...)
 	if len(fields) > 0 {
 		return fault.InvalidFields(fields...)
 	}
@@ -100,6 +97,19 @@ func NewCatalogue(products []Product) (Catalogue, error) {
 	return c, nil
 }
 
+// RestoreCatalogue makes a catalogue of stored products. One that was accepted once and would not be any more stays, but is
+// not on sale until an operator corrects it; the second result says which and why.
+func RestoreCatalogue(products []Product) (c Catalogue, refused []error) {
+	for _, p := range products {
+		if err := p.Validate(); err != nil && p.Active {
+			p.Active = false
+			refused = append(refused, fmt.Errorf("product %q is not on sale: %w", p.ID, describe(err)))
+		}
+		c, _ = c.put(p)
+	}
+	return c, refused
+}
+
 // describe adds the fields a fault names to its text, for an operator who reads a log.
 func describe(err error) error {
 	f, ok := errors.AsType[*fault.Error](err)
@@ -146,17 +156,23 @@ func (c Catalogue) With(p Product) (next Catalogue, created bool, err error) {
 	if err := p.Validate(); err != nil {
 		return c, false, err
 	}
-	i, exists := c.index(p.ID)
-	if exists {
-		next.products = slices.Clone(c.products)
-		next.products[i] = p
-		return next, false, nil
-	}
-	if len(c.products) >= MaxProducts {
+	if _, exists := c.index(p.ID); !exists && len(c.products) >= MaxProducts {
 		return c, false, fault.Newf(fault.Unprocessable, "unprocessable", "There are %d products already, which is the limit.", MaxProducts)
 	}
-	next.products = slices.Insert(slices.Clone(c.products), i, p)
-	return next, true, nil
+	next, created = c.put(p)
+	return next, created, nil
+}
+
+// put is With without its checks.
+func (c Catalogue) put(p Product) (next Catalogue, created bool) {
+	i, exists := c.index(p.ID)
+	next.products = slices.Clone(c.products)
+	if exists {
+		next.products[i] = p
+	} else {
+		next.products = slices.Insert(next.products, i, p)
+	}
+	return next, !exists
 }
 
 // Without returns the catalogue without the product, and whether it was there.
@@ -169,7 +185,7 @@ func (c Catalogue) Without(id string) (next Catalogue, existed bool) {
 }
 
 // Quote prices a valid request. An unknown, inactive or repeated product, a second currency or a total above maxTotal minor
-// units is an Unprocessable fault that names the field.
+// units is an Unprocessable fault that names the field; a total that is not the expected one is a Conflict fault.
 func (c Catalogue) Quote(r Request, maxTotal int64) (Quote, error) {
 	q := Quote{items: make([]Item, 0, len(r.Items)), paymentMethod: r.PaymentMethod}
 	var fields []fault.Field
@@ -201,7 +217,7 @@ func (c Catalogue) Quote(r Request, maxTotal int64) (Quote, error) {
 		})
 	}
 	q.total = total
-	return q, nil
+	return q, q.expect(r.ExpectedTotal)
 }
 
 func unprocessable(message string, fields ...fault.Field) error {

@@ -171,6 +171,59 @@ func TestARequestNamesTheFieldThatIsWrong(t *testing.T) {
 	checkField(t, "long token", r.Validate(), fault.Invalid, "payment_method")
 }
 
+func TestTheTextOfAProductHidesAndReordersNothing(t *testing.T) {
+	good := product("a", 1, "EUR", true)
+	for _, bad := range []string{"x\u202ey", "x\x00y", "x\u200by", "x\u2028y", "x\x1by", "bad\xff"} {
+		p := good
+		p.Name = bad
+		checkField(t, fmt.Sprintf("name %+q", bad), p.Validate(), fault.Invalid, "name")
+		p = good
+		p.Description = bad
+		checkField(t, fmt.Sprintf("description %+q", bad), p.Validate(), fault.Invalid, "description")
+	}
+	for _, name := range []string{"", " a", "a ", "a\nb"} {
+		p := good
+		p.Name = name
+		checkField(t, fmt.Sprintf("name %q", name), p.Validate(), fault.Invalid, "name")
+	}
+	good.Description = "First line.\nSecond line."
+	if err := good.Validate(); err != nil {
+		t.Errorf("a description of two lines: %v", err)
+	}
+}
+
+func TestAnOrderCostsWhatWasExpectedOrIsRefusedWithWhatItWouldCost(t *testing.T) {
+	c := catalogue(t, product("a", 250, "EUR", true))
+	request := func(total *money.Money) Request {
+		return Request{Items: []RequestItem{{"a", 2}}, PaymentMethod: "tok_visa", ExpectedTotal: total}
+	}
+	of := func(m money.Money) *money.Money { return &m }
+	for _, expected := range []*money.Money{nil, of(money.New(500, "EUR"))} {
+		if _, err := c.Quote(request(expected), 10_000); err != nil {
+			t.Errorf("expecting %v: %v", expected, err)
+		}
+	}
+	for _, expected := range []money.Money{money.New(499, "EUR"), money.New(501, "EUR"), money.New(500, "USD")} {
+		_, err := c.Quote(request(&expected), 10_000)
+		f, ok := errors.AsType[*fault.Error](err)
+		if !ok || f.Kind != fault.Conflict || f.Code != "total_changed" || f.Extensions["quote"] == nil {
+			t.Errorf("expecting %s: %+v, want a Conflict fault of code total_changed with a quote", expected, err)
+		}
+	}
+	for field, expected := range map[string]money.Money{
+		"expected_total.amount": money.New(0, "EUR"), "expected_total.currency": money.New(1, "euro"),
+	} {
+		checkField(t, field, request(&expected).Validate(), fault.Invalid, field)
+	}
+	plain, expecting := request(nil), request(of(money.New(500, "EUR")))
+	if plain.Fingerprint() == expecting.Fingerprint() {
+		t.Error("two different bodies have the same fingerprint")
+	}
+	if got := plain.Fingerprint(); got != "5b02f3b52dd6cc385bbfa402bec76206" {
+		t.Errorf("the fingerprint of a request as it always was is %s: stored orders have another", got)
+	}
+}
+
 func checkField(t *testing.T, name string, err error, kind fault.Kind, field string) {
 	t.Helper()
 	f, ok := errors.AsType[*fault.Error](err)

@@ -17,6 +17,8 @@ import (
 type Request struct {
 	Items         []RequestItem `json:"items"`
 	PaymentMethod string        `json:"payment_method"` // a provider's token, never a card number
+	// ExpectedTotal is what the customer was shown; the order costs this or is not placed. Nil: whatever it costs.
+	ExpectedTotal *money.Money `json:"expected_total,omitempty"`
 }
 
 // RequestItem is one product of a request.
@@ -54,10 +56,27 @@ func (r Request) Validate() error {
 	if len(r.PaymentMethod) > 128 || !paymentMethod.MatchString(r.PaymentMethod) {
 		wrong("payment_method", "must be a token of the payment provider, such as tok_visa")
 	}
+	if r.ExpectedTotal != nil {
+		fields = append(fields, checkAmount("expected_total", *r.ExpectedTotal, maxTotal)...)
+	}
 	if len(fields) > 0 {
 		return fault.InvalidFields(fields...)
 	}
 	return nil
+}
+
+// maxTotal is the largest number of minor units that any JSON reader keeps.
+const maxTotal = 1<<53 - 1
+
+// checkAmount returns what is wrong with an amount that must be from 1 to max minor units of a currency.
+func checkAmount(field string, m money.Money, max int64) (wrong []fault.Field) {
+	if m.Amount < 1 || m.Amount > max {
+		wrong = append(wrong, fault.Field{Field: field + ".amount", Message: fmt.Sprintf("must be from 1 to %d minor units", max)})
+	}
+	if !money.ValidCurrency(m.Currency) {
+		wrong = append(wrong, fault.Field{Field: field + ".currency", Message: "must be an ISO 4217 code such as EUR"})
+	}
+	return wrong
 }
 
 // Fingerprint tells requests apart: the same key with another fingerprint is a key that is used twice.
@@ -93,3 +112,19 @@ type Quote struct {
 
 // Total returns the sum of the items' prices.
 func (q Quote) Total() money.Money { return q.total }
+
+// expect fails with a Conflict fault of code total_changed, which carries the quote, unless the quote is for the
+// expected total or nothing is expected.
+func (q Quote) expect(total *money.Money) error {
+	if total == nil || *total == q.total {
+		return nil
+	}
+	return &fault.Error{
+		Kind: fault.Conflict, Code: "total_changed",
+		Message: fmt.Sprintf("The order would cost %s now, not %s.", q.total, *total),
+		Extensions: map[string]any{"quote": struct {
+			Items []Item      `json:"items"`
+			Total money.Money `json:"total"`
+		}{q.items, q.total}},
+	}
+}

@@ -69,7 +69,9 @@ type Error struct {
 	Message    string        // for the caller; carries no internals and no personal data
 	Fields     []Field       // what is wrong with which field, if that is known
 	RetryAfter time.Duration // when trying again makes sense; zero if unknown
-	Err        error         // the cause, for the log only
+	// Extensions are further members of the answer that the API contract describes for this code, by their JSON names.
+	Extensions map[string]any
+	Err        error // the cause, for the log only
 }
 
 // Error returns the message followed by the cause.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"maps"
 	"math"
 	"net/http"
 	"strconv"
@@ -27,6 +28,23 @@ type Problem struct {
 	Code     string        `json:"code"`
 	TraceID  string        `json:"trace_id,omitempty"`
 	Errors   []fault.Field `json:"errors,omitempty"`
+
+	// Extensions are members besides these, by name (RFC 9457, section 3.2). They never replace one of these.
+	Extensions map[string]any `json:"-"`
+}
+
+// MarshalJSON implements [json.Marshaler].
+func (p Problem) MarshalJSON() ([]byte, error) {
+	type members Problem // without this method
+	own, err := json.Marshal(members(p))
+	if err != nil || len(p.Extensions) == 0 {
+		return own, err
+	}
+	all := maps.Clone(p.Extensions)
+	if err := json.Unmarshal(own, &all); err != nil {
+		return nil, err
+	}
+	return json.Marshal(all)
 }
 
 // ProblemType is the media type of a [Problem].
@@ -71,7 +89,7 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 		Code: fault.CodeOf(err), TraceID: traceID(r),
 	}
 	if f, ok := errors.AsType[*fault.Error](err); ok && f.Kind != fault.Internal {
-		p.Detail, p.Errors = f.Message, f.Fields
+		p.Detail, p.Errors, p.Extensions = f.Message, f.Fields, f.Extensions
 		if f.RetryAfter > 0 {
 			w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(f.RetryAfter.Seconds()))))
 		}
@@ -88,7 +106,12 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	if status >= http.StatusInternalServerError && !noteError(w, err) {
 		slog.ErrorContext(r.Context(), "request failed", "code", p.Code, "error", err.Error())
 	}
-	body, _ := json.Marshal(p) //nolint:errchkjson // strings and integers only
+	body, err := json.Marshal(p)
+	if err != nil { // only a fault's extensions can be to blame
+		slog.ErrorContext(r.Context(), "problem without its extensions", "code", p.Code, "error", err.Error())
+		p.Extensions = nil
+		body, _ = json.Marshal(p)
+	}
 	w.Header().Set("Content-Type", ProblemType)
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)

@@ -57,7 +57,7 @@ func New(cfg Config) (*Node, error) {
 	n := &Node{Journal: j, Consumer: event.NewConsumer("orders", cfg.Letters)}
 	n.Service = orders.New(cfg.Service, orders.Deps{
 		Repository:    NewRepository(cfg.State),
-		Products:      NewProducts(cfg.State, cfg.Seed, cfg.Service.Now),
+		Products:      NewProducts(cfg.State, cfg.Seed, cfg.Service.Now, cfg.Service.Logger),
 		Journal:       intents{j},
 		Bus:           bus{cfg.Bus},
 		Payments:      payments{cfg.Peers},

@@ -3,7 +3,9 @@ package dapr
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -17,6 +19,7 @@ type Products struct {
 	state sidecar.State
 	seed  orders.Catalogue
 	now   func() time.Time
+	log   *slog.Logger
 
 	turn chan struct{} // filled while the catalogue is read: callers that find it old wait for one read rather than all reading
 
@@ -24,6 +27,7 @@ type Products struct {
 	cached orders.Catalogue
 	read   time.Time // when cached was read; zero: never
 	edits  int       // made by this replica
+	told   string    // what was last said of products that had to be taken off sale
 }
 
 var _ orders.Products = (*Products)(nil)
@@ -36,12 +40,16 @@ const (
 	productsTries = 10
 )
 
-// NewProducts makes a catalogue over a state store. The seed is written when the store has no catalogue yet. A nil now means time.Now.
-func NewProducts(state sidecar.State, seed orders.Catalogue, now func() time.Time) *Products {
+// NewProducts makes a catalogue over a state store. The seed is written when the store has no catalogue yet. A nil now means
+// time.Now, a nil log the default logger.
+func NewProducts(state sidecar.State, seed orders.Catalogue, now func() time.Time, log *slog.Logger) *Products {
 	if now == nil {
 		now = time.Now
 	}
-	return &Products{state: state, seed: seed, now: now, turn: make(chan struct{}, 1)}
+	if log == nil {
+		log = slog.Default()
+	}
+	return &Products{state: state, seed: seed, now: now, log: log, turn: make(chan struct{}, 1)}
 }
 
 type productsDocument struct {
@@ -135,8 +143,24 @@ func (p *Products) load(ctx context.Context) (orders.Catalogue, string, error) {
 	if err := json.Unmarshal(item.Value, &doc); err != nil {
 		return orders.Catalogue{}, "", fmt.Errorf("stored products: %w", err)
 	}
-	catalogue, err := orders.NewCatalogue(doc.Products)
-	return catalogue, item.ETag, err
+	catalogue, refused := orders.RestoreCatalogue(doc.Products)
+	p.tell(ctx, errors.Join(refused...))
+	return catalogue, item.ETag, nil
+}
+
+// tell warns of products that were taken off sale, once until they are others.
+func (p *Products) tell(ctx context.Context, refused error) {
+	text := ""
+	if refused != nil {
+		text = refused.Error()
+	}
+	p.mu.Lock()
+	news := text != p.told
+	p.told = text
+	p.mu.Unlock()
+	if news && text != "" {
+		p.log.WarnContext(ctx, "stored products break today's rules; correct them to sell them again", "error", text)
+	}
 }
 
 func (p *Products) plant(ctx context.Context) error {

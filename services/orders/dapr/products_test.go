@@ -1,7 +1,10 @@
 package dapr_test
 
 import (
+	"bytes"
 	"context"
+	"log/slog"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,7 +18,7 @@ import (
 // slowProducts are products whose store takes ten seconds to answer.
 func slowProducts() *dapr.Products {
 	state := sidecartest.NewState()
-	products := dapr.NewProducts(state, orders.DefaultCatalogue(), nil)
+	products := dapr.NewProducts(state, orders.DefaultCatalogue(), nil, nil)
 	state.After = func(_ context.Context, op sidecartest.Op, _ string) error {
 		if op == sidecartest.OpGet {
 			time.Sleep(10 * time.Second)
@@ -72,4 +75,33 @@ func TestAnEditIsSeenByWhoAsksAfterIt(t *testing.T) {
 			t.Errorf("%d products, %v; want none", got.Len(), err)
 		}
 	})
+}
+
+func TestAStoredProductThatBreaksALaterRuleIsTakenOffSaleAndNothingElseIs(t *testing.T) {
+	state := sidecartest.NewState()
+	stored := `{"products":[
+		{"id":"good","name":"Good","description":"","price":{"amount":1,"currency":"EUR"},"active":true},
+		{"id":"spoof","name":"gpj.\u202eexe","description":"","price":{"amount":1,"currency":"EUR"},"active":true}]}`
+	if err := state.Insert(t.Context(), "products", []byte(stored)); err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	products := dapr.NewProducts(state, orders.DefaultCatalogue(), nil, slog.New(slog.NewTextHandler(&log, nil)))
+	for range 2 {
+		c, err := products.Catalogue(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		good, _ := c.Find("good")
+		spoof, known := c.Find("spoof")
+		if !good.Active || !known || spoof.Active {
+			t.Errorf("good %+v, spoof %+v: want the first on sale and the second not", good, spoof)
+		}
+		if err := products.Change(t.Context(), func(c orders.Catalogue) (orders.Catalogue, error) { return c, nil }); err != nil {
+			t.Errorf("editing: %v", err)
+		}
+	}
+	if got := strings.Count(log.String(), "spoof"); got != 1 {
+		t.Errorf("the operator was told %d times of %q, want once", got, log.String())
+	}
 }

@@ -223,6 +223,10 @@ func TestOrdersThatCannotBePlaced(t *testing.T) {
 		"no quantity":     {"k", `{"items":[{"product_id":"moka-pot"}],"payment_method":"tok_visa"}`, 400, "invalid_request", bad},
 		"half a pot":      {"k", `{"items":[{"product_id":"moka-pot","quantity":0.5}],"payment_method":"tok_visa"}`, 400, "invalid_request", bad},
 		"a card number":   {"k", `{"items":[{"product_id":"moka-pot","quantity":1}],"payment_method":"4111111111111111"}`, 400, "invalid_request", bad},
+		"free":            {"k", expecting(0, "EUR"), 400, "invalid_request", bad},
+		"euros":           {"k", expecting(3490, "euro"), 400, "invalid_request", bad},
+		"too cheap":       {"k", expecting(3489, "EUR"), 409, "total_changed", nil},
+		"other money":     {"k", expecting(3490, "USD"), 409, "total_changed", nil},
 		"null":            {"k", `null`, 400, "invalid_request", bad},
 		"unknown product": {"k", `{"items":[{"product_id":"ghost","quantity":1}],"payment_method":"tok_visa"}`, 422, "unprocessable", nil},
 		"twice":           {"k", `{"items":[{"product_id":"moka-pot","quantity":1},{"product_id":"moka-pot","quantity":1}],"payment_method":"tok_visa"}`, 422, "unprocessable", nil},
@@ -235,6 +239,42 @@ func TestOrdersThatCannotBePlaced(t *testing.T) {
 	if list := s.do(ada, "GET", "/api/v1/orders", ""); len(list.body["items"].([]any)) != 0 {
 		t.Errorf("the list has %v, want nothing", list.body)
 	}
+}
+
+// expecting is oneMoka by a customer who was shown that total.
+func expecting(amount int64, currency string) string {
+	return fmt.Sprintf(`{"items":[{"product_id":"moka-pot","quantity":1}],"payment_method":"tok_visa",`+
+		`"expected_total":{"amount":%d,"currency":%q}}`, amount, currency)
+}
+
+func TestAPriceThatRoseIsToldAndAskedAgain(t *testing.T) {
+	s := open(t)
+	const path, dearer = "/api/v1/admin/products/moka-pot", `{"name":"Moka pot","description":"","price":{"amount":99900,"currency":"EUR"},"active":true}`
+	shown := expecting(3490, "EUR")
+	placed := s.place(ada, "before", shown)
+	s.want("at the price shown", placed, 201, "")
+	s.want("raising the price", s.do(operator, "PUT", path, dearer), 200, "")
+
+	refused := s.place(ada, "after", shown)
+	s.want("at the old price", refused, 409, "total_changed")
+	quote, _ := refused.body["quote"].(map[string]any)
+	if got := fmt.Sprint(quote["total"]); got != "map[amount:99900 currency:EUR]" {
+		t.Errorf("the problem quotes %v, want 999.00 EUR", quote)
+	}
+	if items, _ := quote["items"].([]any); len(items) != 1 {
+		t.Errorf("the problem quotes %v, want the price of each item", quote)
+	}
+	if list := s.do(ada, "GET", "/api/v1/orders", ""); len(list.body["items"].([]any)) != 1 {
+		t.Errorf("the customer has %v, want the first order alone", list.body)
+	}
+	s.want("the same key with the new total", s.place(ada, "after", expecting(99900, "EUR")), 201, "")
+	again := s.place(ada, "before", shown)
+	s.want("the answer lost before the price rose, asked for again", again, 201, "")
+	if again.body["id"] != placed.body["id"] {
+		t.Errorf("placed %v, then %v: want the same order", placed.body["id"], again.body["id"])
+	}
+	s.want("the same key with another total", s.place(ada, "before", expecting(99900, "EUR")), 422, "idempotency_key_reused")
+	s.want("the same key without a total", s.place(ada, "before", oneMoka), 422, "idempotency_key_reused")
 }
 
 func TestCancellingTellsWhetherItIsDone(t *testing.T) {
@@ -261,6 +301,7 @@ func TestCancellingTellsWhetherItIsDone(t *testing.T) {
 	}
 	s.want("cancelling a failed order", cancel(failed, "{}"), 409, "order_state")
 	s.want("an empty reason", cancel(pending, `{"reason":""}`, validate.ExpectInvalid, "true"), 400, "invalid_request")
+	s.want("a reason that runs backwards", cancel(pending, `{"reason":"\u202eabc"}`), 400, "invalid_request")
 	s.want("a malformed id", s.do(ada, "POST", "/api/v1/orders/nothing/cancel", ""), 404, "not_found")
 	s.settle(paid, orders.PaymentRefunded)
 	s.want("cancelling when the money is back", cancel(paid, ""), 200, "")
@@ -300,6 +341,7 @@ func TestOperatorsEditProducts(t *testing.T) {
 	s.want("reading again", s.do("", "GET", "/api/v1/products/grinder", "", "If-None-Match", read.header.Get("ETag")), 304, "")
 	s.want("half a product", s.do(operator, "PUT", path, `{"name":"Grinder"}`, validate.ExpectInvalid, "true"), 400, "invalid_request")
 	s.want("a free product", s.do(operator, "PUT", path, strings.Replace(product, "100", "0", 1), validate.ExpectInvalid, "true"), 400, "invalid_request")
+	s.want("a name that runs backwards", s.do(operator, "PUT", path, strings.Replace(product, "Grinder", `\u202eabc`, 1)), 400, "invalid_request")
 	s.want("deleting", s.do(operator, "DELETE", path, ""), 204, "")
 	s.want("deleting again", s.do(operator, "DELETE", path, ""), 404, "not_found")
 

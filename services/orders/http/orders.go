@@ -5,13 +5,13 @@ import (
 	"io"
 	"net/http"
 	"time"
-	"unicode/utf8"
 
 	"github.com/gorilla/mux"
 
 	"sidecart.dev/kit/auth"
 	"sidecart.dev/kit/fault"
 	"sidecart.dev/kit/money"
+	"sidecart.dev/kit/text"
 	"sidecart.dev/kit/web"
 	"sidecart.dev/orders"
 )
@@ -133,8 +133,8 @@ func cancelReason(r *http.Request) (string, error) {
 	if req.Reason == nil {
 		return "", nil
 	}
-	if n := utf8.RuneCountInString(*req.Reason); n < 1 || n > maxReason {
-		return "", fault.InvalidFields(fault.Field{Field: "reason", Message: "must have 1 to 200 characters"})
+	if err := text.Line(*req.Reason, 1, maxReason); err != nil {
+		return "", fault.InvalidFields(fault.Field{Field: "reason", Message: err.Error()})
 	}
 	return *req.Reason, nil
 }
