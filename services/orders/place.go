@@ -55,7 +55,7 @@ func (s *Service) quote(ctx context.Context, req Request) (Quote, error) {
 	if err != nil {
 		return Quote{}, err
 	}
-	return catalogue.Quote(req, s.cfg.MaxTotal)
+	return catalogue.Quote(req, s.cfg.Limits)
 }
 
 // replayInstead answers a request that could not be placed now, because products or their prices have changed, with the order it

@@ -184,9 +184,9 @@ func (c Catalogue) Without(id string) (next Catalogue, existed bool) {
 	return Catalogue{products: slices.Delete(slices.Clone(c.products), i, i+1)}, true
 }
 
-// Quote prices a valid request. An unknown, inactive or repeated product, a second currency or a total above maxTotal minor
-// units is an Unprocessable fault that names the field; a total that is not the expected one is a Conflict fault.
-func (c Catalogue) Quote(r Request, maxTotal int64) (Quote, error) {
+// Quote prices a valid request. An unknown, inactive or repeated product, a second currency or a total above its
+// currency's limit is an Unprocessable fault that names the field; a total that is not the expected one is a Conflict fault.
+func (c Catalogue) Quote(r Request, limits Limits) (Quote, error) {
 	q := Quote{items: make([]Item, 0, len(r.Items)), paymentMethod: r.PaymentMethod}
 	var fields []fault.Field
 	wrong := func(i int, message string) {
@@ -210,10 +210,11 @@ func (c Catalogue) Quote(r Request, maxTotal int64) (Quote, error) {
 	if len(fields) > 0 {
 		return Quote{}, unprocessable("The order cannot be placed like this.", fields...)
 	}
+	limit := limits.Of(q.items[0].UnitPrice.Currency)
 	total, err := sum(q.items)
-	if err != nil || total.Amount > maxTotal {
+	if err != nil || total.Amount > limit.Amount {
 		return Quote{}, unprocessable("The order is too large.", fault.Field{
-			Field: "items", Message: "must not cost more than " + money.New(maxTotal, total.Currency).String() + " together",
+			Field: "items", Message: "must not cost more than " + limit.String() + " together",
 		})
 	}
 	q.total = total

@@ -113,7 +113,7 @@ func TestProductFilesAreCheckedAsAWhole(t *testing.T) {
 
 func TestAQuoteHasTheServersPrices(t *testing.T) {
 	c := catalogue(t, product("a", 250, "EUR", true), product("b", 100, "EUR", true))
-	q, err := c.Quote(Request{Items: []RequestItem{{"b", 3}, {"a", 2}}, PaymentMethod: "tok_visa"}, 10_000)
+	q, err := c.Quote(Request{Items: []RequestItem{{"b", 3}, {"a", 2}}, PaymentMethod: "tok_visa"}, Limits{Any: 100})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,10 +137,10 @@ func TestAQuoteNamesTheFieldThatIsWrong(t *testing.T) {
 		"other currency": {[]RequestItem{{"a", 1}, {"usd", 1}}, "items[1].product_id"},
 		"too expensive":  {[]RequestItem{{"a", 5}}, "items"},
 	} {
-		_, err := c.Quote(Request{Items: test.items, PaymentMethod: "tok_visa"}, 1249)
+		_, err := c.Quote(Request{Items: test.items, PaymentMethod: "tok_visa"}, Limits{Any: 12})
 		checkField(t, name, err, fault.Unprocessable, test.field)
 	}
-	if _, err := c.Quote(Request{Items: []RequestItem{{"a", 5}}}, 1250); err != nil {
+	if _, err := c.Quote(Request{Items: []RequestItem{{"a", 4}}}, Limits{Any: 10}); err != nil {
 		t.Errorf("a total at the limit: %v", err)
 	}
 }
@@ -199,12 +199,12 @@ func TestAnOrderCostsWhatWasExpectedOrIsRefusedWithWhatItWouldCost(t *testing.T)
 	}
 	of := func(m money.Money) *money.Money { return &m }
 	for _, expected := range []*money.Money{nil, of(money.New(500, "EUR"))} {
-		if _, err := c.Quote(request(expected), 10_000); err != nil {
+		if _, err := c.Quote(request(expected), Limits{Any: 100}); err != nil {
 			t.Errorf("expecting %v: %v", expected, err)
 		}
 	}
 	for _, expected := range []money.Money{money.New(499, "EUR"), money.New(501, "EUR"), money.New(500, "USD")} {
-		_, err := c.Quote(request(&expected), 10_000)
+		_, err := c.Quote(request(&expected), Limits{Any: 100})
 		f, ok := errors.AsType[*fault.Error](err)
 		if !ok || f.Kind != fault.Conflict || f.Code != "total_changed" || f.Extensions["quote"] == nil {
 			t.Errorf("expecting %s: %+v, want a Conflict fault of code total_changed with a quote", expected, err)
@@ -222,6 +222,32 @@ func TestAnOrderCostsWhatWasExpectedOrIsRefusedWithWhatItWouldCost(t *testing.T)
 	if got := plain.Fingerprint(); got != "5b02f3b52dd6cc385bbfa402bec76206" {
 		t.Errorf("the fingerprint of a request as it always was is %s: stored orders have another", got)
 	}
+}
+
+func TestEachCurrencyHasALimitOfItsOwnInWholeUnits(t *testing.T) {
+	l := Limits{Any: 10_000, ByCurrency: map[string]int64{"HUF": 4_000_000}}
+	for currency, want := range map[string]int64{"EUR": 10_000_00, "HUF": 4_000_000_00, "JPY": 10_000, "BHD": 10_000_000} {
+		if got := l.Of(currency); got != money.New(want, currency) {
+			t.Errorf("limit %s, want %d minor units of %s", got, want, currency)
+		}
+	}
+	if err := DefaultLimits().Validate(); err != nil {
+		t.Error(err)
+	}
+	for name, bad := range map[string]Limits{
+		"none": {}, "nothing": {Any: 1, ByCurrency: map[string]int64{"EUR": 0}}, "no currency": {Any: 1, ByCurrency: map[string]int64{"euro": 1}},
+		"beyond overflow": {Any: maxUnits + 1},
+	} {
+		if bad.Validate() == nil {
+			t.Errorf("%s: the limits were accepted", name)
+		}
+	}
+	c := catalogue(t, product("dinar", 9_999_000, "BHD", true), product("yen", 10_001, "JPY", true))
+	if _, err := c.Quote(Request{Items: []RequestItem{{"dinar", 1}}}, l); err != nil {
+		t.Errorf("9,999 dinars of 10,000: %v", err)
+	}
+	_, err := c.Quote(Request{Items: []RequestItem{{"yen", 1}}}, l)
+	checkField(t, "one yen too much", err, fault.Unprocessable, "items")
 }
 
 func checkField(t *testing.T, name string, err error, kind fault.Kind, field string) {

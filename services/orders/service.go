@@ -101,7 +101,7 @@ type Deps struct {
 
 // Config is how the service works. The zero value of a field means its default.
 type Config struct {
-	MaxTotal   int64         // largest total of an order in minor units, default 10,000.00
+	Limits     Limits        // largest totals of an order, default [DefaultLimits]
 	Patience   time.Duration // how long an event may take to have its effect before it is published again, default 2 s
 	Publishers int           // events published at once without a request waiting for them, default 64
 	Now        func() time.Time
@@ -111,8 +111,8 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
-	if c.MaxTotal == 0 {
-		c.MaxTotal = 10_000_00
+	if c.Limits.Any == 0 {
+		c.Limits = DefaultLimits()
 	}
 	if c.Patience == 0 {
 		c.Patience = 2 * time.Second

@@ -126,7 +126,7 @@ func fill(t testing.TB, state *sidecartest.State, size int) {
 	t.Helper()
 	ctx := context.Background()
 	lists := list.New(list.Config{State: state})
-	quote, err := orders.DefaultCatalogue().Quote(request("tok_visa"), 1_000_000)
+	quote, err := orders.DefaultCatalogue().Quote(request("tok_visa"), orders.DefaultLimits())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -88,7 +88,7 @@ func open(t *testing.T) *shop {
 	t.Helper()
 	node, err := dapr.New(dapr.Config{
 		State: sidecartest.NewState(), Bus: &sidecartest.Bus{Check: validate.Event}, Peers: &sidecartest.Caller{}, Letters: letters{},
-		Service: orders.Config{MaxTotal: 200_000, Logger: slog.New(slog.DiscardHandler)},
+		Service: orders.Config{Limits: orders.Limits{Any: 2000}, Logger: slog.New(slog.DiscardHandler)},
 	})
 	if err != nil {
 		t.Fatal(err)

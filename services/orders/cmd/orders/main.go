@@ -4,6 +4,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 
 	"sidecart.dev/kit/chassis"
@@ -22,14 +23,27 @@ type Config struct {
 	StateStore   string `env:"STATE_STORE"     envDefault:"orders-store"` // state store component
 	PubSub       string `env:"PUBSUB"          envDefault:"bus"`          // pub/sub component
 	ProductsFile string `env:"PRODUCTS_FILE"`                             // products of the first start; empty: the built-in ones
-	MaxTotal     int64  `env:"MAX_ORDER_TOTAL" envDefault:"1000000"`      // largest total of an order, in minor units
+	Limit        int64  `env:"ORDER_LIMIT"     envDefault:"10000"`        // largest total of an order, in whole units of its currency
 	Instance     string `env:"INSTANCE"`                                  // differs between replicas, the same after a restart; empty: host and port
 	GroupCommit  bool   `env:"JOURNAL_GROUP_COMMIT" envDefault:"true"`    // orders placed at the same time share a write of the journal
+
+	Limits map[string]int64 `env:"ORDER_LIMITS"` // of single currencies, such as HUF:4000000,JPY:1500000
 }
 
 // Validate implements [config.Validator].
 func (c *Config) Validate() error {
-	return config.All(c.Config.Validate(), config.Positive("MAX_ORDER_TOTAL", c.MaxTotal))
+	err := c.limits().Validate()
+	if err != nil {
+		err = fmt.Errorf("ORDER_LIMIT and ORDER_LIMITS: %w", err)
+	}
+	return config.All(c.Config.Validate(), err)
+}
+
+func (c *Config) limits() orders.Limits {
+	limits := orders.DefaultLimits()
+	limits.Any = c.Limit
+	maps.Copy(limits.ByCurrency, c.Limits)
+	return limits
 }
 
 func main() { chassis.Main(run) }
@@ -56,7 +70,7 @@ func run(ctx context.Context) error {
 	letters := deadletter.New(state, "orders")
 	node, err := dapr.New(dapr.Config{
 		State: state, Bus: c.Sidecar.Bus(cfg.PubSub), Peers: c.Sidecar.Caller(key.Authorize), Letters: letters,
-		Service: orders.Config{MaxTotal: cfg.MaxTotal}, Seed: seed,
+		Service: orders.Config{Limits: cfg.limits()}, Seed: seed,
 		Journal: journal.Config{Instance: instance(cfg), OneByOne: !cfg.GroupCommit}, Registerer: c.Metrics,
 	})
 	if err != nil {
