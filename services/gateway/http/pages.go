@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
+	"encoding/json"
+	"fmt"
 	"io/fs"
 	"net/http"
 	"path"
@@ -14,6 +16,7 @@ import (
 	"github.com/swaggest/swgui/v5emb"
 
 	"sidecart.dev/contracts"
+	"sidecart.dev/kit/money"
 	"sidecart.dev/kit/web"
 )
 
@@ -38,6 +41,7 @@ func pages(r *mux.Router, limit mux.MiddlewareFunc) {
 	r.Handle("/docs", ui).Methods(http.MethodGet, http.MethodHead)
 	r.Handle("/docs/{file:[A-Za-z0-9._-]+}", ui).Methods(http.MethodGet, http.MethodHead)
 	r.Handle("/openapi.yaml", asset("openapi.yaml", "application/yaml", contracts.OpenAPI())).Methods(http.MethodGet, http.MethodHead)
+	r.Handle("/static/currencies.js", asset("currencies.js", "", currencies())).Methods(http.MethodGet, http.MethodHead)
 	files, err := fs.Sub(static, "static")
 	if err != nil {
 		panic(err) // the embedded tree is fixed when the program is built
@@ -64,6 +68,25 @@ func pagePath(name string) string {
 		return "/"
 	}
 	return "/static/" + name
+}
+
+// currencies is the browser client's table of ISO 4217: the decimals of each currency that has not two, from the table by
+// which every service and every message writes amounts.
+func currencies() []byte {
+	digits := map[string]int{}
+	letters := "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	for _, a := range letters {
+		for _, b := range letters {
+			for _, c := range letters {
+				code := string([]rune{a, b, c})
+				if n := money.Exponent(code); money.ValidCurrency(code) && n != 2 {
+					digits[code] = n
+				}
+			}
+		}
+	}
+	table, _ := json.Marshal(digits) //nolint:errchkjson // strings and integers only
+	return fmt.Appendf(nil, "// Decimals of the currencies that have not two, by ISO 4217.\nexport const digits = %s;\n", table)
 }
 
 // policy sets the content policy of a page that cannot live with the common one.

@@ -1,26 +1,49 @@
-import { call, logIn, logOut } from './api.js';
-import { el, form, notice } from './dom.js';
+import * as attempt from './attempt.js';
+import { call } from './api.js';
+import { button, el, form, notice } from './dom.js';
+import { forget, logIn } from './session.js';
 
 const email = ['email', 'E-mail address', { type: 'email', autocomplete: 'email', required: true }];
 const fresh = (name, label) => [name, label, { type: 'password', autocomplete: 'new-password', minlength: 10 }];
-const go = (hash) => { location.hash = hash; };
+const languages = [['en', 'English'], ['de', 'Deutsch']];
 
-export function login() {
-  return [el('h1', {}, 'Log in'), form([email, ['password', 'Password', { type: 'password', autocomplete: 'current-password' }]], 'Log in', async (v) => {
-    await logIn(v.email, v.password);
-    go('#/');
-  }), el('p', {}, el('a', { href: '#/forgotten' }, 'Forgotten your password?'), ' · ', el('a', { href: '#/register' }, 'Register'))];
+function go(hash) {
+  if (location.hash === hash) dispatchEvent(new HashChangeEvent('hashchange')); // the same page for somebody else
+  else location.hash = hash;
 }
 
-export function register() {
+const onwards = (query) => go(query.get('next') === 'cart' ? '#/cart' : '#/');
+const next = (query) => query.get('next') === 'cart' ? '?next=cart' : '';
+
+/** What a mailed link brought, which is good once: it leaves the address, so that neither reload nor back tries it again. */
+function token(query) {
+  const found = query.get('token') || '';
+  history.replaceState(null, '', location.pathname + location.hash.split('?')[0]);
+  return found;
+}
+
+export function login({ query }) {
+  return [el('h1', {}, 'Log in'), form([email, ['password', 'Password', { type: 'password', autocomplete: 'current-password' }]], 'Log in', async (v) => {
+    await logIn(v.email, v.password);
+    onwards(query);
+  }), el('p', {}, el('a', { href: '#/forgotten' }, 'Forgotten your password?'), ' · ', el('a', { href: '#/register' + next(query) }, 'Register'))];
+}
+
+export function register({ query }) {
+  let lost = ''; // the address of a registration that had no answer: it may have been made
   return [el('h1', {}, 'Register'), form([email, ['name', 'Name', { autocomplete: 'name' }],
     ['phone', 'Phone, for text messages (optional, like +4915112345678)', { type: 'tel', autocomplete: 'tel' }],
-    ['locale', 'Language of messages', { options: [['en', 'English'], ['de', 'Deutsch']] }],
+    ['locale', 'Language of messages', { options: languages }],
     fresh('password', 'Password, at least 10 characters')], 'Register', async ({ phone, ...v }) => {
-    await call('POST', '/users', phone ? { ...v, phone } : v);
+    try {
+      await call('POST', '/users', phone ? { ...v, phone } : v);
+    } catch (problem) {
+      if (problem.unanswered) lost = v.email;
+      if (problem.code !== 'email_taken' || lost !== v.email) throw problem;
+    }
     await logIn(v.email, v.password);
     notice('Welcome. A message to confirm your address is on its way.');
-    go('#/');
+    onwards(query);
   })];
 }
 
@@ -32,23 +55,53 @@ export function forgotten() {
 }
 
 export function reset({ query }) {
+  const mailed = token(query);
   return [el('h1', {}, 'New password'), form([fresh('new_password', 'New password, at least 10 characters')], 'Set password', async (v) => {
-    await call('POST', '/password-resets/confirm', { token: query.get('token') || '', ...v });
+    await call('POST', '/password-resets/confirm', { token: mailed, ...v }).catch((p) => { throw maybe(p, 'Your password may be set all the same: try to log in with it.'); });
     notice('Your password is set. Log in with it.');
     go('#/login');
   })];
 }
 
-export async function verify({ query }) {
-  await call('POST', '/users/verify', { token: query.get('token') || '' });
-  return [el('h1', {}, 'Address confirmed'), el('p', {}, 'Thank you. ', el('a', { href: '#/' }, 'To the shop'))];
+/** The problem, with what it means for something that is done at most once, if there was no answer. */
+function maybe(problem, hint) {
+  if (problem.unanswered && problem.status !== 429) problem.message += ' ' + hint;
+  return problem;
 }
 
-export async function logout({ changed }) {
-  await logOut();
-  await changed();
+export async function verify({ query, me, changed }) {
+  const mailed = token(query);
+  const box = el('div');
+  const confirmed = () => el('p', {}, 'Your address is confirmed. Thank you. ', el('a', { href: '#/' }, 'To the shop'));
+  if (me?.email_verified || !mailed) {
+    box.append(me?.email_verified ? confirmed() : el('p', {}, 'Open the link in the message we sent you.'));
+    return [el('h1', {}, 'Confirm your address'), box];
+  }
+  const confirmIt = async () => {
+    try {
+      await call('POST', '/users/verify', { token: mailed });
+      await changed();
+      box.replaceChildren(confirmed());
+    } catch (p) {
+      box.replaceChildren(el('p', { class: 'error', role: 'alert' }, p.message), p.unanswered && button('Try again', {}, confirmIt));
+    }
+  };
+  await confirmIt();
+  return [el('h1', {}, 'Confirm your address'), box];
+}
+
+/** Logs out in all tabs, whether or not the server can be told. */
+export async function logOut() {
+  if (attempt.pending('order') && !confirm('Your order has no answer yet. It may have been placed: you find it among your orders when you log in again. Log out?')) return;
+  let told = true;
+  try {
+    await call('DELETE', '/sessions');
+  } catch (p) {
+    told = !p.unanswered || p.status === 401;
+  }
+  await forget();
+  notice(told ? 'You are logged out.' : 'You are logged out in this browser. The server could not be told; change your password if somebody else may have it.');
   go('#/');
-  return [el('h1', {}, 'Logged out')];
 }
 
 export function account({ me, changed }) {
@@ -56,33 +109,36 @@ export function account({ me, changed }) {
   const box = (name, label, on) => [name, label, { type: 'checkbox', checked: on }];
   return [el('h1', {}, 'Your account'),
     el('p', {}, me.email, me.email_verified ? ' (confirmed)' : ' (not confirmed yet) ',
-      !me.email_verified && el('button', { class: 'quiet', onclick: async () => {
+      !me.email_verified && button('Send the link again', { class: 'quiet' }, async () => {
         await call('POST', '/users/me/verification');
         notice('A message is on its way.');
-      } }, 'Send the link again')),
+      })),
     form([['name', 'Name', { value: me.name }], ['phone', 'Phone', { type: 'tel', value: me.phone || '' }],
-      ['locale', 'Language of messages', { options: [['en', 'English'], ['de', 'Deutsch']], value: me.locale }],
+      ['locale', 'Language of messages', { options: languages, value: me.locale }],
       box('email_orders', 'E-mail about orders', p.email.orders), box('email_payments', 'E-mail about payments', p.email.payments),
       box('sms_orders', 'Text messages about orders', p.sms.orders), box('sms_payments', 'Text messages about payments', p.sms.payments)], 'Save', async (v) => {
       await call('PATCH', '/users/me', { name: v.name, phone: v.phone || null, locale: v.locale, preferences: {
-        email: { orders: v.email_orders, payments: v.email_payments }, sms: { orders: v.sms_orders, payments: v.sms_payments } } });
+        email: { orders: v.email_orders, payments: v.email_payments }, sms: { orders: v.sms_orders, payments: v.sms_payments } } })
+        .catch((problem) => { throw maybe(problem, 'Saving again does no harm.'); });
       await changed();
       notice('Saved.');
     }),
     el('h2', {}, 'Password'),
     form([['current_password', 'Current password', { type: 'password', autocomplete: 'current-password' }], fresh('new_password', 'New password')], 'Change password', async (v) => {
-      await call('PUT', '/users/me/password', v);
+      await call('PUT', '/users/me/password', v).catch((problem) => { throw maybe(problem, 'Your password may be changed all the same: try to log in with it.'); });
+      await forget();
       notice('Your password was changed. Log in with it.');
-      await logOut().catch(() => {});
       go('#/login');
     }),
     el('h2', {}, 'Delete account'),
     el('p', { class: 'soft' }, 'Your personal data are erased. Orders and payments are kept without your name.'),
-    el('button', { class: 'danger', onclick: async () => {
+    button('Delete my account', { class: 'danger' }, async () => {
       if (!confirm('Delete your account for good?')) return;
-      await call('DELETE', '/users/me');
-      await logOut().catch(() => {});
+      await call('DELETE', '/users/me').catch((problem) => { throw maybe(problem, 'Your account may be deleted all the same; deleting again does no harm.'); });
+      await forget();
       notice('Your account was deleted.');
       go('#/');
-    } }, 'Delete my account')];
+    })];
 }
+
+export const pages = { login, register, forgotten, verify, reset, account };
