@@ -160,3 +160,28 @@ func TestTwoTabsRenewOneSessionOnceAndALostAnswerLogsNobodyOut(t *testing.T) {
 	assert.Equal(t, int32(2), renewals.Load(), "one renewal whose answer was lost, and one for both tabs")
 	assert.Positive(t, expired.Load())
 }
+
+func TestARefundWithoutAnAnswerIsMadeOnce(t *testing.T) {
+	operator, customer := world.LogIn(t, world.Operator), world.NewCustomer(t)
+	product := world.NewProduct(t, operator, harness.Money{Amount: 1500, Currency: "JPY"})
+	order := customer.AwaitStatus(t, customer.Place(t, product.ID, "tok_visa").ID, "paid")
+	s := openShop(t)
+	s.logIn(world.Operator)
+	s.through(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		if strings.HasSuffix(r.URL.Path, "/refunds") {
+			lose(r, next)
+		}
+		next.ServeHTTP(w, r)
+	})
+	s.do(chromedp.Navigate(s.base+"/#/operator"), chromedp.WaitVisible(`#field-order_id`), script(`window.confirm = () => true`),
+		chromedp.SendKeys(`#field-order_id`, order.ID), chromedp.SendKeys(`#field-amount`, "5.00"), chromedp.SendKeys(`#field-reason`, "one was broken"),
+		chromedp.Click(button("Refund")), says("Write the amount in JPY with no decimals"),
+		chromedp.SetValue(`#field-amount`, "500"), chromedp.Click(button("Refund")), says("It cannot be made twice"),
+		chromedp.Reload(), says("It cannot be made twice"))
+	s.through(nil)
+	s.do(chromedp.Click(button("Ask again now")), chromedp.WaitVisible(`#field-order_id`))
+	var payments harness.List[harness.Payment]
+	customer.Must(t, http.StatusOK, http.MethodGet, "/api/v1/payments?order_id="+order.ID, nil, &payments)
+	require.Len(t, payments.Items, 1)
+	assert.Equal(t, harness.Money{Amount: 500, Currency: "JPY"}, payments.Items[0].RefundedAmount)
+}

@@ -47,18 +47,27 @@ func browser(t *testing.T) context.Context {
 	return ctx
 }
 
-// look keeps a picture of the page in SIDECART_SCREENSHOTS, if that is set.
+// look keeps pictures of the page in SIDECART_SCREENSHOTS, if that is set: as it is, and as wide as a phone.
 func look(name string) chromedp.Action[chromedp.Void] {
 	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
 		dir := os.Getenv("SIDECART_SCREENSHOTS")
 		if dir == "" {
 			return nil
 		}
-		png, err := chromedp.FullScreenshot(100)(ctx, t)
-		if err != nil {
-			return err
+		for _, width := range []int64{1100, 390} {
+			if _, err := chromedp.EmulateViewport(width, 800)(ctx, t); err != nil {
+				return err
+			}
+			png, err := chromedp.FullScreenshot(100)(ctx, t)
+			if err != nil {
+				return err
+			}
+			if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%s-%d.png", name, width)), png, 0o600); err != nil {
+				return err
+			}
 		}
-		return os.WriteFile(filepath.Join(dir, name+".png"), png, 0o600)
+		_, err := chromedp.EmulateViewport(1100, 800)(ctx, t)
+		return err
 	})
 }
 
@@ -209,7 +218,7 @@ func TestACustomerShopsInTheBrowser(t *testing.T) {
 		chromedp.Click(`//nav/a[.="Messages"]`),
 		chromedp.WaitVisible(heading("Messages")), look("messages"),
 		chromedp.Click(`//nav/a[.="Orders"]`),
-		chromedp.WaitVisible(`//td/span[.="paid"]`), look("orders"),
+		chromedp.WaitVisible(`//td//span[.="paid"]`), look("orders"),
 		chromedp.Click(`//nav/a[.="Bea Browser"]`),
 		chromedp.WaitVisible(button("Delete my account")), look("account"),
 		chromedp.Click(`//nav/button[.="Log out"]`),

@@ -31,7 +31,7 @@ async function finish() {
     if (location.hash.startsWith('#/cart')) location.hash = '#/orders/' + order.id;
   } catch (problem) {
     refusal = problem;
-    notice('Your order was not placed. ' + problem.message);
+    if (!location.hash.startsWith('#/cart')) notice('Your order was not placed: see your cart.');
   }
 }
 
@@ -86,10 +86,11 @@ async function contents(draw) {
     ...Object.entries(groups).flatMap(([currency, group]) => [several && el('h2', {}, 'In ' + currency), ...part(group, lines, now, draw, several ? currency + '-' : '')])];
 }
 
+/** Why the last order was not placed. */
 function said(problem) {
-  const changed = problem.code === 'total_changed';
+  const changed = problem.code === 'total_changed' && problem.quote;
   return el('div', { class: 'card bad', role: 'alert' }, el('strong', {}, changed ? 'The price has changed.' : 'Your order was not placed.'),
-    el('p', {}, problem.message, ...problem.fields.map((f) => ` ${f.field} ${f.message}.`)),
+    el('p', {}, changed ? `This order costs ${money(problem.quote.total)} now.` : problem.message, ...problem.fields.map((f) => ` ${f.field} ${f.message}.`)),
     el('p', {}, changed ? 'Nothing was ordered. If the new price is right for you, order again.' : 'Nothing was ordered and nothing will be charged.'));
 }
 

@@ -100,8 +100,11 @@ export function form(fields, submit, action, prefix = '') {
   } }, rows, problem, submitting);
 }
 
+/** A table; heads that begin with # stand above numbers. On a narrow screen each row is a block whose cells say their head. */
 export function table(heads, rows) {
-  return el('div', { class: 'scroll' }, el('table', {},
-    el('thead', {}, el('tr', {}, heads.map((h) => el('th', { scope: 'col', class: h.startsWith('#') ? 'num' : null }, h.replace('#', ''))))),
-    el('tbody', {}, rows.map((cells) => el('tr', {}, cells.map((c, i) => el('td', { class: heads[i].startsWith('#') ? 'num' : null }, c)))))));
+  const names = heads.map((h) => h.replace('#', '')), kind = (i) => heads[i].startsWith('#') ? 'num' : null;
+  return el('div', { class: 'scroll' }, el('table', { role: 'table' },
+    el('thead', { role: 'rowgroup' }, el('tr', { role: 'row' }, names.map((h, i) => el('th', { scope: 'col', role: 'columnheader', class: kind(i) }, h)))),
+    el('tbody', { role: 'rowgroup' }, rows.map((cells) => el('tr', { role: 'row' },
+      cells.map((c, i) => el('td', { role: 'cell', class: kind(i), 'data-head': names[i] }, el('div', {}, c))))))));
 }

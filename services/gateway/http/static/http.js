@@ -27,7 +27,7 @@ export async function send(method, path, body, headers = {}) {
     answer = await fetch(address(path), init);
     text = await answer.text();
   } catch {
-    throw new Problem(0, { detail: 'The shop cannot be reached. Check your connection and try again.', code: 'offline' });
+    throw new Problem(0, { detail: 'There was no answer from the shop.', code: 'offline' });
   }
   const data = parse(text);
   if (answer.ok && data === undefined) throw new Problem(502, { detail: 'The answer was not the shop’s. Try again.', code: 'garbled' });
