@@ -39,9 +39,26 @@ const me = unique();
 const lease = 5000; // ms; a tab that dies keeps others waiting no longer
 export const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
+// What one tab has written others read a moment later, because browsers run them in processes of their own. A lock is held
+// that much longer than its action takes, so that the next holder reads what the last one wrote.
+const settle = 250; // ms
+
 /** Runs action while no other tab runs one under the same name, and returns what it returns. */
-export async function exclusive(name, action) {
-  if (navigator.locks) return navigator.locks.request(prefix + name, action);
+export function exclusive(name, action) {
+  return new Promise((resolve, reject) => {
+    const held = async () => {
+      try {
+        resolve(await action());
+      } catch (error) {
+        reject(error);
+      }
+      await pause(settle);
+    };
+    (navigator.locks ? navigator.locks.request(prefix + name, held) : leased(name, held)).catch(reject);
+  });
+}
+
+function leased(name, action) {
   // Without Web Locks (a page that is not secure) a lease in the storage does. Two tabs may take it in the same instant: who
   // wrote last has it, and the other sees that after a moment.
   const held = () => { const l = read('lock/' + name); return l && l.until > Date.now() ? l.by : null; };
