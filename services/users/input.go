@@ -4,12 +4,11 @@ import (
 	"errors"
 	"regexp"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
 
 	"sidecart.dev/kit/fault"
+	"sidecart.dev/kit/text"
 )
 
 // Registration is the checked input of a registration; [Draft.Check] makes one.
@@ -75,23 +74,13 @@ const (
 // an address that nobody has verified yet, so control characters and web addresses are refused.
 func NormaliseName(name string) (string, error) {
 	name = strings.TrimSpace(norm.NFC.String(name))
-	switch n := utf8.RuneCountInString(name); {
-	case n == 0:
+	switch {
+	case name == "":
 		return "", errors.New("must not be empty")
-	case n > maxName:
-		return "", errors.New("must be at most 100 characters long")
-	case strings.Contains(name, "://"):
+	case text.HasLink(name):
 		return "", errors.New("must not contain a web address")
 	}
-	if strings.ContainsFunc(name, unprintable) {
-		return "", errors.New("must not contain control characters")
-	}
-	return name, nil
-}
-
-// unprintable reports control characters, line and paragraph separators, and what changes the direction of text.
-func unprintable(r rune) bool {
-	return unicode.IsControl(r) || unicode.In(r, unicode.Zl, unicode.Zp, unicode.Bidi_Control) || r == utf8.RuneError
+	return name, text.Line(name, 1, maxName)
 }
 
 var e164 = regexp.MustCompile(`^\+[1-9][0-9]{6,14}$`)

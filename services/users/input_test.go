@@ -33,6 +33,16 @@ func TestNewPassword(t *testing.T) {
 	}
 }
 
+func TestANameCarriesNoLinkAndNothingHidden(t *testing.T) {
+	for _, name := range []string{
+		"visit www.evil", "ｅｖｉｌ．ｃｏｍ", "ev\u200bil.com", "Ada\u200bLovelace", "Ada\u202eecalevoL", "me@evil.com", "Ada\u00ad", "\u3164",
+	} {
+		if got, err := users.NormaliseName(name); err == nil {
+			t.Errorf("%+q was accepted as %+q", name, got)
+		}
+	}
+}
+
 func TestNormaliseName(t *testing.T) {
 	for in, want := range map[string]string{
 		"Ada Lovelace": "Ada Lovelace", "  Ada ": "Ada", "Jo\u0308rg": "Jörg", "李": "李", "O'Neil-Smith, Jr.": "O'Neil-Smith, Jr.",

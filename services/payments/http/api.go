@@ -6,13 +6,13 @@ import (
 	"net/http"
 	"regexp"
 	"strconv"
-	"unicode/utf8"
 
 	"github.com/gorilla/mux"
 
 	"sidecart.dev/kit/auth"
 	"sidecart.dev/kit/fault"
 	"sidecart.dev/kit/money"
+	"sidecart.dev/kit/text"
 	"sidecart.dev/kit/web"
 	"sidecart.dev/payments"
 )
@@ -100,8 +100,8 @@ const maxReason = 200
 
 func (b refundBody) check() error {
 	var fields []fault.Field
-	if n := utf8.RuneCountInString(b.Reason); n < 1 || n > maxReason {
-		fields = append(fields, fault.Field{Field: "reason", Message: "must have 1 to 200 characters"})
+	if err := text.Line(b.Reason, 1, maxReason); err != nil {
+		fields = append(fields, fault.Field{Field: "reason", Message: err.Error()})
 	}
 	if b.Amount != nil && b.Amount.Amount < 1 {
 		fields = append(fields, fault.Field{Field: "amount.amount", Message: "must be at least 1"})
