@@ -103,8 +103,7 @@ func (s *Service) ConfirmReset(ctx context.Context, token, wanted string) error 
 		if !u.Holds(Reset, secret, s.now()) {
 			return false, errTokenSpent()
 		}
-		u.EmailVerified = true // whoever reads mail to the address has just proved it
-		u.dropTokens(Verify)
+		u.proveByReset() // whoever reads mail to the address has just proved it
 		u.SetPassword(hash, s.now(), traceOf(ctx))
 		return true, nil
 	})

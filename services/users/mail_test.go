@@ -101,6 +101,23 @@ func TestResettingEndsEverySessionAndWorksOnce(t *testing.T) {
 	}
 }
 
+func TestTheFirstProofByResetTakesBackWhereMessagesGo(t *testing.T) {
+	_, p, u, _ := signedUp(t)
+	for _, proven := range []bool{false, true} {
+		phone, on := "+4915112345678", true
+		if _, err := p.UpdateProfile(t.Context(), u.ID, users.Patch{Phone: &phone, SMSOrders: &on}); err != nil {
+			t.Fatal(err)
+		}
+		if err := p.ConfirmReset(t.Context(), mint(t, p, u.ID, users.Reset), "staple of the trade"); err != nil {
+			t.Fatal(err)
+		}
+		after, err := p.Profile(t.Context(), u.ID)
+		if kept := after.Phone != "" && after.Preferences.SMS.Orders; err != nil || kept != proven {
+			t.Errorf("proven before: %v; number and preferences kept: %v, %v", proven, kept, err)
+		}
+	}
+}
+
 // The request does the same for every address before it is answered, and is carried out although the process dies right after.
 func TestAskingForAResetTellsNothingAndIsDurable(t *testing.T) {
 	w, p, u, _ := signedUp(t)

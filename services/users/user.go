@@ -117,6 +117,16 @@ func (u *User) SetPassword(passwordHash string, now time.Time, trace string) {
 	u.happened(EventPasswordChanged, now, trace)
 }
 
+// proveByReset notes that a mailed reset link was used. The first proof of an address takes back where messages go:
+// whoever registered the address may have been somebody else, who would go on reading the owner's messages.
+func (u *User) proveByReset() {
+	if !u.EmailVerified {
+		u.Phone, u.Preferences = "", DefaultPreferences()
+	}
+	u.EmailVerified = true
+	u.dropTokens(Verify)
+}
+
 // EndSessions makes every session of the account dead.
 func (u *User) EndSessions() { u.Epoch++ }
 
