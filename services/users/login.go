@@ -202,10 +202,34 @@ func (s *Service) end(ctx context.Context, id string) error {
 	return errBusy()
 }
 
-// Logout ends one session, or all of a user's. Access tokens already given go on until they expire, within [AccessLife].
+// Alive returns nil if the session of an access token goes on. One that was ended in any way, or whose account has
+// ended, is an Unauthenticated fault, although the token itself has not expired yet.
+func (s *Service) Alive(ctx context.Context, p auth.Principal) error {
+	session, _, err := s.Sessions.Get(ctx, p.SessionID)
+	if sidecar.IsMissing(err) {
+		return errSession()
+	}
+	if err != nil {
+		return err
+	}
+	u, _, err := s.account(ctx, p.UserID)
+	if err != nil {
+		return err
+	}
+	if session.UserID != u.ID || session.Epoch != u.Epoch {
+		return errSession()
+	}
+	return nil
+}
+
+// Logout ends one session, or all of a user's, which only a session that goes on may do. This service takes no more
+// changes by their access tokens; elsewhere these go on until they expire, within [AccessLife].
 func (s *Service) Logout(ctx context.Context, p auth.Principal, all bool) error {
 	if !all {
 		return s.end(ctx, p.SessionID)
+	}
+	if err := s.Alive(ctx, p); err != nil {
+		return err
 	}
 	_, err := s.change(ctx, p.UserID, func(u *User) (bool, error) {
 		u.EndSessions()

@@ -31,14 +31,25 @@ func (a *API) Routes(r *mux.Router) {
 	r.Handle("/api/v1/password-resets/confirm", handler(a.confirmReset)).Methods(post)
 
 	user := a.Verifier.Require()
+	change := func(h handler) http.Handler { return user(a.alive(h)) }
 	r.Handle("/api/v1/users/me", user(handler(a.me))).Methods(get)
-	r.Handle("/api/v1/users/me", user(handler(a.updateMe))).Methods(http.MethodPatch)
-	r.Handle("/api/v1/users/me", user(handler(a.deleteMe))).Methods(http.MethodDelete)
-	r.Handle("/api/v1/users/me/password", user(handler(a.changePassword))).Methods(http.MethodPut)
-	r.Handle("/api/v1/users/me/verification", user(handler(a.askVerification))).Methods(post)
+	r.Handle("/api/v1/users/me", change(a.updateMe)).Methods(http.MethodPatch)
+	r.Handle("/api/v1/users/me", change(a.deleteMe)).Methods(http.MethodDelete)
+	r.Handle("/api/v1/users/me/password", change(a.changePassword)).Methods(http.MethodPut)
+	r.Handle("/api/v1/users/me/verification", change(a.askVerification)).Methods(post)
 	r.Handle("/api/v1/sessions", user(handler(a.logout))).Methods(http.MethodDelete)
 
 	notifications := a.Services.RequireService("notifications")
 	r.Handle("/internal/contacts", notifications(handler(a.contacts))).Methods(post)
 	r.Handle("/internal/mail-tokens", notifications(handler(a.mintToken))).Methods(post)
+}
+
+// alive refuses what is asked for by a session that has ended, although its access token has not expired yet.
+func (a *API) alive(next handler) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		if err := a.Service.Alive(r.Context(), auth.From(r.Context())); err != nil {
+			return err
+		}
+		return next(w, r)
+	}
 }

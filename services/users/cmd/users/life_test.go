@@ -59,11 +59,24 @@ func TestTheLifeOfAnAccount(t *testing.T) {
 
 	session = r.want(r.send("POST", "/api/v1/sessions", "", `{"email":"ADA@example.com","password":"a third password"}`), 201, "logging in again")
 	r.want(r.send("DELETE", "/api/v1/sessions?all=true", session.text("access_token"), ""), 204, "logging out everywhere")
+	r.refusesChanges(session.text("access_token"))
+	session = r.want(r.send("POST", "/api/v1/sessions", "", `{"email":"ada@example.com","password":"a third password"}`), 201, "logging in once more")
 	r.want(r.send("DELETE", "/api/v1/users/me", session.text("access_token"), ""), 204, "deleting")
+	r.refusesChanges(session.text("access_token"))
 	r.want(r.send("GET", "/api/v1/users/me", session.text("access_token"), ""), 401, "reading a deleted profile")
 	r.erased(id)
 	r.want(r.send("POST", "/api/v1/users", "", registration), 201, "registering the address again")
 	r.clean("Ada", "ada@example.com", "correct horse", "staple of", "third password", "+4915112345678", token, verify, reset, session.text("refresh_token"))
+}
+
+// refusesChanges shows the access token of an ended session to every route by which it could change something.
+func (r *running) refusesChanges(token string) {
+	r.t.Helper()
+	r.want(r.send("PATCH", "/api/v1/users/me", token, `{"name":"Eve"}`, "Content-Type", "application/merge-patch+json"), 401, "patching after the end")
+	r.want(r.send("PUT", "/api/v1/users/me/password", token, `{"current_password":"a third password","new_password":"staple of the trade"}`), 401, "a new password after the end")
+	r.want(r.send("POST", "/api/v1/users/me/verification", token, ""), 401, "asking for a mail after the end")
+	r.want(r.send("DELETE", "/api/v1/sessions?all=true", token, ""), 401, "ending the other sessions after the end")
+	r.want(r.send("DELETE", "/api/v1/users/me", token, ""), 401, "deleting after the end")
 }
 
 func (r *running) told(eventType string) bool {
