@@ -12,7 +12,7 @@ import (
 )
 
 // Version is the version of the Dapr runtime that Sidecart is made for.
-const Version = "1.18.0"
+const Version = "1.18.3"
 
 // Found is a sidecar at hand.
 type Found struct {
