@@ -11,10 +11,15 @@ import (
 // deliver makes one attempt, and has recorded what came of it when it calls done. The call returns before that, so that the next
 // message can be sent meanwhile.
 func (s *Service) deliver(ctx context.Context, l *lane, j job, done func()) {
-	r, ok := s.claim(ctx, l, j)
-	var err error
+	var r Record
+	var ok bool
+	err := fault.Guard(ctx, func() error {
+		r, ok = s.claim(ctx, l, j)
+		return nil
+	})
+	ok = ok && err == nil
 	if ok {
-		err = s.attempt(ctx, l, r, *r.Delivery(l.channel))
+		err = fault.Guard(ctx, func() error { return s.attempt(ctx, l, r, *r.Delivery(l.channel)) })
 		ok = err == nil || ctx.Err() == nil // if the service stops, the outcome is not known, and not the provider's fault
 	}
 	if !ok {
@@ -30,7 +35,11 @@ func (s *Service) deliver(ctx context.Context, l *lane, j job, done func()) {
 	due := l.tried(j.id, o)
 	go func() {
 		defer done()
-		s.record(ctx, r.ID, l.channel, err)
+		// An outcome that a panic kept from being recorded is the settler's to find out.
+		_ = fault.Guard(ctx, func() error {
+			s.record(ctx, r.ID, l.channel, err)
+			return nil
+		})
 		l.done(j.id)
 		s.poke(due)
 	}()

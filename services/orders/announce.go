@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sidecart.dev/kit/event"
+	"sidecart.dev/kit/fault"
 )
 
 // announcer publishes events without making a request wait for the bus. The number at once is bounded: above it the
@@ -37,7 +38,8 @@ func (a *announcer) announce(ctx context.Context, e event.Event, done func()) {
 	case a.slots <- struct{}{}:
 		a.busy.Go(func() {
 			defer func() { <-a.slots }()
-			publish()
+			// An event that a panic kept back is published by the settler.
+			_ = fault.Guard(ctx, func() error { publish(); return nil })
 		})
 	default:
 		publish()

@@ -86,8 +86,12 @@ func (s *Service) open(ctx context.Context, p *Placement) (Ticket, error) {
 	}
 	opened := make(chan begun, 1)
 	go func() {
-		ticket, err := s.deps.Journal.Begin(ctx, p.ID)
-		opened <- begun{ticket, err}
+		var b begun
+		b.err = fault.Guard(ctx, func() (err error) {
+			b.ticket, err = s.deps.Journal.Begin(ctx, p.ID)
+			return err
+		})
+		opened <- b
 	}()
 	seq, err := s.deps.Repository.Append(ctx, p.UserID, p.ID)
 	b := <-opened

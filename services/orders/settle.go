@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"sidecart.dev/kit/event"
+	"sidecart.dev/kit/fault"
 	"sidecart.dev/kit/journal"
 )
 
@@ -249,7 +250,7 @@ func (r *round) each(ids []string, work func(id string) error) {
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			if err := work(id); err != nil {
+			if err := fault.Guard(context.Background(), func() error { return work(id) }); err != nil {
 				r.fail(fmt.Errorf("order %s: %w", id, err))
 			}
 		})

@@ -67,7 +67,9 @@ func unfinished(f step) step {
 
 type idle struct{}
 
-func (idle) Go(context.Context, string, func(context.Context)) bool { return false }
+func (idle) Go(context.Context, string, func(context.Context)) (<-chan struct{}, bool) {
+	return nil, false
+}
 
 // dieAt plays the steps, the last of which dies at its n-th call, and reports whether it came to that.
 func (w *world) dieAt(t *testing.T, o *story, before []step, dying step, n int, after bool) bool {

@@ -14,13 +14,20 @@ import (
 //
 // since is the version up to which everything has been told.
 func (s *Service) handOver(ctx context.Context, p Payment, since int64, ticket Ticket) {
-	taken := s.Runner.Go(ctx, p.ID, func(ctx context.Context) {
+	s.run(ctx, p, since, ticket)
+}
+
+// run is handOver, and returns a channel that is closed when the payment has been driven on; nil if the
+// runner has too much to do.
+func (s *Service) run(ctx context.Context, p Payment, since int64, ticket Ticket) <-chan struct{} {
+	ended, taken := s.Runner.Go(ctx, p.ID, func(ctx context.Context) {
 		_, err := s.DriveAndTell(ctx, p, since)
 		s.giveBack(ctx, ticket, p.ID, err)
 	})
 	if !taken {
 		ticket.Wrote()
 	}
+	return ended
 }
 
 func (s *Service) giveBack(ctx context.Context, ticket Ticket, id string, err error) {
@@ -146,8 +153,12 @@ func (s *Service) readAndAppend(ctx context.Context, id string) (Record, uint64,
 	}
 	done := make(chan appended, 1)
 	go func() {
-		seq, err := s.Index.Append(ctx, id)
-		done <- appended{seq, err}
+		var a appended
+		a.err = fault.Guard(ctx, func() (err error) {
+			a.seq, err = s.Index.Append(ctx, id)
+			return err
+		})
+		done <- a
 	}()
 	rec, err := s.Store.Get(ctx, id)
 	place := <-done

@@ -4,72 +4,87 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"sidecart.dev/kit/fault"
 )
 
-// Pool is the [Runner] of a running service: a bounded number of goroutines, one job per id at a time. A job that waits for a slow
-// provider holds its own goroutine and nothing else, so it delays no other payment; when all are taken, further jobs are
-// refused and wait in the journal. It is safe for concurrent use.
+// Pool is the [Runner] of a running service: a bounded number of goroutines, one job per id at a time.
+// A job that waits for a slow provider holds its own goroutine and nothing else, so it delays no other
+// payment; when all are taken, further jobs are refused and wait in the journal. A job that panics ends
+// as if it had left its work undone. Pool is safe for concurrent use.
 type Pool struct {
 	limit int
 	life  context.Context //nolint:containedctx // ends the jobs, which outlive the requests that started them
 	end   context.CancelFunc
 
 	mu      sync.Mutex
-	running map[string]bool // by id; true: once more
+	running map[string]*job // by id
 	closed  bool
 	jobs    sync.WaitGroup
+}
+
+// job is the work on one id.
+type job struct {
+	ended chan struct{} // closed when the run under way, or the one that is owed, has ended
+	again chan struct{} // what ended will be after the run under way; nil: the job is not owed another run
 }
 
 // NewPool makes a pool that runs at most limit jobs at a time.
 func NewPool(limit int) *Pool {
 	life, end := context.WithCancel(context.Background())
-	return &Pool{limit: limit, life: life, end: end, running: map[string]bool{}}
+	return &Pool{limit: limit, life: life, end: end, running: map[string]*job{}}
 }
 
 // Go implements [Runner].
-func (p *Pool) Go(ctx context.Context, id string, f func(ctx context.Context)) bool {
+func (p *Pool) Go(ctx context.Context, id string, f func(ctx context.Context)) (ended <-chan struct{}, taken bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if _, busy := p.running[id]; busy {
-		p.running[id] = true
-		return false
+	if j, busy := p.running[id]; busy {
+		if j.again == nil {
+			j.again = make(chan struct{})
+		}
+		return j.again, false
 	}
 	if p.closed || len(p.running) >= p.limit {
-		return false
+		return nil, false
 	}
-	p.running[id] = false
+	j := &job{ended: make(chan struct{})}
+	p.running[id] = j
 	p.jobs.Add(1)
-	go p.run(context.WithoutCancel(ctx), id, f)
-	return true
+	go p.run(context.WithoutCancel(ctx), id, j, f)
+	return j.ended, true
 }
 
-func (p *Pool) run(ctx context.Context, id string, f func(ctx context.Context)) {
+func (p *Pool) run(ctx context.Context, id string, j *job, f func(ctx context.Context)) {
 	defer p.jobs.Done()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(p.life, cancel)()
-	defer p.forget(id) // also after a panic, which then ends the process
-	f(ctx)
-	for p.again(id) && ctx.Err() == nil {
-		f(ctx)
+	for {
+		_ = fault.Guard(ctx, func() error { f(ctx); return nil })
+		if !p.next(ctx, id, j) {
+			return
+		}
 	}
 }
 
-// again reports whether the job was asked for once more, and otherwise forgets it, in one step.
-func (p *Pool) again(id string) bool {
+// next tells those who wait that a run has ended. It reports whether the job is owed another one, and
+// forgets the job if it is not, in one step.
+func (p *Pool) next(ctx context.Context, id string, j *job) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.running[id] {
-		p.running[id] = false
-		return true
+	close(j.ended)
+	j.ended, j.again = j.again, nil
+	if j.ended == nil {
+		delete(p.running, id)
+		return false
 	}
-	return false
-}
-
-func (p *Pool) forget(id string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	delete(p.running, id)
+	if ctx.Err() != nil {
+		close(j.ended)
+		delete(p.running, id)
+		return false
+	}
+	return true
 }
 
 // Running returns the number of jobs.

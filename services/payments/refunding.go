@@ -16,7 +16,7 @@ func (s *Service) Refund(ctx context.Context, paymentID string, req RefundReques
 	if !ValidID(paymentID) {
 		return Refund{}, false, notFound()
 	}
-	done := make(chan struct{})
+	var driven <-chan struct{}
 	accept := func(p *Payment) (bool, error) {
 		if !p.Exists() {
 			return false, notFound()
@@ -26,30 +26,23 @@ func (s *Service) Refund(ctx context.Context, paymentID string, req RefundReques
 		return added, err
 	}
 	p, added, err := s.tryChange(ctx, paymentID, accept, func(p Payment, since int64, ticket Ticket) {
-		taken := s.Runner.Go(ctx, p.ID, func(ctx context.Context) {
-			defer close(done)
-			_, err := s.DriveAndTell(ctx, p, since)
-			s.giveBack(ctx, ticket, p.ID, err)
-		})
-		if !taken {
-			ticket.Wrote()
-		}
+		driven = s.run(ctx, p, since, ticket)
 	})
 	if err != nil {
 		return Refund{}, false, err
 	}
 	if refund.Status == RefundPending {
-		refund = s.await(ctx, p.ID, refund, done)
+		refund = s.await(ctx, p.ID, refund, driven)
 	}
 	return refund, !added, nil
 }
 
 // await waits for the drive of a payment to end and returns the refund as it then is.
-func (s *Service) await(ctx context.Context, paymentID string, refund Refund, done <-chan struct{}) Refund {
+func (s *Service) await(ctx context.Context, paymentID string, refund Refund, driven <-chan struct{}) Refund {
 	timer := time.NewTimer(s.RefundWait)
 	defer timer.Stop()
 	select {
-	case <-done:
+	case <-driven:
 	case <-timer.C:
 		return refund
 	case <-ctx.Done():

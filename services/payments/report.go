@@ -5,6 +5,8 @@ import (
 	"sort"
 	"sync"
 	"time"
+
+	"sidecart.dev/kit/fault"
 )
 
 // AccountBalance is an account's turnover and balance in one currency, in minor units.
@@ -57,7 +59,8 @@ func (s *Service) eachPage(ctx context.Context, f func(ctx context.Context, paym
 	for range reportReaders {
 		readers.Go(func() {
 			for before := range pages {
-				if err := s.onePage(ctx, before, f); err != nil {
+				err := fault.Guard(ctx, func() error { return s.onePage(ctx, before, f) })
+				if err != nil {
 					cancel(err)
 				}
 			}

@@ -63,9 +63,11 @@ func (w *world) replica(change ...func(*payments.Config)) *payments.Service {
 
 type inline struct{}
 
-func (inline) Go(ctx context.Context, _ string, f func(context.Context)) bool {
+func (inline) Go(ctx context.Context, _ string, f func(context.Context)) (<-chan struct{}, bool) {
 	f(ctx)
-	return true
+	ended := make(chan struct{})
+	close(ended)
+	return ended, true
 }
 
 // watched lets calls pass, and holds every update of a payment against the rules for updates.

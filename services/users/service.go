@@ -134,7 +134,8 @@ func (s *Service) after(ctx context.Context, work func(ctx context.Context)) boo
 		defer func() { <-s.slots }()
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), asyncTimeout)
 		defer cancel()
-		work(ctx)
+		// What a panic leaves undone is the settler's, as after any other end of the work.
+		_ = fault.Guard(ctx, func() error { work(ctx); return nil })
 	}()
 	return true
 }

@@ -196,7 +196,7 @@ func (c *Chassis) startWork(fail context.CancelCauseFunc) (stop func(), done fun
 	for _, t := range c.background {
 		go func() {
 			defer func() { finished <- struct{}{} }()
-			if err := t.run(ctx); err != nil && !errors.Is(err, context.Canceled) {
+			if err := fault.Guard(ctx, func() error { return t.run(ctx) }); err != nil && !errors.Is(err, context.Canceled) {
 				fail(fmt.Errorf("%s: %w", t.name, err))
 			}
 		}()

@@ -3,12 +3,10 @@ package event
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"log/slog"
 	"maps"
 	"net/http"
-	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -72,18 +70,12 @@ func (c *Consumer) Routes(r *mux.Router) {
 
 // Handle applies an event as if it had been delivered on the topic. Dead-letter replay calls it. A handler that panics has
 // failed with an Internal fault, so that the reason stands in the dead letter.
-func (c *Consumer) Handle(ctx context.Context, topic string, e Event) (err error) {
+func (c *Consumer) Handle(ctx context.Context, topic string, e Event) error {
 	h, ok := c.handlers[topic][e.Type]
 	if !ok {
 		return nil
 	}
-	defer func() {
-		if v := recover(); v != nil {
-			slog.ErrorContext(ctx, "panic", "value", fmt.Sprint(v), "stack", string(debug.Stack()))
-			err = fault.Newf(fault.Internal, "internal", "The handler panicked: %v", v)
-		}
-	}()
-	return h(ctx, e)
+	return fault.Guard(ctx, func() error { return h(ctx, e) })
 }
 
 func (c *Consumer) receive(topic string) web.Handler {

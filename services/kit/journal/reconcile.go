@@ -3,10 +3,11 @@ package journal
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"sync"
 	"time"
+
+	"sidecart.dev/kit/fault"
 )
 
 // rounds bounds the ids that one look at the backlog collects, in batches.
@@ -139,12 +140,11 @@ func (j *Journal) revise(batch []offer) (offered []offer, entries []Entry) {
 func (j *Journal) call(ctx context.Context, settler Settler, entries []Entry) (finished []string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, j.cfg.SettleTimeout)
 	defer cancel()
-	defer func() {
-		if r := recover(); r != nil {
-			finished, err = nil, fmt.Errorf("the settler panicked: %v", r)
-		}
-	}()
-	return settler.Settle(ctx, entries)
+	err = fault.Guard(ctx, func() error {
+		finished, err = settler.Settle(ctx, entries)
+		return err
+	})
+	return finished, err
 }
 
 // apply forgets the finished ids that have not been begun again meanwhile, and schedules the others.

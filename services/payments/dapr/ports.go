@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"sidecart.dev/kit/event"
+	"sidecart.dev/kit/fault"
 	"sidecart.dev/kit/journal"
 	"sidecart.dev/kit/money"
 	"sidecart.dev/kit/sidecar"
@@ -68,7 +69,11 @@ func (n Notifier) Accepted(ctx context.Context, eventIDs []string) (map[string]b
 		slots <- struct{}{}
 		calls.Go(func() {
 			defer func() { <-slots }()
-			ids, err := n.ask(ctx, batch)
+			var ids []string
+			err := fault.Guard(ctx, func() (err error) {
+				ids, err = n.ask(ctx, batch)
+				return err
+			})
 			mu.Lock()
 			defer mu.Unlock()
 			for _, id := range ids {
