@@ -74,15 +74,9 @@ func pagePath(name string) string {
 // which every service and every message writes amounts.
 func currencies() []byte {
 	digits := map[string]int{}
-	letters := "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-	for _, a := range letters {
-		for _, b := range letters {
-			for _, c := range letters {
-				code := string([]rune{a, b, c})
-				if n := money.Exponent(code); money.ValidCurrency(code) && n != 2 {
-					digits[code] = n
-				}
-			}
+	for _, code := range money.Currencies() {
+		if n := money.Exponent(code); n != 2 {
+			digits[code] = n
 		}
 	}
 	table, _ := json.Marshal(digits) //nolint:errchkjson // strings and integers only

@@ -1,9 +1,18 @@
 // Package money has amounts in integer minor units with their ISO 4217 currency.
+//
+// The table of currencies is that of github.com/bojanz/currency, which is generated from the list of the
+// standard's maintenance agency. Unicode's CLDR, which browsers and most libraries follow, has other
+// decimals for a dozen currencies: what is written by one and read by the other is wrong by a factor of
+// 100 or 1000. How an amount is written for people is decided by Exponent alone, on the page as well as
+// in mails and texts.
 package money
 
 import (
 	"fmt"
 	"math"
+	"slices"
+
+	"github.com/bojanz/currency"
 
 	"sidecart.dev/kit/fault"
 )
@@ -17,32 +26,26 @@ type Money struct {
 // New returns an amount in minor units.
 func New(amount int64, currency string) Money { return Money{Amount: amount, Currency: currency} }
 
-// exponents of the currencies whose minor unit is not a hundredth (ISO 4217).
-var exponents = map[string]int{
-	"BHD": 3, "IQD": 3, "JOD": 3, "KWD": 3, "LYD": 3, "OMR": 3, "TND": 3,
-	"CLP": 0, "ISK": 0, "JPY": 0, "KRW": 0, "PYG": 0, "UGX": 0, "VND": 0, "XAF": 0, "XOF": 0, "XPF": 0,
-}
-
-// Exponent returns the number of decimal digits of the currency's minor unit.
-func Exponent(currency string) int {
-	if e, ok := exponents[currency]; ok {
-		return e
+// Exponent returns the number of decimal digits of the currency's minor unit by ISO 4217: 2 for EUR, 0 for
+// JPY, 3 for BHD. It is 2 for a code that is not on the list, such as one that was withdrawn after
+// amounts of it had been stored.
+func Exponent(code string) int {
+	if digits, ok := currency.GetDigits(code); ok {
+		return int(digits)
 	}
 	return 2
 }
 
-// ValidCurrency reports whether the code has the form of ISO 4217: three capital letters.
+// ValidCurrency reports whether the code is on ISO 4217's list of current currencies (List One) with a minor
+// unit that is defined. So no code without money behind it is valid: not XXX (no currency), XTS (tests) or
+// XAU (gold).
 func ValidCurrency(code string) bool {
-	if len(code) != 3 {
-		return false
-	}
-	for _, c := range code {
-		if c < 'A' || c > 'Z' {
-			return false
-		}
-	}
-	return true
+	_, ok := currency.GetDigits(code)
+	return ok
 }
+
+// Currencies returns every valid code, in alphabetical order.
+func Currencies() []string { return slices.Sorted(slices.Values(currency.GetCurrencyCodes())) }
 
 // Add returns the sum. It fails on two currencies and on overflow.
 func (m Money) Add(o Money) (Money, error) {
