@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"sidecart.dev/kit/sidecar"
+	"sidecart.dev/kit/sidecar/daprclient"
 	"sidecart.dev/notifications"
 	"sidecart.dev/notifications/dapr"
 )
@@ -112,7 +112,7 @@ func (m *mailServer) serve(conn net.Conn) {
 }
 
 // startSidecar runs a sidecar with the binding "email" of that type, which sends to the server.
-func startSidecar(t *testing.T, bindingType string, m *mailServer) *sidecar.Client {
+func startSidecar(t *testing.T, bindingType string, m *mailServer) *daprclient.Client {
 	t.Helper()
 	daprd := os.Getenv("DAPRD")
 	if daprd == "" {
@@ -146,7 +146,7 @@ spec:
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	c, err := sidecar.Dial(sidecar.Ports(grpc, http, ""))
+	c, err := daprclient.Dial(daprclient.Ports(grpc, http, ""))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,7 +12,7 @@ import (
 
 	"sidecart.dev/acceptance/harness"
 	"sidecart.dev/kit/list"
-	"sidecart.dev/kit/sidecar"
+	"sidecart.dev/kit/sidecar/daprclient"
 	"sidecart.dev/local/stack"
 )
 
@@ -22,7 +22,7 @@ func sow(b *testing.B, r *rig, model string, c *harness.Customer, n int) {
 	b.Helper()
 	app, err := r.stack.App("orders")
 	require.NoError(b, err)
-	client, err := sidecar.Dial(sidecar.Ports(strconv.Itoa(app.SidecarGRPCPort), strconv.Itoa(app.SidecarHTTPPort), app.SidecarToken))
+	client, err := daprclient.Dial(daprclient.Ports(strconv.Itoa(app.SidecarGRPCPort), strconv.Itoa(app.SidecarHTTPPort), app.SidecarToken))
 	require.NoError(b, err)
 	defer client.Close()
 	state := client.State("orders-store")

@@ -16,6 +16,7 @@ import (
 
 	"sidecart.dev/acceptance/harness"
 	"sidecart.dev/kit/sidecar"
+	"sidecart.dev/kit/sidecar/daprclient"
 	"sidecart.dev/local/backends"
 	"sidecart.dev/local/stack"
 )
@@ -112,7 +113,7 @@ func newShop(t *testing.T, st *stack.Stack) *shop {
 
 	app, err := st.App("orders")
 	require.NoError(t, err)
-	client, err := sidecar.Dial(sidecar.Ports(strconv.Itoa(app.SidecarGRPCPort), strconv.Itoa(app.SidecarHTTPPort), app.SidecarToken))
+	client, err := daprclient.Dial(daprclient.Ports(strconv.Itoa(app.SidecarGRPCPort), strconv.Itoa(app.SidecarHTTPPort), app.SidecarToken))
 	require.NoError(t, err)
 	defer client.Close()
 	state := client.State("orders-store")

@@ -19,7 +19,7 @@ import (
 	_ "modernc.org/sqlite" // database driver
 
 	"sidecart.dev/acceptance/harness"
-	"sidecart.dev/kit/sidecar"
+	"sidecart.dev/kit/sidecar/daprclient"
 	"sidecart.dev/local/backends"
 	"sidecart.dev/local/freeport"
 	"sidecart.dev/local/stack"
@@ -134,7 +134,7 @@ func (m *mover) copystate(t *testing.T, keys []string) (output, problems string,
 // keepsExpiry compares the fence in both stores, which tell its time to the second.
 func (m *mover) keepsExpiry(t *testing.T) {
 	t.Helper()
-	client, err := sidecar.Dial(sidecar.Ports(strconv.Itoa(m.grpc), strconv.Itoa(m.http), ""))
+	client, err := daprclient.Dial(daprclient.Ports(strconv.Itoa(m.grpc), strconv.Itoa(m.http), ""))
 	require.NoError(t, err)
 	defer client.Close()
 	old, err := client.State("orders-store").Get(t.Context(), fence)

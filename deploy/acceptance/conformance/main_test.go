@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"sidecart.dev/acceptance/harness"
-	"sidecart.dev/kit/sidecar"
+	"sidecart.dev/kit/sidecar/daprclient"
 	"sidecart.dev/local/backends"
 	"sidecart.dev/local/stack"
 )
@@ -119,11 +119,11 @@ func complaints(path string) string {
 }
 
 // client connects to the sidecar of the app.
-func client(t *testing.T, st *stack.Stack, app string) *sidecar.Client {
+func client(t *testing.T, st *stack.Stack, app string) *daprclient.Client {
 	t.Helper()
 	info, err := st.App(app)
 	require.NoError(t, err)
-	c, err := sidecar.Dial(sidecar.Ports(strconv.Itoa(info.SidecarGRPCPort), strconv.Itoa(info.SidecarHTTPPort), info.SidecarToken))
+	c, err := daprclient.Dial(daprclient.Ports(strconv.Itoa(info.SidecarGRPCPort), strconv.Itoa(info.SidecarHTTPPort), info.SidecarToken))
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = c.Close() })
 	return c

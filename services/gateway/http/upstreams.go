@@ -105,7 +105,7 @@ func judge(ctx context.Context, app string, body *upload, err error) (verdict, a
 // fromService tells a service's answer from one its sidecar gave because the service could not be reached: services mark
 // what they answer, and answer every error with a problem document.
 func fromService(resp *http.Response) bool {
-	return resp.StatusCode < 400 && sidecar.FromApp(resp) || strings.HasPrefix(resp.Header.Get("Content-Type"), web.ProblemType)
+	return resp.StatusCode < 400 && web.FromApp(resp) || strings.HasPrefix(resp.Header.Get("Content-Type"), web.ProblemType)
 }
 
 func unavailable(app string, retry time.Duration, cause error) error {

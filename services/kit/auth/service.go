@@ -34,7 +34,7 @@ func NewServiceKey(app string, key []byte, now func() time.Time) (*ServiceKey, e
 	return &ServiceKey{app: app, key: key, now: now}, nil
 }
 
-// Authorize returns the Authorization header for a call to another app. It suits sidecar.Client.Caller.
+// Authorize returns the Authorization header for a call to another app. It suits daprclient.Client.Caller.
 func (k *ServiceKey) Authorize(target string) (string, error) {
 	now := k.now()
 	t := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.RegisteredClaims{

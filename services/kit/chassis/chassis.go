@@ -32,14 +32,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"sidecart.dev/kit/fault"
-	"sidecart.dev/kit/sidecar"
+	"sidecart.dev/kit/sidecar/daprclient"
 	"sidecart.dev/kit/telemetry"
 	"sidecart.dev/kit/web"
 )
 
 // Chassis is one running service. Its methods other than Run are for the time before Run.
 type Chassis struct {
-	Sidecar *sidecar.Client
+	Sidecar *daprclient.Client
 	Metrics *prometheus.Registry
 
 	name       string
@@ -69,7 +69,7 @@ func New(ctx context.Context, name string, cfg Config) (*Chassis, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := sidecar.Dial(sidecar.Ports(cfg.DaprGRPCPort, cfg.DaprHTTPPort, cfg.DaprAPIToken))
+	client, err := daprclient.Dial(daprclient.Ports(cfg.DaprGRPCPort, cfg.DaprHTTPPort, cfg.DaprAPIToken))
 	if err != nil {
 		return nil, err
 	}

@@ -9,7 +9,7 @@ import (
 	"sidecart.dev/kit/sidecar"
 )
 
-// Replayer applies an event as if it had been delivered on the topic. [event.Consumer] is one.
+// Replayer applies an event as if it had been delivered on the topic. [consumer.Consumer] is one.
 type Replayer interface {
 	Handle(ctx context.Context, topic string, e event.Event) error
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"sidecart.dev/kit/consumer"
 	"sidecart.dev/kit/deadletter"
 	"sidecart.dev/kit/event"
 	"sidecart.dev/kit/fault"
@@ -56,7 +57,7 @@ func TestAReplayThatFailsKeepsTheLetterWithItsNewReason(t *testing.T) {
 // The event's business may have come to its end in another way long ago: then its handler, which is idempotent, has nothing to do.
 func TestAReplayOfWhatWasAppliedAlreadyIsHarmless(t *testing.T) {
 	s := deadletter.New(sidecartest.NewState(), "payments")
-	consumer, balance := event.NewConsumer("payments", s), map[string]int{}
+	consumer, balance := consumer.New("payments", s), map[string]int{}
 	consumer.On("orders", "order.placed.v1", func(_ context.Context, e event.Event) error {
 		balance[e.Subject] = 1999
 		return nil

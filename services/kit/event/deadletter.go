@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"net/http"
 	"strings"
 	"time"
 )
@@ -36,17 +35,4 @@ func (l DeadLetter) Identity() string {
 type DeadLetters interface {
 	// Keep stores a dead letter. Keeping the same message twice is keeping it once. Its error is a transient fault.
 	Keep(ctx context.Context, letter DeadLetter) error
-}
-
-// keptHeaders are the delivery headers an operator may need.
-var keptHeaders = []string{"Traceparent", "Tracestate", "Content-Type", "Pubsubname", "Topic"}
-
-func kept(header http.Header) map[string][]string {
-	headers := map[string][]string{}
-	for _, name := range keptHeaders {
-		if v := header.Values(name); len(v) > 0 {
-			headers[name] = v
-		}
-	}
-	return headers
 }

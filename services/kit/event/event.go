@@ -1,5 +1,4 @@
-// Package event has the events services tell each other: CloudEvents 1.0 in structured JSON, and the consumer that
-// turns the outcome of handling one into what the message bus has to do next.
+// Package event has the events services tell each other: CloudEvents 1.0 in structured JSON. Package consumer receives them.
 package event
 
 import (
@@ -91,4 +90,28 @@ func Decode[T any](e Event) (T, error) {
 		return data, fault.Wrap(err, fault.Invalid, "invalid_event", "The data of "+e.Type+" does not fit its schema.")
 	}
 	return data, nil
+}
+
+// Handler applies an event. It must be idempotent: the same event may come again at any time, and in any order.
+//
+// Nil acknowledges. A transient fault asks for redelivery, which the sidecar bounds; every other fault is poison and
+// goes to the dead letters at once.
+type Handler func(ctx context.Context, e Event) error
+
+// Registrar is where handlers of events are registered: a consumer.
+type Registrar interface {
+	// On registers the handler of an event type on a topic.
+	On(topic, eventType string, h Handler)
+}
+
+// On registers a handler that is given the event's data in its own type. Data that does not fit is an Invalid fault, so
+// that the event becomes a dead letter without the handler having seen it.
+func On[T any](r Registrar, topic, eventType string, h func(ctx context.Context, e Event, data T) error) {
+	r.On(topic, eventType, func(ctx context.Context, e Event) error {
+		data, err := Decode[T](e)
+		if err != nil {
+			return err
+		}
+		return h(ctx, e, data)
+	})
 }

@@ -5,7 +5,7 @@
 // a key whose ETag is unchanged, and let a key expire. There is no query, no key listing, no last-write-wins and
 // no multi-key transaction: some stores behind Dapr have none of them, and others have them with surprises.
 //
-// [Client] talks to a real sidecar; package sidecartest has a fake with the same semantics.
+// Package daprclient talks to a real sidecar; package sidecartest has a fake with the same semantics.
 package sidecar
 
 import (
@@ -75,6 +75,16 @@ type Publisher interface {
 	// Publish hands a CloudEvent in structured JSON to the bus. Nil means that the bus has it, not that anyone has read it.
 	Publish(ctx context.Context, topic string, cloudEvent []byte) error
 }
+
+// Caller calls another service's HTTP API. It is safe for concurrent use.
+type Caller interface {
+	// Call sends in as JSON (nil: no body) and decodes a 2xx answer's JSON into out (nil: ignored).
+	// Every other answer is a fault: 404 NotFound, other 4xx Unprocessable, the rest transient.
+	Call(ctx context.Context, app, method, path string, in, out any) error
+}
+
+// AppIDHeader names the app that a request to the sidecar's HTTP port is for.
+const AppIDHeader = "dapr-app-id"
 
 // Binding calls output bindings. It is safe for concurrent use.
 type Binding interface {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"sidecart.dev/kit/consumer"
 	"sidecart.dev/kit/event"
 	"sidecart.dev/kit/fault"
 	"sidecart.dev/kit/money"
@@ -18,7 +19,7 @@ const (
 
 // consume registers the handlers of the events this service listens to. Each is what the state machine makes of it, so they
 // may come late, twice and in any order.
-func consume(c *event.Consumer, s *orders.Service, now func() time.Time) {
+func consume(c *consumer.Consumer, s *orders.Service, now func() time.Time) {
 	apply := func(toChange func(event.Event) (string, orders.Change, error)) event.Handler {
 		return func(ctx context.Context, e event.Event) error {
 			id, change, err := toChange(e)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"sidecart.dev/kit/consumer"
 	"sidecart.dev/kit/event"
 	"sidecart.dev/kit/journal"
 	"sidecart.dev/kit/sidecar"
@@ -30,7 +31,7 @@ type Config struct {
 // Node is one replica of the service without its HTTP API.
 type Node struct {
 	Service  *orders.Service
-	Consumer *event.Consumer
+	Consumer *consumer.Consumer
 	Journal  *journal.Journal
 }
 
@@ -54,7 +55,7 @@ func New(cfg Config) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{Journal: j, Consumer: event.NewConsumer("orders", cfg.Letters)}
+	n := &Node{Journal: j, Consumer: consumer.New("orders", cfg.Letters)}
 	n.Service = orders.New(cfg.Service, orders.Deps{
 		Repository:    NewRepository(cfg.State),
 		Products:      NewProducts(cfg.State, cfg.Seed, cfg.Service.Now, cfg.Service.Logger),

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"sidecart.dev/kit/consumer"
 	"sidecart.dev/kit/event"
 	"sidecart.dev/kit/money"
 	"sidecart.dev/payments"
@@ -31,7 +32,7 @@ type userDeleted struct {
 }
 
 // Subscribe registers what payments does about the events of other services.
-func Subscribe(c *event.Consumer, s *payments.Service) {
+func Subscribe(c *consumer.Consumer, s *payments.Service) {
 	c.On("orders", "order.placed.v1", func(ctx context.Context, e event.Event) error {
 		d, err := event.Decode[orderPlaced](e)
 		if err != nil {

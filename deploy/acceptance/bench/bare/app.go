@@ -13,6 +13,7 @@ import (
 	"sidecart.dev/acceptance/bench/plan"
 	"sidecart.dev/kit/event"
 	"sidecart.dev/kit/sidecar"
+	"sidecart.dev/kit/sidecar/daprclient"
 )
 
 // app makes an app's calls. What the plan says per order is spread evenly over the requests and deliveries of an order,
@@ -20,7 +21,7 @@ import (
 type app struct {
 	id     string
 	plan   plan.App
-	client *sidecar.Client
+	client *daprclient.Client
 	state  sidecar.State
 	bus    sidecar.Publisher
 	caller sidecar.Caller
@@ -36,7 +37,7 @@ type app struct {
 // kept is the number of documents that are there from the start.
 const kept = 256
 
-func newApp(id string, p plan.App, client *sidecar.Client) *app {
+func newApp(id string, p plan.App, client *daprclient.Client) *app {
 	return &app{
 		id: id, plan: p, client: client, state: client.State(id + "-store"), bus: client.Bus("bus"), caller: client.Caller(nil),
 		documents: make(chan string, kept), owed: map[string]float64{},

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"sidecart.dev/acceptance/bench/plan"
-	"sidecart.dev/kit/sidecar"
+	"sidecart.dev/kit/sidecar/daprclient"
 	"sidecart.dev/kit/web"
 )
 
@@ -25,7 +25,7 @@ func main() {
 }
 
 func run(ctx context.Context) error {
-	client, err := sidecar.Dial(sidecar.Ports(os.Getenv("DAPR_GRPC_PORT"), os.Getenv("DAPR_HTTP_PORT"), os.Getenv("DAPR_API_TOKEN")))
+	client, err := daprclient.Dial(daprclient.Ports(os.Getenv("DAPR_GRPC_PORT"), os.Getenv("DAPR_HTTP_PORT"), os.Getenv("DAPR_API_TOKEN")))
 	if err != nil {
 		return err
 	}
@@ -111,7 +111,7 @@ var lane = sync.OnceValue(func() chan struct{} {
 })
 
 // send sends a mail through the sidecar's binding, as notifications does.
-func send(ctx context.Context, client *sidecar.Client, subject string, body []byte) error {
+func send(ctx context.Context, client *daprclient.Client, subject string, body []byte) error {
 	lane() <- struct{}{}
 	defer func() { <-lane() }()
 	_, err := client.Invoke(ctx, "email", "create", body, map[string]string{

@@ -9,18 +9,19 @@ import (
 	"strings"
 
 	"sidecart.dev/kit/sidecar"
+	"sidecart.dev/kit/sidecar/daprclient"
 )
 
 // outbox is the order flow written the obvious way: each service saves its document in a transaction and Dapr's built-in
 // outbox publishes what was saved. There is no journal and no list, and nothing is ever driven on.
 type outbox struct {
 	id     string
-	client *sidecar.Client
+	client *daprclient.Client
 	state  sidecar.State
 	http   http.Client
 }
 
-func newOutbox(id string, client *sidecar.Client) *outbox {
+func newOutbox(id string, client *daprclient.Client) *outbox {
 	return &outbox{id: id, client: client, state: client.State(id + "-store"), http: http.Client{Transport: client.Transport()}}
 }
 

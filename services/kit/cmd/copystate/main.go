@@ -24,7 +24,7 @@ import (
 	"time"
 
 	"sidecart.dev/kit/config"
-	"sidecart.dev/kit/sidecar"
+	"sidecart.dev/kit/sidecar/daprclient"
 )
 
 // Config is what is read of a service's environment.
@@ -65,7 +65,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, problems io.Writ
 	if err := config.Load(&cfg); err != nil {
 		return err
 	}
-	client, err := sidecar.Dial(sidecar.Ports(cfg.DaprGRPCPort, cfg.DaprHTTPPort, cfg.DaprAPIToken))
+	client, err := daprclient.Dial(daprclient.Ports(cfg.DaprGRPCPort, cfg.DaprHTTPPort, cfg.DaprAPIToken))
 	if err != nil {
 		return err
 	}

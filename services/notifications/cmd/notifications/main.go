@@ -7,8 +7,8 @@ import (
 
 	"sidecart.dev/kit/chassis"
 	"sidecart.dev/kit/config"
+	"sidecart.dev/kit/consumer"
 	"sidecart.dev/kit/deadletter"
-	"sidecart.dev/kit/event"
 	"sidecart.dev/kit/journal"
 	"sidecart.dev/notifications"
 	"sidecart.dev/notifications/dapr"
@@ -62,7 +62,7 @@ func wire(ctx context.Context, c *chassis.Chassis, cfg Config) error {
 		},
 	})
 	letters := deadletter.New(state, "notifications")
-	consumer := event.NewConsumer("notifications", letters)
+	consumer := consumer.New("notifications", letters)
 	for _, m := range notifications.Messages() {
 		consumer.On(m.Topic, m.EventType, service.Accept)
 	}

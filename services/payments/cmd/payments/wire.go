@@ -11,8 +11,8 @@ import (
 
 	"sidecart.dev/kit/auth"
 	"sidecart.dev/kit/chassis"
+	"sidecart.dev/kit/consumer"
 	"sidecart.dev/kit/deadletter"
-	"sidecart.dev/kit/event"
 	"sidecart.dev/kit/journal"
 	"sidecart.dev/kit/list"
 	"sidecart.dev/kit/sidecar"
@@ -72,7 +72,7 @@ func assemble(c host, metrics prometheus.Registerer, cfg settings, key *auth.Ser
 	})
 
 	letters := deadletter.New(out.state, payments.App)
-	consumer := event.NewConsumer(payments.App, letters)
+	consumer := consumer.New(payments.App, letters)
 	dapr.Subscribe(consumer, service)
 	consumer.Routes(c.ThroughSidecar())
 	letters.Routes(c.ThroughSidecar(), out.verifier, consumer)

@@ -1,4 +1,4 @@
-package event_test
+package consumer_test
 
 import (
 	"context"
@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"sidecart.dev/kit/consumer"
 	"sidecart.dev/kit/event"
 	"sidecart.dev/kit/fault"
 )
@@ -35,7 +36,7 @@ type replica struct {
 
 func newReplica(h event.Handler) *replica {
 	r := &replica{Router: mux.NewRouter(), letters: &letters{}, handler: h}
-	c := event.NewConsumer("payments", r.letters)
+	c := consumer.New("payments", r.letters)
 	for _, topic := range []string{"orders", "orders-of-partners"} {
 		c.On(topic, "order.placed.v1", func(ctx context.Context, e event.Event) error {
 			r.on = append(r.on, topic)

@@ -1,4 +1,4 @@
-package sidecar
+package daprclient
 
 import (
 	"bytes"
@@ -15,22 +15,16 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 
 	"sidecart.dev/kit/fault"
+	"sidecart.dev/kit/sidecar"
 	"sidecart.dev/kit/web"
 )
-
-// Caller calls another service's HTTP API. It is safe for concurrent use.
-type Caller interface {
-	// Call sends in as JSON (nil: no body) and decodes a 2xx answer's JSON into out (nil: ignored).
-	// Every other answer is a fault: 404 NotFound, other 4xx Unprocessable, the rest transient.
-	Call(ctx context.Context, app, method, path string, in, out any) error
-}
 
 // maxAnswer bounds what is read of another service's answer.
 const maxAnswer = 16 << 20
 
 // Caller returns a caller through this sidecar. Each request carries what authorize returns for the
 // called app as its Authorization header; nil means none.
-func (c *Client) Caller(authorize func(app string) (string, error)) Caller {
+func (c *Client) Caller(authorize func(app string) (string, error)) sidecar.Caller {
 	return &caller{
 		base:      "http://" + c.cfg.HTTPAddr,
 		client:    &http.Client{Transport: c.Transport(), Timeout: c.cfg.Timeout},
@@ -44,7 +38,7 @@ type caller struct {
 	authorize func(app string) (string, error)
 }
 
-// Call implements [Caller].
+// Call implements [sidecar.Caller].
 func (c *caller) Call(ctx context.Context, app, method, path string, in, out any) error {
 	req, err := c.request(ctx, app, method, path, in)
 	if err != nil {
@@ -62,7 +56,7 @@ func (c *caller) Call(ctx context.Context, app, method, path string, in, out any
 	if err := statusFault(app, resp.StatusCode); err != nil {
 		return err
 	}
-	if !FromApp(resp) {
+	if !web.FromApp(resp) {
 		return transportFault(app, errNotFromApp)
 	}
 	if out == nil || len(body) == 0 {
@@ -75,11 +69,6 @@ func (c *caller) Call(ctx context.Context, app, method, path string, in, out any
 }
 
 var errNotFromApp = errors.New("a success that the service did not give")
-
-// FromApp reports whether a success is the called service's own, which all of them mark with a request id. daprd 1.18 may report a
-// call whose connection broke off as 200 with nothing in it, when another call to the same app begins in the same moment: its HTTP
-// pipeline (pkg/middleware/http) is shared by all calls.
-func FromApp(resp *http.Response) bool { return resp.Header.Get(web.RequestIDHeader) != "" }
 
 func (c *caller) request(ctx context.Context, app, method, path string, in any) (*http.Request, error) {
 	var body io.Reader
@@ -94,7 +83,7 @@ func (c *caller) request(ctx context.Context, app, method, path string, in any) 
 	if err != nil {
 		return nil, fmt.Errorf("request to %s %s: %w", app, path, err)
 	}
-	req.Header.Set(AppIDHeader, app)
+	req.Header.Set(sidecar.AppIDHeader, app)
 	if in != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
@@ -130,9 +119,6 @@ func statusFault(app string, status int) error {
 		return fault.Newf(fault.Unavailable, "unavailable", "The service %s failed (%d).", app, status)
 	}
 }
-
-// AppIDHeader names the app that a request to the sidecar's HTTP port is for.
-const AppIDHeader = "dapr-app-id"
 
 // Transport returns a round tripper for requests to this sidecar's HTTP port. It adds the sidecar's API token and the
 // trace context, keeps connections open, and never follows the environment's proxy settings.

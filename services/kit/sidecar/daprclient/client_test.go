@@ -1,4 +1,4 @@
-package sidecar_test
+package daprclient_test
 
 import (
 	"bytes"
@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc"
 
 	"sidecart.dev/kit/sidecar"
+	"sidecart.dev/kit/sidecar/daprclient"
 )
 
 // TestValuesAreWrittenAsBytes guards what a sidecar must not be told: that it may parse a value. See what the state contract
@@ -86,7 +87,7 @@ func TestTheSidecarTellsWhoseItIs(t *testing.T) {
 }
 
 // dial returns a client of a sidecar that gives the answers to a method's requests, both as on the wire.
-func dial(t *testing.T, answer func(method string, request []byte) []byte) *sidecar.Client {
+func dial(t *testing.T, answer func(method string, request []byte) []byte) *daprclient.Client {
 	t.Helper()
 	server := grpc.NewServer(grpc.ForceServerCodec(raw{}), grpc.UnknownServiceHandler(func(_ any, s grpc.ServerStream) error {
 		var request []byte
@@ -100,7 +101,7 @@ func dial(t *testing.T, answer func(method string, request []byte) []byte) *side
 	require.NoError(t, err)
 	go func() { _ = server.Serve(listener) }()
 	t.Cleanup(server.Stop)
-	client, err := sidecar.Dial(sidecar.Config{GRPCAddr: listener.Addr().String()})
+	client, err := daprclient.Dial(daprclient.Config{GRPCAddr: listener.Addr().String()})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = client.Close() })
 	return client

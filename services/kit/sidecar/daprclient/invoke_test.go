@@ -1,4 +1,4 @@
-package sidecar_test
+package daprclient_test
 
 import (
 	"net/http"
@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"sidecart.dev/kit/fault"
-	"sidecart.dev/kit/sidecar"
+	"sidecart.dev/kit/sidecar/daprclient"
 	"sidecart.dev/kit/web"
 )
 
@@ -24,7 +24,7 @@ func TestAnEmptySuccessThatTheServiceDidNotGiveIsAFailure(t *testing.T) {
 		w.WriteHeader(http.StatusOK)
 	}))
 	defer server.Close()
-	client, err := sidecar.Dial(sidecar.Config{HTTPAddr: strings.TrimPrefix(server.URL, "http://")})
+	client, err := daprclient.Dial(daprclient.Config{HTTPAddr: strings.TrimPrefix(server.URL, "http://")})
 	require.NoError(t, err)
 	defer client.Close()
 	caller := client.Caller(nil)

@@ -1,4 +1,6 @@
-package sidecar
+// Package daprclient is the connection to a real Dapr sidecar. [Client] gives what the interfaces of package sidecar ask for;
+// only what wires a process together imports it.
+package daprclient
 
 import (
 	"context"
@@ -20,6 +22,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"sidecart.dev/kit/fault"
+	"sidecart.dev/kit/sidecar"
 )
 
 // Client is the connection to this process's sidecar. It is safe for concurrent use.
@@ -80,32 +83,32 @@ func (cfg Config) intercept(ctx context.Context, method string, req, reply any, 
 }
 
 // State returns the state store component of the given name.
-func (c *Client) State(store string) State { return &state{sdk: c.sdk, store: store} }
+func (c *Client) State(store string) sidecar.State { return &state{sdk: c.sdk, store: store} }
 
 type state struct {
 	sdk   dapr.Client
 	store string
 }
 
-// Get implements [State].
-func (s *state) Get(ctx context.Context, key string) (Item, error) {
+// Get implements [sidecar.State].
+func (s *state) Get(ctx context.Context, key string) (sidecar.Item, error) {
 	item, err := s.sdk.GetStateWithConsistency(ctx, s.store, key, nil, dapr.StateConsistencyStrong)
 	if err != nil {
-		return Item{}, transient(err, "The state store does not answer.")
+		return sidecar.Item{}, transient(err, "The state store does not answer.")
 	}
 	if len(item.Value) == 0 {
-		return Item{}, fault.New(fault.NotFound, CodeMissing, "There is no such key.")
+		return sidecar.Item{}, fault.New(fault.NotFound, sidecar.CodeMissing, "There is no such key.")
 	}
-	return Item{Key: key, Value: item.Value, ETag: item.Etag, Expires: expires(item.Metadata)}, nil
+	return sidecar.Item{Key: key, Value: item.Value, ETag: item.Etag, Expires: expires(item.Metadata)}, nil
 }
 
-// BulkGet implements [State].
+// BulkGet implements [sidecar.State].
 //
 // Keys that the answer lacks are asked for again, one by one. The components of PostgreSQL and SQLite do not notice when a read of several
 // keys breaks off (components-contrib v1.18, BulkGet without rows.Err), and answer as if the rest were absent; their reads of one
 // key do. A caller that takes a key for absent may forget an order for it.
-func (s *state) BulkGet(ctx context.Context, keys []string) (map[string]Item, error) {
-	items := make(map[string]Item, len(keys))
+func (s *state) BulkGet(ctx context.Context, keys []string) (map[string]sidecar.Item, error) {
+	items := make(map[string]sidecar.Item, len(keys))
 	if len(keys) == 0 {
 		return items, nil
 	}
@@ -118,7 +121,7 @@ func (s *state) BulkGet(ctx context.Context, keys []string) (map[string]Item, er
 			return nil, transient(errors.New(item.Error), "The state store could not read a key.")
 		}
 		if len(item.Value) > 0 {
-			items[item.Key] = Item{Key: item.Key, Value: item.Value, ETag: item.Etag, Expires: expires(item.Metadata)}
+			items[item.Key] = sidecar.Item{Key: item.Key, Value: item.Value, ETag: item.Etag, Expires: expires(item.Metadata)}
 		}
 	}
 	return items, s.confirm(ctx, keys, items)
@@ -128,7 +131,7 @@ func (s *state) BulkGet(ctx context.Context, keys []string) (map[string]Item, er
 const bulkParallelism = 8
 
 // confirm reads each key that the items lack, and adds those that are there after all.
-func (s *state) confirm(ctx context.Context, keys []string, items map[string]Item) error {
+func (s *state) confirm(ctx context.Context, keys []string, items map[string]sidecar.Item) error {
 	var mu sync.Mutex
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(bulkParallelism)
@@ -141,7 +144,7 @@ func (s *state) confirm(ctx context.Context, keys []string, items map[string]Ite
 		}
 		group.Go(func() error {
 			item, err := s.Get(ctx, key)
-			if IsMissing(err) {
+			if sidecar.IsMissing(err) {
 				return nil
 			}
 			if err != nil {
@@ -165,11 +168,11 @@ func expires(metadata map[string]string) time.Time {
 	return at
 }
 
-// Insert implements [State].
+// Insert implements [sidecar.State].
 //
 // Stores disagree on how they refuse a first-write: some report an ETag mismatch, some a plain error that looks like
 // any other failure. So a refused insert reads the key to learn which it was.
-func (s *state) Insert(ctx context.Context, key string, value []byte, opts ...WriteOption) error {
+func (s *state) Insert(ctx context.Context, key string, value []byte, opts ...sidecar.WriteOption) error {
 	err := s.save(ctx, key, value, nil, opts)
 	if err == nil {
 		return nil
@@ -178,20 +181,20 @@ func (s *state) Insert(ctx context.Context, key string, value []byte, opts ...Wr
 		return transient(err, "The state store does not answer.")
 	}
 	if _, getErr := s.Get(ctx, key); getErr == nil {
-		return fault.New(fault.Conflict, CodeExists, "The key exists already.")
+		return fault.New(fault.Conflict, sidecar.CodeExists, "The key exists already.")
 	}
 	return transient(err, "The state store does not accept a write.")
 }
 
-// Update implements [State].
-func (s *state) Update(ctx context.Context, key string, value []byte, etag string, opts ...WriteOption) error {
+// Update implements [sidecar.State].
+func (s *state) Update(ctx context.Context, key string, value []byte, etag string, opts ...sidecar.WriteOption) error {
 	if etag == "" {
 		return fault.New(fault.Internal, "internal", "an update needs the ETag that was read")
 	}
 	return conflict(s.save(ctx, key, value, &dapr.ETag{Value: etag}, opts))
 }
 
-// Delete implements [State].
+// Delete implements [sidecar.State].
 func (s *state) Delete(ctx context.Context, key, etag string) error {
 	return conflict(s.sdk.DeleteStateWithETag(ctx, s.store, key, &dapr.ETag{Value: etag}, nil, &firstWrite))
 }
@@ -204,9 +207,9 @@ var firstWrite = dapr.StateOptions{
 // save writes a value as the bytes it is. With a contentType of application/json the sidecar would parse it and hand it to the store's
 // component as numbers, which lose what a float64 has no room for, and objects, which MongoDB's component writes by an aggregation
 // pipeline: there an object is merged into the one that is stored, and a text like "$value" or "$$ROOT" is evaluated.
-func (s *state) save(ctx context.Context, key string, value []byte, etag *dapr.ETag, opts []WriteOption) error {
+func (s *state) save(ctx context.Context, key string, value []byte, etag *dapr.ETag, opts []sidecar.WriteOption) error {
 	var meta map[string]string
-	if o := Options(opts); o.TTL > 0 {
+	if o := sidecar.Options(opts); o.TTL > 0 {
 		seconds := int(math.Ceil(o.TTL.Seconds()))
 		meta = map[string]string{"ttlInSeconds": strconv.Itoa(seconds)}
 	}
@@ -221,27 +224,29 @@ func conflict(err error) error {
 	}
 	// Aborted is a mismatch; InvalidArgument an ETag that this store could never have given.
 	if c := status.Code(err); c == codes.Aborted || c == codes.InvalidArgument {
-		return fault.New(fault.Conflict, CodeConflict, "The key has changed since it was read.")
+		return fault.New(fault.Conflict, sidecar.CodeConflict, "The key has changed since it was read.")
 	}
 	return transient(err, "The state store does not accept a write.")
 }
 
 // Bus returns the publisher of the named pub/sub component.
-func (c *Client) Bus(component string) Publisher { return &bus{sdk: c.sdk, component: component} }
+func (c *Client) Bus(component string) sidecar.Publisher {
+	return &bus{sdk: c.sdk, component: component}
+}
 
 type bus struct {
 	sdk       dapr.Client
 	component string
 }
 
-// Publish implements [Publisher].
+// Publish implements [sidecar.Publisher].
 func (b *bus) Publish(ctx context.Context, topic string, cloudEvent []byte) error {
 	err := b.sdk.PublishEvent(ctx, b.component, topic, cloudEvent,
 		dapr.PublishEventWithContentType("application/cloudevents+json"))
 	return transient(err, "The message bus does not accept messages.")
 }
 
-// Invoke implements [Binding].
+// Invoke implements [sidecar.Binding].
 func (c *Client) Invoke(ctx context.Context, name, operation string, data []byte, meta map[string]string) ([]byte, error) {
 	out, err := c.sdk.InvokeBinding(ctx, &dapr.InvokeBindingRequest{
 		Name: name, Operation: operation, Data: data, Metadata: meta,
@@ -253,7 +258,7 @@ func (c *Client) Invoke(ctx context.Context, name, operation string, data []byte
 }
 
 // SecretStore returns the secret store component of the given name.
-func (c *Client) SecretStore(component string) Secrets {
+func (c *Client) SecretStore(component string) sidecar.Secrets {
 	return &secrets{sdk: c.sdk, component: component}
 }
 
@@ -262,7 +267,7 @@ type secrets struct {
 	component string
 }
 
-// Secret implements [Secrets]. A secret with several keys, as Kubernetes has them, must have one of its own name.
+// Secret implements [sidecar.Secrets]. A secret with several keys, as Kubernetes has them, must have one of its own name.
 func (s *secrets) Secret(ctx context.Context, name string) (string, error) {
 	values, err := s.sdk.GetSecret(ctx, s.component, name, nil)
 	if err != nil {

@@ -1,4 +1,4 @@
-package event_test
+package consumer_test
 
 import (
 	"cmp"
@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"sidecart.dev/kit/consumer"
 	"sidecart.dev/kit/event"
 	"sidecart.dev/kit/fault"
 )
@@ -80,7 +81,7 @@ func TestTheOutcomeDecidesWhatTheBusDoes(t *testing.T) {
 }
 
 func deliver(store *letters, h event.Handler, path, body string) *httptest.ResponseRecorder {
-	c := event.NewConsumer("payments", store)
+	c := consumer.New("payments", store)
 	c.On("orders", "order.placed.v1", h)
 	r := mux.NewRouter()
 	c.Routes(r)

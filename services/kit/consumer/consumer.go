@@ -1,4 +1,6 @@
-package event
+// Package consumer receives the events of a service from its sidecar over HTTP, and turns the outcome of handling one into what the
+// message bus has to do next: forget it, deliver it again, or hand it to the dead letters.
+package consumer
 
 import (
 	"context"
@@ -13,24 +15,19 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"sidecart.dev/kit/event"
 	"sidecart.dev/kit/fault"
 	"sidecart.dev/kit/web"
 )
 
-// Handler applies an event. It must be idempotent: the same event may come again at any time, and in any order.
-//
-// Nil acknowledges. A transient fault asks for redelivery, which the sidecar bounds; every other fault is poison and
-// goes to the dead letters at once.
-type Handler func(ctx context.Context, e Event) error
-
 // Consumer receives the events of some topics from the sidecar. Register handlers before serving.
 type Consumer struct {
 	service  string
-	letters  DeadLetters
-	handlers map[string]map[string]Handler // topic, event type
+	letters  event.DeadLetters
+	handlers map[string]map[string]event.Handler // topic, event type
 
 	mu       sync.Mutex
-	failures map[string]failure // by DeadLetter.Identity; bounded
+	failures map[string]failure // by event.DeadLetter.Identity; bounded
 }
 
 // failure is what is remembered of a message while the sidecar retries it.
@@ -44,18 +41,18 @@ const (
 	retriesEnd  = 2 * time.Minute // longer than a sidecar goes on retrying: a failure after that is another story
 )
 
-// NewConsumer makes the consumer of a service.
-func NewConsumer(service string, letters DeadLetters) *Consumer {
+// New makes the consumer of a service.
+func New(service string, letters event.DeadLetters) *Consumer {
 	return &Consumer{
 		service: service, letters: letters,
-		handlers: map[string]map[string]Handler{}, failures: map[string]failure{},
+		handlers: map[string]map[string]event.Handler{}, failures: map[string]failure{},
 	}
 }
 
 // On registers the handler of an event type on a topic. Types without a handler are acknowledged and ignored.
-func (c *Consumer) On(topic, eventType string, h Handler) {
+func (c *Consumer) On(topic, eventType string, h event.Handler) {
 	if c.handlers[topic] == nil {
-		c.handlers[topic] = map[string]Handler{}
+		c.handlers[topic] = map[string]event.Handler{}
 	}
 	c.handlers[topic][eventType] = h
 }
@@ -70,7 +67,7 @@ func (c *Consumer) Routes(r *mux.Router) {
 
 // Handle applies an event as if it had been delivered on the topic. Dead-letter replay calls it. A handler that panics has
 // failed with an Internal fault, so that the reason stands in the dead letter.
-func (c *Consumer) Handle(ctx context.Context, topic string, e Event) error {
+func (c *Consumer) Handle(ctx context.Context, topic string, e event.Event) error {
 	h, ok := c.handlers[topic][e.Type]
 	if !ok {
 		return nil
@@ -125,12 +122,12 @@ func (c *Consumer) receiveDead(w http.ResponseWriter, r *http.Request) error {
 }
 
 // try handles a message. If that fails it returns the dead letter that the message is, should there be no further attempt.
-func (c *Consumer) try(ctx context.Context, topic string, raw []byte, header http.Header) (DeadLetter, error) {
-	e, err := Parse(raw)
+func (c *Consumer) try(ctx context.Context, topic string, raw []byte, header http.Header) (event.DeadLetter, error) {
+	e, err := event.Parse(raw)
 	if err == nil {
 		err = c.Handle(ctx, topic, e)
 	}
-	letter := DeadLetter{Topic: topic, Event: e, Raw: raw}
+	letter := event.DeadLetter{Topic: topic, Event: e, Raw: raw}
 	if err == nil {
 		c.forget(letter)
 		return letter, nil
@@ -140,7 +137,7 @@ func (c *Consumer) try(ctx context.Context, topic string, raw []byte, header htt
 	return letter, err
 }
 
-func (c *Consumer) keep(ctx context.Context, letter DeadLetter) error {
+func (c *Consumer) keep(ctx context.Context, letter event.DeadLetter) error {
 	if err := c.letters.Keep(ctx, letter); err != nil {
 		return err
 	}
@@ -181,7 +178,7 @@ func (c *Consumer) origin(raw []byte) string {
 }
 
 // remember counts a failure and fills in the letter's attempts and times.
-func (c *Consumer) remember(letter *DeadLetter) {
+func (c *Consumer) remember(letter *event.DeadLetter) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	id, now := letter.Identity(), time.Now().UTC()
@@ -198,10 +195,23 @@ func (c *Consumer) remember(letter *DeadLetter) {
 	letter.Attempts, letter.FirstAt, letter.LastAt = f.attempts, f.first, f.last
 }
 
-func (c *Consumer) forget(letter DeadLetter) {
+func (c *Consumer) forget(letter event.DeadLetter) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.failures) > 0 {
 		delete(c.failures, letter.Identity())
 	}
+}
+
+// keptHeaders are the delivery headers an operator may need.
+var keptHeaders = []string{"Traceparent", "Tracestate", "Content-Type", "Pubsubname", "Topic"}
+
+func kept(header http.Header) map[string][]string {
+	headers := map[string][]string{}
+	for _, name := range keptHeaders {
+		if v := header.Values(name); len(v) > 0 {
+			headers[name] = v
+		}
+	}
+	return headers
 }
