@@ -112,7 +112,7 @@ func (s *Service) Drive(ctx context.Context, p Payment) (Payment, error) {
 func (s *Service) charge(ctx context.Context, p Payment) (Payment, error) {
 	result, err := ask(ctx, s, "authorize", func(ctx context.Context) (Result, error) { return s.Provider.Authorize(ctx, p.charge()) })
 	if err != nil {
-		return p, err
+		return s.giveUp(ctx, p, err)
 	}
 	rec, seq, err := s.readAndAppend(ctx, p.ID)
 	if err != nil {
@@ -126,7 +126,7 @@ func (s *Service) charge(ctx context.Context, p Payment) (Payment, error) {
 		charge.ChargeID = result.ChargeID
 		result, err = ask(ctx, s, "capture", func(ctx context.Context) (Result, error) { return s.Provider.Capture(ctx, charge) })
 		if err != nil {
-			return p, err
+			return s.giveUp(ctx, p, err)
 		}
 	}
 	return s.decide(ctx, rec, result, seq)
@@ -136,13 +136,43 @@ func (s *Service) charge(ctx context.Context, p Payment) (Payment, error) {
 func (s *Service) void(ctx context.Context, p Payment) (Payment, error) {
 	result, err := ask(ctx, s, "void", func(ctx context.Context) (Result, error) { return s.Provider.Void(ctx, p.charge()) })
 	if err != nil {
-		return p, err
+		return s.giveUp(ctx, p, err)
 	}
 	rec, seq, err := s.readAndAppend(ctx, p.ID)
 	if err != nil {
 		return p, err
 	}
 	return s.decide(ctx, rec, result, seq)
+}
+
+// giveUp ends a charge whose outcome the provider has not told for too long, which err says. Before that
+// it returns the payment and err as they are, and so it does for an order that was cancelled: that order has
+// ended, its customer knows, and the provider can be asked for as long as it takes.
+func (s *Service) giveUp(ctx context.Context, p Payment, err error) (Payment, error) {
+	if p.Status != Pending || p.Cancellation != nil || s.now().Sub(p.CreatedAt) < s.GiveUpAfter {
+		return p, err
+	}
+	rec, seq, readErr := s.readAndAppend(ctx, p.ID)
+	if readErr != nil {
+		return p, errors.Join(err, readErr)
+	}
+	given := false
+	next, writeErr := s.update(ctx, rec, rec.ID, func(p *Payment) error {
+		if given = p.Status == Pending; !given {
+			return errUnchanged
+		}
+		p.ListSeq = seq
+		return p.GiveUp(s.now())
+	})
+	if writeErr != nil {
+		return p, errors.Join(err, writeErr)
+	}
+	if given {
+		s.Seen("give_up", "unknown", s.now().Sub(p.CreatedAt))
+		s.Log.ErrorContext(ctx, "the provider does not say whether a charge was made: the payment counts as declined, "+
+			"and is given back if it was", "payment_id", p.ID, "error", err.Error())
+	}
+	return next, nil
 }
 
 // readAndAppend reads the payment and takes its place in the index, at the same time.
@@ -170,13 +200,19 @@ func (s *Service) decide(ctx context.Context, rec Record, result Result, seq uin
 		return rec.Payment, fault.Newf(fault.Unavailable, "unavailable", "The payment provider answered %q, which decides nothing.", result.State)
 	}
 	return s.update(ctx, rec, rec.ID, func(p *Payment) error {
-		if p.Status != Pending {
+		switch {
+		case p.Unresolved:
+			if err := p.Resolve(result, s.now()); err != nil {
+				return err
+			}
+		case p.Status != Pending:
 			return errUnchanged
+		default:
+			if err := p.Decide(result, s.now()); err != nil {
+				return err
+			}
+			p.ListSeq = seq
 		}
-		if err := p.Decide(result, s.now()); err != nil {
-			return err
-		}
-		p.ListSeq = seq
 		if step, _ := p.Next(); step == StepRefundOfRest {
 			return p.AcceptRest(s.now())
 		}

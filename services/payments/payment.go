@@ -48,6 +48,7 @@ type Payment struct {
 	DecidedAt    time.Time     `json:"decided_at,omitzero"`  // when it was captured, declined or voided
 	DecidedIn    int64         `json:"decided_in,omitempty"` // the version in which it was
 	Decline      *Decline      `json:"decline,omitempty"`
+	Unresolved   bool          `json:"unresolved,omitempty"` // see GiveUp
 	Refunds      []Refund      `json:"refunds,omitempty"`
 	Entries      []Entry       `json:"entries,omitempty"`
 	ListSeq      uint64        `json:"list_seq,omitempty"` // its position in the list of all payments, from DecidedIn on
@@ -122,6 +123,48 @@ func (p *Payment) touch(status Status, now time.Time) {
 	p.Version++
 }
 
+// Unresolved declines say this.
+const (
+	unresolvedCode   = "provider_unresolved"
+	unresolvedReason = "The payment provider did not say whether it took the payment, so it counts as failed. " +
+		"Should the amount have been taken, it is given back."
+)
+
+// GiveUp ends the wait for a provider that never says what it did: the payment is declined, so that the
+// order ends and its customer is told. It stays unresolved until the provider has said that nothing was
+// or will be taken, and if it turns out that something was, that is given back (see [Payment.Resolve]).
+func (p *Payment) GiveUp(now time.Time) error {
+	next, err := p.Status.After(ProviderSilent)
+	if err != nil {
+		return err
+	}
+	p.touch(next, now)
+	p.Unresolved, p.DecidedAt, p.DecidedIn = true, now, p.Version
+	p.Decline = &Decline{Code: unresolvedCode, Reason: unresolvedReason}
+	return nil
+}
+
+// Resolve records what the provider did with a charge that was given up. The result must be final. A
+// capture enters the ledger, and is to be refunded like that of a cancelled order.
+func (p *Payment) Resolve(r Result, now time.Time) error {
+	in := NothingAfterAll
+	if r.State == ChargeCaptured {
+		in = CapturedAfterAll
+	}
+	next, err := p.Status.After(in)
+	if err != nil {
+		return err
+	}
+	p.touch(next, now)
+	p.Unresolved, p.ChargeID = false, r.ChargeID
+	if next != Captured {
+		return nil
+	}
+	p.DecidedAt, p.DecidedIn, p.Decline = now, p.Version, nil
+	p.Cancellation = &Cancellation{Reason: "payment confirmed too late", At: now}
+	return p.post(EntryCapture, r.ChargeID, now, p.Amount, ProviderClearing, Revenue)
+}
+
 // Decide records what the provider did with the charge. The result must be final. A capture enters the ledger.
 func (p *Payment) Decide(r Result, now time.Time) error {
 	var in Input
@@ -169,6 +212,10 @@ func (p *Payment) Next() (Step, *Refund) {
 			return StepVoid, nil
 		}
 		return StepCharge, nil
+	case Declined:
+		if p.Unresolved {
+			return StepVoid, nil
+		}
 	case Captured, PartiallyRefunded:
 		for i := range p.Refunds {
 			if p.Refunds[i].Status == RefundPending {

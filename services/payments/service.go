@@ -28,6 +28,7 @@ type Config struct {
 	ProviderTimeout time.Duration // bound of one call to the provider, default 10 s
 	DriveTimeout    time.Duration // bound of driving one payment once, default 25 s
 	RefundWait      time.Duration // how long a refund request waits for the provider before it answers "pending", default 3 s
+	GiveUpAfter     time.Duration // age at which a charge that the provider decides nothing about counts as declined, default 1 h
 	RepublishAfter  time.Duration // age at which an event that nobody has accepted is published again, default 5 s
 	ErasureWindow   time.Duration // how long after a user's deletion late payments are still looked for, default 1 h
 
@@ -52,6 +53,7 @@ func NewService(cfg Config) *Service {
 		{&cfg.ProviderTimeout, 10 * time.Second},
 		{&cfg.DriveTimeout, 25 * time.Second},
 		{&cfg.RefundWait, 3 * time.Second},
+		{&cfg.GiveUpAfter, time.Hour},
 		{&cfg.RepublishAfter, 5 * time.Second},
 		{&cfg.ErasureWindow, time.Hour},
 	}

@@ -29,6 +29,9 @@ const (
 	ProviderVoided   Input = "provider voided"
 	RefundedInPart   Input = "provider refunded in part"
 	RefundedInFull   Input = "provider refunded the rest"
+	ProviderSilent   Input = "provider never answered"
+	CapturedAfterAll Input = "provider had captured what was given up"
+	NothingAfterAll  Input = "provider had captured nothing of what was given up"
 	RefundFailed     Input = "provider refused the refund"
 )
 
@@ -40,6 +43,7 @@ const (
 // A cancellation that finds no payment makes a voided one, which a later OrderPlaced can never charge.
 // A cancellation of a pending or captured payment does not move it by itself: it leaves a mark, and what the
 // provider then does or did (void, or capture and refund) moves it.
+// A declined payment moves only if nobody knew what the provider did when it was declined.
 var transitions = map[Status]map[Input]Status{
 	Absent: {
 		OrderPlaced:    Pending,
@@ -51,6 +55,7 @@ var transitions = map[Status]map[Input]Status{
 		ProviderCaptured: Captured,
 		ProviderDeclined: Declined,
 		ProviderVoided:   Voided,
+		ProviderSilent:   Declined, // for good, as far as the customer is concerned: see [Payment.GiveUp]
 	},
 	Captured: {
 		OrderPlaced:     Captured,
@@ -73,8 +78,10 @@ var transitions = map[Status]map[Input]Status{
 		OrderCancelled: Refunded,
 	},
 	Declined: {
-		OrderPlaced:    Declined,
-		OrderCancelled: Declined,
+		OrderPlaced:      Declined,
+		OrderCancelled:   Declined,
+		CapturedAfterAll: Captured, // marked as cancelled: refund it
+		NothingAfterAll:  Declined,
 	},
 	Voided: {
 		OrderPlaced:    Voided,

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strings"
 	"time"
 
@@ -31,12 +30,6 @@ type apiError struct {
 	Intent      *intent `json:"payment_intent"`
 }
 
-// final reports whether asking again can never help.
-func (e *apiError) final() bool {
-	return e.Status == http.StatusPaymentRequired ||
-		(e.Status == http.StatusBadRequest || e.Status == http.StatusNotFound) && e.Type == "invalid_request_error"
-}
-
 // fault is for refusals that are nobody's decision about the money: a wrong secret key, a defect. They count as unknown outcomes
 // and are asked about again, while operators see the log.
 func (e *apiError) fault() error {
@@ -46,24 +39,10 @@ func (e *apiError) fault() error {
 	}
 }
 
-var codePattern = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
-
 // decline translates a refusal into this system's code and words. The provider's own words may be meant for the merchant alone.
 func (e *apiError) decline() (code, reason string) {
-	switch {
-	case e.DeclineCode == "insufficient_funds" || e.Code == "insufficient_funds":
-		return "insufficient_funds", "The card has insufficient funds."
-	case e.Code == "expired_card":
-		return "expired_card", "The card has expired."
-	case e.Code == "authentication_required" || e.DeclineCode == "authentication_required":
-		return "authentication_required", "The card's bank asks for a confirmation that cannot be given here."
-	case e.Param == "payment_method" || e.Code == "resource_missing" || e.Type == "invalid_request_error":
-		return "invalid_payment_method", "The payment method is not valid."
-	case e.Code != "" && codePattern.MatchString(e.Code):
-		return e.Code, "The card was declined."
-	default:
-		return "card_declined", "The card was declined."
-	}
+	a := e.answer()
+	return a.code, a.reason
 }
 
 func (a *api) post(ctx context.Context, path, key string, form url.Values, out any) (*apiError, error) {

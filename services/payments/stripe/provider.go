@@ -10,7 +10,6 @@ import (
 	"context"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -50,6 +49,7 @@ func New(cfg Config) *Provider {
 // intent is what is read of a PaymentIntent.
 type intent struct {
 	ID             string    `json:"id"`
+	Currency       string    `json:"currency"`
 	Status         string    `json:"status"`
 	AmountReceived int64     `json:"amount_received"`
 	LastError      *apiError `json:"last_payment_error"`
@@ -74,9 +74,9 @@ func (i intent) result() (payments.Result, error) {
 	if !ok { // processing, or something new
 		return payments.Result{}, fault.Newf(fault.Unavailable, "unavailable", "The charge is %q at the payment provider.", i.Status)
 	}
-	r := payments.Result{State: state, ChargeID: i.ID, Refunded: i.LatestCharge.AmountRefunded}
+	r := payments.Result{State: state, ChargeID: i.ID, Refunded: minor(i.LatestCharge.AmountRefunded, strings.ToUpper(i.Currency))}
 	if state == payments.ChargeDeclined {
-		e := apiError{Code: "card_declined"}
+		e := apiError{Type: "card_error", Code: "card_declined"}
 		if i.LastError != nil {
 			e = *i.LastError
 		} else if i.Status == "requires_action" {
@@ -94,13 +94,19 @@ func (p *Provider) Authorize(ctx context.Context, c payments.Charge) (payments.R
 		return payments.Result{}, err
 	}
 	if refusal != nil {
-		code, reason := refusal.decline()
-		return payments.Result{State: payments.ChargeDeclined, ChargeID: i.ID, DeclineCode: code, DeclineReason: reason}, nil
+		return declined(i, refusal), nil
 	}
 	return i.result()
 }
 
-// create makes the PaymentIntent, or finds the one there is. A card's refusal is not an error.
+func declined(i intent, refusal *apiError) payments.Result {
+	code, reason := refusal.decline()
+	return payments.Result{
+		State: payments.ChargeDeclined, ChargeID: i.ID, DeclineCode: code, DeclineReason: reason,
+	}
+}
+
+// create makes the PaymentIntent, or finds the one there is. A refusal for good is not an error.
 func (p *Provider) create(ctx context.Context, c payments.Charge) (intent, *apiError, error) {
 	if p.forgotten(c.CreatedAt) {
 		if i, found, err := p.search(ctx, c.Key); err != nil || found {
@@ -108,8 +114,12 @@ func (p *Provider) create(ctx context.Context, c payments.Charge) (intent, *apiE
 		}
 	}
 	var i intent
+	units, ok := amount(c.Amount)
+	if !ok {
+		return i, &apiError{Code: "invalid_charge_amount"}, nil
+	}
 	refusal, err := p.api.post(ctx, "/v1/payment_intents", c.Key, url.Values{
-		"amount": {strconv.FormatInt(c.Amount.Amount, 10)}, "currency": {strings.ToLower(c.Amount.Currency)},
+		"amount": {units}, "currency": {strings.ToLower(c.Amount.Currency)},
 		"payment_method": {c.Method}, "confirm": {"true"}, "capture_method": {"manual"},
 		"automatic_payment_methods[enabled]": {"true"}, "automatic_payment_methods[allow_redirects]": {"never"},
 		"metadata[payment_id]": {c.Key}, "metadata[order_id]": {c.OrderID},
@@ -120,7 +130,7 @@ func (p *Provider) create(ctx context.Context, c payments.Charge) (intent, *apiE
 	if refusal.Intent != nil {
 		i = *refusal.Intent
 	}
-	if refusal.Type == "card_error" || refusal.Param == "payment_method" {
+	if refusal.answer().charge == final {
 		return i, refusal, nil
 	}
 	return i, nil, refusal.fault()
@@ -146,8 +156,7 @@ func (p *Provider) end(ctx context.Context, c payments.Charge, action string) (p
 			return payments.Result{}, err
 		}
 		if i = made; refusal != nil && (i.ID == "" || action == "capture") {
-			code, reason := refusal.decline()
-			return payments.Result{State: payments.ChargeDeclined, ChargeID: i.ID, DeclineCode: code, DeclineReason: reason}, nil
+			return declined(i, refusal), nil
 		}
 	}
 	id := i.ID

@@ -3,7 +3,6 @@ package stripe
 import (
 	"context"
 	"net/url"
-	"strconv"
 
 	"sidecart.dev/payments"
 )
@@ -25,8 +24,12 @@ func (p *Provider) Refund(ctx context.Context, o payments.RefundOrder) (bool, er
 		}
 	}
 	var r refund
+	units, ok := amount(o.Amount)
+	if !ok {
+		return false, nil
+	}
 	refusal, err := p.api.post(ctx, "/v1/refunds", o.Key, url.Values{
-		"payment_intent": {o.ChargeID}, "amount": {strconv.FormatInt(o.Amount.Amount, 10)}, "metadata[refund_id]": {o.Key},
+		"payment_intent": {o.ChargeID}, "amount": {units}, "metadata[refund_id]": {o.Key},
 	}, &r)
 	if err != nil {
 		return false, err
@@ -34,7 +37,7 @@ func (p *Provider) Refund(ctx context.Context, o payments.RefundOrder) (bool, er
 	if refusal == nil {
 		return r.gone(), nil
 	}
-	if refusal.final() {
+	if refusal.answer().refund == final {
 		return false, nil
 	}
 	return false, refusal.fault()

@@ -15,6 +15,7 @@ type settings struct {
 	PubSub          string        `env:"PUBSUB"           envDefault:"bus"`            // pub/sub component
 	Provider        string        `env:"PAYMENT_PROVIDER" envDefault:"simulated"`      // simulated or stripe
 	ProviderTimeout time.Duration `env:"PROVIDER_TIMEOUT" envDefault:"10s"`            // bound of one call to the provider
+	GiveUpAfter     time.Duration `env:"PROVIDER_GIVE_UP" envDefault:"1h"`             // a charge nothing is decided about for that long counts as declined
 	SlowDelay       time.Duration `env:"SIMULATED_SLOW"   envDefault:"2500ms"`         // how long tok_slow takes
 	StripeEndpoint  string        `env:"STRIPE_ENDPOINT"  envDefault:"stripe"`         // HTTPEndpoint of the Stripe-compatible API
 	MaxCharges      int           `env:"MAX_CHARGES"      envDefault:"1024"`           // payments driven at the same time
@@ -33,6 +34,7 @@ func (s *settings) Validate() error {
 	}
 	return config.All(s.Config.Validate(), provider,
 		config.Positive("PROVIDER_TIMEOUT", s.ProviderTimeout),
+		config.Positive("PROVIDER_GIVE_UP", s.GiveUpAfter),
 		config.Positive("SIMULATED_SLOW", s.SlowDelay),
 		config.Positive("MAX_CHARGES", s.MaxCharges))
 }

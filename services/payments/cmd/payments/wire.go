@@ -68,7 +68,7 @@ func assemble(c host, metrics prometheus.Registerer, cfg settings, key *auth.Ser
 		Store: dapr.NewStore(out.state), Intents: dapr.Intents{Journal: intents}, Bus: dapr.Bus{Publisher: out.publisher},
 		Notifier: dapr.Notifier{Caller: out.caller}, Orders: dapr.Orders{Caller: out.caller}, Provider: provider(cfg, out),
 		Index: dapr.NewIndex(list.New(list.Config{State: out.state})), Runner: pool,
-		ProviderTimeout: cfg.ProviderTimeout, Seen: dapr.ProviderMetrics(metrics, pool.Running),
+		ProviderTimeout: cfg.ProviderTimeout, GiveUpAfter: cfg.GiveUpAfter, Seen: dapr.ProviderMetrics(metrics, pool.Running),
 	})
 
 	letters := deadletter.New(out.state, payments.App)
