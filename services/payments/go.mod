@@ -26,6 +26,7 @@ require (
 	github.com/dapr/durabletask-go v0.11.0 // indirect
 	github.com/dapr/go-sdk v1.14.0 // indirect
 	github.com/dapr/kit v0.17.0 // indirect
+	github.com/go-json-experiment/json v1.27.2 // indirect
 	github.com/go-logr/logr v1.4.4 // indirect
 	github.com/go-logr/stdr v1.2.2 // indirect
 	github.com/go-openapi/jsonpointer v1.0.2 // indirect

@@ -19,8 +19,10 @@ func TestDecodeIsStrict(t *testing.T) {
 		Quantity int `json:"quantity"`
 	}
 	type input struct {
-		Name  string `json:"name"`
-		Items []item `json:"items"`
+		Name  string          `json:"name"`
+		Items []item          `json:"items"`
+		Note  *string         `json:"note"`
+		Raw   json.RawMessage `json:"raw"`
 	}
 	cases := []struct {
 		name, media, body string
@@ -32,8 +34,27 @@ func TestDecodeIsStrict(t *testing.T) {
 		{"another media type", "text/plain", `{}`, "unsupported_media_type", ""},
 		{"no media type", "", `{}`, "unsupported_media_type", ""},
 		{"an unknown field", "application/json", `{"nme":"x"}`, "unknown_field", "nme"},
-		{"a wrong type", "application/json", `{"items":[{"quantity":"1"}]}`, "invalid_request", "items.quantity"},
-		{"a fraction for a whole number", "application/json", `{"items":[{"quantity":1.5}]}`, "invalid_request", "items.quantity"},
+		{"a wrong type", "application/json", `{"items":[{"quantity":"1"}]}`, "invalid_request", "items[0].quantity"},
+		{"a fraction for a whole number", "application/json", `{"items":[{"quantity":1},{"quantity":1.5}]}`, "invalid_request", "items[1].quantity"},
+		{"a number out of range", "application/json", `{"items":[{"quantity":9223372036854775808}]}`, "invalid_request", "items[0].quantity"},
+		{"a name in another case", "application/json", `{"ITEMS":[]}`, "unknown_field", "ITEMS"},
+		{"a name that folds to another", "application/json", `{"itemſ":[]}`, "unknown_field", "itemſ"},
+		{"an unknown field inside", "application/json", `{"items":[{},{"qty":1}]}`, "unknown_field", "items[1].qty"},
+		{"a name given twice", "application/json", `{"name":"x","name":"y"}`, "invalid_request", "name"},
+		{"a name given twice inside", "application/json", `{"items":[{"quantity":1,"quantity":2}]}`, "invalid_request", "items[0].quantity"},
+		{"a name given twice, once escaped", "application/json", `{"name":"x","n\u0061me":"y"}`, "invalid_request", "name"},
+		{"a name given twice in a raw field", "application/json", `{"raw":{"a":1,"a":2}}`, "invalid_request", "raw.a"},
+		{"null for a value", "application/json", `{"name":null}`, "invalid_request", "name"},
+		{"null for an optional value", "application/json", `{"note":null}`, "invalid_request", "note"},
+		{"null in a list", "application/json", `{"items":[null]}`, "invalid_request", "items[0]"},
+		{"null for everything", "application/json", `null`, "invalid_request", ""},
+		{"null where it means something", "application/json", `{"raw":null}`, "", ""},
+		{"an array for everything", "application/json", `[]`, "invalid_request", ""},
+		{"what is not UTF-8", "application/json", "{\"name\":\"\xff\"}", "invalid_json", ""},
+		{"half a surrogate pair", "application/json", `{"name":"\ud800"}`, "invalid_json", ""},
+		{"a byte order mark", "application/json", "\ufeff{}", "invalid_json", ""},
+		{"another encoding", "application/json; charset=latin1", `{}`, "unsupported_media_type", ""},
+		{"a parameter nobody knows", "application/json; version=2", `{}`, "unsupported_media_type", ""},
 		{"something behind", "application/json", `{} {}`, "invalid_json", ""},
 		{"nothing", "application/json", ``, "invalid_json", ""},
 		{"half a document", "application/json", `{"name":`, "invalid_json", ""},
@@ -59,6 +80,19 @@ func TestDecodeIsStrict(t *testing.T) {
 				assert.Equal(t, c.field, f.Fields[0].Field)
 			}
 		})
+	}
+}
+
+func TestABodyIsReadAsItWasSent(t *testing.T) {
+	for name, change := range map[string]func(http.Header){
+		"a content coding":  func(h http.Header) { h.Set("Content-Encoding", "gzip") },
+		"two media types":   func(h http.Header) { h.Add("Content-Type", "application/json") },
+		"two codings in it": func(h http.Header) { h["Content-Encoding"] = []string{"identity", "br"} },
+	} {
+		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(`{}`))
+		r.Header.Set("Content-Type", "application/json")
+		change(r.Header)
+		assert.Equal(t, "unsupported_media_type", fault.CodeOf(web.Decode(r, &struct{}{})), name)
 	}
 }
 
