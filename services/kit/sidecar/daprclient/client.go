@@ -8,13 +8,11 @@ import (
 	"fmt"
 	"math"
 	"strconv"
-	"sync"
 	"time"
 
 	dapr "github.com/dapr/go-sdk/client"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/propagation"
-	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
@@ -82,90 +80,18 @@ func (cfg Config) intercept(ctx context.Context, method string, req, reply any, 
 	return invoke(ctx, method, req, reply, cc, opts...)
 }
 
-// State returns the state store component of the given name.
-func (c *Client) State(store string) sidecar.State { return &state{sdk: c.sdk, store: store} }
+// State returns the state store component of the given name. Reads that are asked for while another one is under way share a call.
+func (c *Client) State(store string) sidecar.State {
+	s := &state{sdk: c.sdk, store: store, timeout: c.cfg.Timeout}
+	s.reads = company[*read]{limit: maxKeys, call: s.readShared}
+	return s
+}
 
 type state struct {
-	sdk   dapr.Client
-	store string
-}
-
-// Get implements [sidecar.State].
-func (s *state) Get(ctx context.Context, key string) (sidecar.Item, error) {
-	item, err := s.sdk.GetStateWithConsistency(ctx, s.store, key, nil, dapr.StateConsistencyStrong)
-	if err != nil {
-		return sidecar.Item{}, transient(err, "The state store does not answer.")
-	}
-	if len(item.Value) == 0 {
-		return sidecar.Item{}, fault.New(fault.NotFound, sidecar.CodeMissing, "There is no such key.")
-	}
-	return sidecar.Item{Key: key, Value: item.Value, ETag: item.Etag, Expires: expires(item.Metadata)}, nil
-}
-
-// BulkGet implements [sidecar.State].
-//
-// Keys that the answer lacks are asked for again, one by one. The components of PostgreSQL and SQLite do not notice when a read of several
-// keys breaks off (components-contrib v1.18, BulkGet without rows.Err), and answer as if the rest were absent; their reads of one
-// key do. A caller that takes a key for absent may forget an order for it.
-func (s *state) BulkGet(ctx context.Context, keys []string) (map[string]sidecar.Item, error) {
-	items := make(map[string]sidecar.Item, len(keys))
-	if len(keys) == 0 {
-		return items, nil
-	}
-	answer, err := s.sdk.GetBulkState(ctx, s.store, keys, nil, bulkParallelism)
-	if err != nil {
-		return nil, transient(err, "The state store does not answer.")
-	}
-	for _, item := range answer {
-		if item.Error != "" {
-			return nil, transient(errors.New(item.Error), "The state store could not read a key.")
-		}
-		if len(item.Value) > 0 {
-			items[item.Key] = sidecar.Item{Key: item.Key, Value: item.Value, ETag: item.Etag, Expires: expires(item.Metadata)}
-		}
-	}
-	return items, s.confirm(ctx, keys, items)
-}
-
-// bulkParallelism is for stores that read one key at a time, and for asking again.
-const bulkParallelism = 8
-
-// confirm reads each key that the items lack, and adds those that are there after all.
-func (s *state) confirm(ctx context.Context, keys []string, items map[string]sidecar.Item) error {
-	var mu sync.Mutex
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(bulkParallelism)
-	for _, key := range keys {
-		mu.Lock()
-		_, there := items[key]
-		mu.Unlock()
-		if there {
-			continue
-		}
-		group.Go(func() error {
-			item, err := s.Get(ctx, key)
-			if sidecar.IsMissing(err) {
-				return nil
-			}
-			if err != nil {
-				return err
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			items[key] = item
-			return nil
-		})
-	}
-	return group.Wait()
-}
-
-// expires reads what most stores add to a value that has a TTL.
-func expires(metadata map[string]string) time.Time {
-	at, err := time.Parse(time.RFC3339, metadata["ttlExpireTime"])
-	if err != nil {
-		return time.Time{}
-	}
-	return at
+	sdk     dapr.Client
+	store   string
+	timeout time.Duration
+	reads   company[*read]
 }
 
 // Insert implements [sidecar.State].
@@ -227,23 +153,6 @@ func conflict(err error) error {
 		return fault.New(fault.Conflict, sidecar.CodeConflict, "The key has changed since it was read.")
 	}
 	return transient(err, "The state store does not accept a write.")
-}
-
-// Bus returns the publisher of the named pub/sub component.
-func (c *Client) Bus(component string) sidecar.Publisher {
-	return &bus{sdk: c.sdk, component: component}
-}
-
-type bus struct {
-	sdk       dapr.Client
-	component string
-}
-
-// Publish implements [sidecar.Publisher].
-func (b *bus) Publish(ctx context.Context, topic string, cloudEvent []byte) error {
-	err := b.sdk.PublishEvent(ctx, b.component, topic, cloudEvent,
-		dapr.PublishEventWithContentType("application/cloudevents+json"))
-	return transient(err, "The message bus does not accept messages.")
 }
 
 // Invoke implements [sidecar.Binding].

@@ -1,0 +1,109 @@
+package daprclient
+
+import (
+	"context"
+	"strconv"
+	"sync"
+	"time"
+
+	dapr "github.com/dapr/go-sdk/client"
+
+	"sidecart.dev/kit/fault"
+	"sidecart.dev/kit/sidecar"
+)
+
+// Bus returns the publisher of the named pub/sub component. Events that are published on a topic while another one is under way
+// share a call; each has an outcome of its own.
+func (c *Client) Bus(component string) sidecar.Publisher {
+	return &bus{sdk: c.sdk, component: component, timeout: c.cfg.Timeout, topics: map[string]*company[*message]{}}
+}
+
+type bus struct {
+	sdk       dapr.Client
+	component string
+	timeout   time.Duration
+
+	mu     sync.Mutex
+	topics map[string]*company[*message]
+}
+
+// message is an event on its way. Its outcome may be looked at once done is closed.
+type message struct {
+	ctx  context.Context //nolint:containedctx // the trace of a call that serves several is that of the first
+	body []byte
+	err  error
+	done chan struct{}
+}
+
+// maxMessages bounds the events of one call.
+const maxMessages = 64
+
+const eventType = "application/cloudevents+json"
+
+// Publish implements [sidecar.Publisher].
+func (b *bus) Publish(ctx context.Context, topic string, cloudEvent []byte) error {
+	m := &message{ctx: ctx, body: cloudEvent, done: make(chan struct{})}
+	b.topic(topic).add(m)
+	select {
+	case <-m.done:
+		return m.err
+	case <-ctx.Done():
+		return transient(ctx.Err(), "The message bus does not accept messages.")
+	}
+}
+
+func (b *bus) topic(name string) *company[*message] {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c := b.topics[name]
+	if c == nil {
+		c = &company[*message]{limit: maxMessages, call: func(messages []*message) { b.publish(name, messages) }}
+		b.topics[name] = c
+	}
+	return c
+}
+
+// publish makes one call for the messages and tells each what became of it.
+func (b *bus) publish(topic string, messages []*message) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(messages[0].ctx), b.timeout)
+	defer cancel()
+	err := fault.Guard(ctx, func() error {
+		if len(messages) == 1 {
+			return b.sdk.PublishEvent(ctx, b.component, topic, messages[0].body, dapr.PublishEventWithContentType(eventType))
+		}
+		return b.publishTogether(ctx, topic, messages)
+	})
+	for _, m := range messages {
+		if m.err == nil {
+			m.err = transient(err, "The message bus does not accept messages.")
+		}
+		close(m.done)
+	}
+}
+
+// publishTogether sets the error of each message that the bus did not take. Its own error is one that concerns all of them.
+func (b *bus) publishTogether(ctx context.Context, topic string, messages []*message) error {
+	events := make([]any, len(messages))
+	for i, m := range messages {
+		events[i] = dapr.PublishEventsEvent{EntryID: strconv.Itoa(i), Data: m.body, ContentType: eventType}
+	}
+	answer := b.sdk.PublishEvents(ctx, b.component, topic, events)
+	if answer.Error == nil {
+		return nil
+	}
+	if len(answer.FailedEvents) == len(messages) {
+		return answer.Error
+	}
+	for _, failed := range answer.FailedEvents {
+		entry, ok := failed.(dapr.PublishEventsEvent)
+		if !ok {
+			return answer.Error // it cannot be told which one failed
+		}
+		i, err := strconv.Atoi(entry.EntryID)
+		if err != nil {
+			return answer.Error
+		}
+		messages[i].err = transient(answer.Error, "The message bus does not accept messages.")
+	}
+	return nil
+}
