@@ -2,6 +2,7 @@ package aggregate_test
 
 import (
 	"context"
+	"encoding/json"
 	"testing"
 	"time"
 
@@ -158,4 +159,21 @@ func TestADocumentThatCannotBeReadIsAnErrorAndKeepsNoOtherFromItsEnd(t *testing.
 	assert.True(t, fault.Is(err, fault.Internal), "got %v", err)
 	assert.Error(t, w.journal.Settle(t.Context(), p, kinds(a), time.Hour))
 	assert.Equal(t, []string{"parcel/1"}, w.journal.IDs())
+}
+
+// TestAWriteOfUnknownOutcomeIsMadeImpossibleBeforeItIsForgotten plays a store that answers a write with an error and carries it out later.
+func TestAWriteOfUnknownOutcomeIsMadeImpossibleBeforeItIsForgotten(t *testing.T) {
+	w := newWorld(t)
+	var late []byte
+	w.state.Before = func(_ context.Context, op sidecartest.Op, _ string) error {
+		if op == sidecartest.OpInsert && late == nil {
+			late, _ = json.Marshal(parcel{ID: "1"}.after("packed"))
+			return fault.New(fault.Timeout, "timeout", "no answer")
+		}
+		return nil
+	}
+	_, _, err := w.parcels(&sidecartest.Process{}).Create(t.Context(), "1", pack("1"))
+	require.True(t, fault.Is(err, fault.Timeout), "got %v", err)
+	w.settle()
+	assert.True(t, sidecar.IsExists(w.state.Insert(t.Context(), "parcel/1", late)), "the late write")
 }
