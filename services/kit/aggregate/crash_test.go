@@ -177,3 +177,52 @@ func TestAWriteOfUnknownOutcomeIsMadeImpossibleBeforeItIsForgotten(t *testing.T)
 	w.settle()
 	assert.True(t, sidecar.IsExists(w.state.Insert(t.Context(), "parcel/1", late)), "the late write")
 }
+
+// TestALateWriteUnderTheFenceKeepsTheIntent plays a write that was prepared by a process that died, and is carried out after a settler has
+// read the document and before it fences it.
+func TestALateWriteUnderTheFenceKeepsTheIntent(t *testing.T) {
+	w, dead := newWorld(t), &sidecartest.Process{}
+	w.shipped("1")
+	_, err := w.journal.Of(dead).Begin(t.Context(), "parcel/1")
+	require.NoError(t, err)
+	item, err := w.state.Get(t.Context(), "parcel/1")
+	require.NoError(t, err)
+	late := false
+	w.state.Before = func(_ context.Context, op sidecartest.Op, _ string) error {
+		if op != sidecartest.OpInsert || late {
+			return nil
+		}
+		late = true
+		var doc parcel
+		require.NoError(t, json.Unmarshal(item.Value, &doc))
+		raw, err := json.Marshal(doc.after("returned"))
+		require.NoError(t, err)
+		return w.state.Update(t.Context(), "parcel/1", raw, item.ETag)
+	}
+	w.settle()
+	require.True(t, late)
+	w.check("1", "packed", "shipped", "returned", "stored")
+}
+
+// TestAnEventIsOwedAlsoByWhatStaysDone lets the process die before it can tell of a change that leaves nothing else to do.
+func TestAnEventIsOwedAlsoByWhatStaysDone(t *testing.T) {
+	sidecartest.EachCrash(t, func(t *testing.T, p *sidecartest.Process) {
+		w := newWorld(t)
+		w.shipped("1")
+		inspect := func(doc parcel) (parcel, error) {
+			if doc.last() == "inspected" {
+				return doc, aggregate.ErrUnchanged
+			}
+			return doc.after("inspected"), nil
+		}
+		a := w.parcels(p)
+		_, err := a.Change(t.Context(), "1", inspect)
+		a.Drain(t.Context())
+		if err != nil {
+			_, err = w.parcels(&sidecartest.Process{}).Change(t.Context(), "1", inspect)
+			require.NoError(t, err)
+		}
+		w.settle()
+		w.check("1", "packed", "shipped", "inspected")
+	})
+}
