@@ -1,0 +1,179 @@
+// Package service is what every service with a store is made of, on the chassis: its store, bus and peers, the keys to tell who is
+// calling, dead letters, the journal, and one order of shutting down. A service's main says what it is made of, which events it hears
+// and which routes it has:
+//
+//	s, err := service.New(ctx, "parcels", cfg.Config)
+//	…
+//	parcels := aggregate.New(aggregate.Config[Parcel]{Kind: "parcel", State: s.State, Journal: s.Intents(), Bus: s.Bus, …})
+//	s.Settles("parcel", parcels)
+//	s.Drains(parcels.Drain)
+//	event.On(s.Events, "orders", "order.placed.v1", domain.Placed)
+//	http.Routes(s.ThroughSidecar, s.Users, domain)
+//	return s.Run(ctx)
+//
+// Package servicetest gives the same object over a fake sidecar.
+package service
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"sync"
+	"time"
+
+	"sidecart.dev/kit/aggregate"
+	"sidecart.dev/kit/auth"
+	"sidecart.dev/kit/chassis"
+	"sidecart.dev/kit/consumer"
+	"sidecart.dev/kit/deadletter"
+	"sidecart.dev/kit/journal"
+	"sidecart.dev/kit/sidecar"
+)
+
+// Config is what every service with a store reads from the environment.
+type Config struct {
+	chassis.Config
+
+	StateStore  string `env:"STATE_STORE"`                            // state component; empty: the service's name and "-store"
+	PubSub      string `env:"PUBSUB"               envDefault:"bus"`  // pub/sub component
+	Instance    string `env:"INSTANCE"`                               // differs between replicas, the same after a restart; empty: host and port
+	GroupCommit bool   `env:"JOURNAL_GROUP_COMMIT" envDefault:"true"` // intents of the same moment share a write of the journal
+}
+
+// instance names this process among its replicas: a successor at the same place takes its lanes over at once.
+func (c *Config) instance() string {
+	if c.Instance != "" {
+		return c.Instance
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return ""
+	}
+	return net.JoinHostPort(host, strconv.Itoa(c.Port))
+}
+
+// Outside is everything that a service reaches beyond its own process.
+type Outside struct {
+	State  sidecar.State
+	Bus    sidecar.Publisher
+	Peers  sidecar.Caller // calls other services in this one's name
+	Bind   sidecar.Binding
+	Secret func(ctx context.Context, name string) (string, error) // waits for the secret store for a while
+	Users  *auth.Verifier                                         // of users' access tokens
+	Key    *auth.ServiceKey                                       // of tokens between services
+}
+
+// Service is one running service. Its methods other than Run are for the time before Run.
+type Service struct {
+	*chassis.Chassis
+	Outside
+
+	Events  *consumer.Consumer // of the events that the service hears
+	Letters *deadletter.Store  // where events that cannot be handled are kept
+	Journal *journal.Journal
+
+	name     string
+	settlers map[string]journal.Settler
+	bare     string // the first kind
+	drains   []func(ctx context.Context)
+}
+
+// New makes the named service. It sets the process's logger and tracer, connects lazily to the sidecar, and waits for the secret store.
+func New(ctx context.Context, name string, cfg Config) (*Service, error) {
+	c, err := chassis.New(ctx, name, cfg.Config)
+	if err != nil {
+		return nil, err
+	}
+	key, err := c.ServiceKey(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.StateStore == "" {
+		cfg.StateStore = name + "-store"
+	}
+	return Assemble(c, name, cfg, Outside{
+		State: c.Sidecar.State(cfg.StateStore), Bus: c.Sidecar.Bus(cfg.PubSub), Peers: c.Sidecar.Caller(key.Authorize),
+		Bind: c.Sidecar, Secret: c.AwaitSecret, Users: c.UserVerifier(), Key: key,
+	})
+}
+
+// Assemble makes a service of its parts, for who puts other things in the place of its sidecar.
+func Assemble(c *chassis.Chassis, name string, cfg Config, out Outside) (*Service, error) {
+	j, err := journal.New(journal.Config{
+		Name: name, State: out.State, Instance: cfg.instance(), Registerer: c.Metrics, OneByOne: !cfg.GroupCommit,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	s := &Service{Chassis: c, Outside: out, Journal: j, name: name, settlers: map[string]journal.Settler{}}
+	s.Letters = deadletter.New(out.State, name)
+	s.Events = consumer.New(name, s.Letters)
+	return s, nil
+}
+
+// Intents returns the journal as aggregates see it.
+func (s *Service) Intents() aggregate.Journal { return aggregate.Of(s.Journal) }
+
+// Settles says who settles the ids of a kind. Ids that were written before there were kinds are of the first.
+func (s *Service) Settles(kind string, settler journal.Settler) {
+	if s.bare == "" {
+		s.bare = kind
+	}
+	s.settlers[kind] = settler
+}
+
+// Drains adds work that is to be finished, when no request is served any more, before the journal is closed. It must return when its
+// context ends.
+func (s *Service) Drains(drain func(ctx context.Context)) { s.drains = append(s.drains, drain) }
+
+// drainTimeout bounds what is finished before the journal is closed. What is left is settled by another process, or after a restart.
+const drainTimeout = 5 * time.Second
+
+// start adds what the service has by itself to its routes and its background work.
+func (s *Service) start() {
+	s.Events.Routes(s.ThroughSidecar())
+	s.Letters.Routes(s.ThroughSidecar(), s.Users, s.Events)
+	s.ReadyWhen(func(context.Context) error { return s.Journal.Ready() })
+	s.Background("journal", s.runJournal)
+}
+
+// runJournal runs the journal until ctx ends and everything is drained.
+func (s *Service) runJournal(ctx context.Context) error {
+	life, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	ended := make(chan error, 1)
+	go func() { ended <- s.Journal.Run(life, journal.NewKinds(s.bare, s.settlers)) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	s.drain(context.WithoutCancel(ctx))
+	stop()
+	return <-ended
+}
+
+func (s *Service) drain(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, drainTimeout)
+	defer cancel()
+	var all sync.WaitGroup
+	for _, drain := range s.drains {
+		all.Go(func() { drain(ctx) })
+	}
+	all.Wait()
+}
+
+// Run serves until the context ends or a part fails. Then, in this order: it is not ready any more, requests in flight finish, what is
+// under way in the background is finished, and the journal hands its lanes over.
+func (s *Service) Run(ctx context.Context) error {
+	s.start()
+	return s.Chassis.Run(ctx)
+}
+
+// Serve is Run on a listener of the caller's.
+func (s *Service) Serve(ctx context.Context, listener net.Listener) error {
+	s.start()
+	return s.Chassis.Serve(ctx, listener)
+}
