@@ -33,50 +33,59 @@ type Route struct {
 	App    string // the service that answers, or Own
 	Access Access
 	Limit  Limit
+	Query  []string // the query parameters that the contract names; any other is refused
 }
 
+const id = `{id:[A-Za-z0-9_-]{1,64}}`
+
+// The paths that the gateway answers itself.
 const (
-	id     = `{id:[A-Za-z0-9_-]{1,64}}`
-	letter = `/api/v1/admin/dead-letters/{service:orders|payments|notifications}.{id:[A-Za-z0-9_-]{1,64}}`
+	OrderEvents      = "/api/v1/orders/" + id + "/events"
+	DeadLetters      = "/api/v1/admin/dead-letters"
+	DeadLetter       = DeadLetters + `/{service:orders|payments|notifications}.{id:[A-Za-z0-9_-]{1,64}}`
+	DeadLetterReplay = DeadLetter + "/replay"
 )
+
+// page are the query parameters of a list.
+var page = []string{"limit", "cursor"}
 
 // Routes is the routing table.
 var Routes = []Route{
-	{http.MethodPost, "/api/v1/users", "users", Public, Sensitive},
-	{http.MethodGet, "/api/v1/users/me", "users", User, Normal},
-	{http.MethodPatch, "/api/v1/users/me", "users", User, Normal},
-	{http.MethodDelete, "/api/v1/users/me", "users", User, Sensitive},
-	{http.MethodPut, "/api/v1/users/me/password", "users", User, Sensitive},
-	{http.MethodPost, "/api/v1/users/me/verification", "users", User, Sensitive},
-	{http.MethodPost, "/api/v1/users/verify", "users", Public, Sensitive},
-	{http.MethodPost, "/api/v1/password-resets", "users", Public, Sensitive},
-	{http.MethodPost, "/api/v1/password-resets/confirm", "users", Public, Sensitive},
-	{http.MethodPost, "/api/v1/sessions", "users", Public, Sensitive},
-	{http.MethodPost, "/api/v1/sessions/refresh", "users", Public, Normal},
-	{http.MethodDelete, "/api/v1/sessions", "users", User, Normal},
-	{http.MethodGet, "/.well-known/jwks.json", "users", Public, Normal},
+	{http.MethodPost, "/api/v1/users", "users", Public, Sensitive, nil},
+	{http.MethodGet, "/api/v1/users/me", "users", User, Normal, nil},
+	{http.MethodPatch, "/api/v1/users/me", "users", User, Normal, nil},
+	{http.MethodDelete, "/api/v1/users/me", "users", User, Sensitive, nil},
+	{http.MethodPut, "/api/v1/users/me/password", "users", User, Sensitive, nil},
+	{http.MethodPost, "/api/v1/users/me/verification", "users", User, Sensitive, nil},
+	{http.MethodPost, "/api/v1/users/verify", "users", Public, Sensitive, nil},
+	{http.MethodPost, "/api/v1/password-resets", "users", Public, Sensitive, nil},
+	{http.MethodPost, "/api/v1/password-resets/confirm", "users", Public, Sensitive, nil},
+	{http.MethodPost, "/api/v1/sessions", "users", Public, Sensitive, nil},
+	{http.MethodPost, "/api/v1/sessions/refresh", "users", Public, Normal, nil},
+	{http.MethodDelete, "/api/v1/sessions", "users", User, Normal, []string{"all"}},
+	{http.MethodGet, "/.well-known/jwks.json", "users", Public, Normal, nil},
 
-	{http.MethodGet, "/api/v1/products", "orders", Public, Normal},
-	{http.MethodGet, "/api/v1/products/" + id, "orders", Public, Normal},
-	{http.MethodPut, "/api/v1/admin/products/" + id, "orders", Operator, Normal},
-	{http.MethodDelete, "/api/v1/admin/products/" + id, "orders", Operator, Normal},
-	{http.MethodPost, "/api/v1/orders", "orders", User, Normal},
-	{http.MethodGet, "/api/v1/orders", "orders", User, Normal},
-	{http.MethodGet, "/api/v1/orders/" + id, "orders", User, Normal},
-	{http.MethodPost, "/api/v1/orders/" + id + "/cancel", "orders", User, Normal},
-	{http.MethodGet, "/api/v1/orders/" + id + "/events", Own, User, Normal},
+	{http.MethodGet, "/api/v1/products", "orders", Public, Normal, page},
+	{http.MethodGet, "/api/v1/products/" + id, "orders", Public, Normal, nil},
+	{http.MethodPut, "/api/v1/admin/products/" + id, "orders", Operator, Normal, nil},
+	{http.MethodDelete, "/api/v1/admin/products/" + id, "orders", Operator, Normal, nil},
+	{http.MethodPost, "/api/v1/orders", "orders", User, Normal, nil},
+	{http.MethodGet, "/api/v1/orders", "orders", User, Normal, []string{"limit", "cursor", "status"}},
+	{http.MethodGet, "/api/v1/orders/" + id, "orders", User, Normal, nil},
+	{http.MethodPost, "/api/v1/orders/" + id + "/cancel", "orders", User, Normal, nil},
+	{http.MethodGet, OrderEvents, Own, User, Normal, nil},
 
-	{http.MethodGet, "/api/v1/payments", "payments", User, Normal},
-	{http.MethodGet, "/api/v1/payments/" + id, "payments", User, Normal},
-	{http.MethodPost, "/api/v1/payments/" + id + "/refunds", "payments", Operator, Normal},
-	{http.MethodGet, "/api/v1/admin/ledger", "payments", Operator, Normal},
+	{http.MethodGet, "/api/v1/payments", "payments", User, Normal, []string{"order_id"}},
+	{http.MethodGet, "/api/v1/payments/" + id, "payments", User, Normal, nil},
+	{http.MethodPost, "/api/v1/payments/" + id + "/refunds", "payments", Operator, Normal, nil},
+	{http.MethodGet, "/api/v1/admin/ledger", "payments", Operator, Normal, []string{"currency"}},
 
-	{http.MethodGet, "/api/v1/notifications", "notifications", User, Normal},
+	{http.MethodGet, "/api/v1/notifications", "notifications", User, Normal, page},
 
-	{http.MethodGet, "/api/v1/admin/dead-letters", Own, Operator, Normal},
-	{http.MethodGet, letter, Own, Operator, Normal},
-	{http.MethodDelete, letter, Own, Operator, Normal},
-	{http.MethodPost, letter + "/replay", Own, Operator, Normal},
+	{http.MethodGet, DeadLetters, Own, Operator, Normal, []string{"limit", "cursor", "service"}},
+	{http.MethodGet, DeadLetter, Own, Operator, Normal, nil},
+	{http.MethodDelete, DeadLetter, Own, Operator, Normal, nil},
+	{http.MethodPost, DeadLetterReplay, Own, Operator, Normal, nil},
 }
 
 // Services are the apps that keep dead letters.

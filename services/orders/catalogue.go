@@ -11,12 +11,25 @@ func (s *Service) Products(ctx context.Context) (Catalogue, error) {
 	return s.deps.Products.Catalogue(ctx)
 }
 
+// Expected says whether a product may be changed that stands as it is; nil allows it. exists is false if there is none.
+type Expected func(p Product, exists bool) error
+
+func (e Expected) check(c Catalogue, id string) error {
+	if e == nil {
+		return nil
+	}
+	return e(c.Find(id))
+}
+
 // PutProduct creates or replaces a product, and reports whether it is new. Placed orders keep what they were placed with.
-func (s *Service) PutProduct(ctx context.Context, p Product) (created bool, err error) {
+func (s *Service) PutProduct(ctx context.Context, p Product, expected Expected) (created bool, err error) {
 	if !productID.MatchString(p.ID) {
 		return false, noProduct()
 	}
 	err = s.deps.Products.Change(ctx, func(c Catalogue) (Catalogue, error) {
+		if err := expected.check(c, p.ID); err != nil {
+			return c, err
+		}
 		var next Catalogue
 		var err error
 		next, created, err = c.With(p)
@@ -26,8 +39,11 @@ func (s *Service) PutProduct(ctx context.Context, p Product) (created bool, err 
 }
 
 // DeleteProduct removes a product, or fails with NotFound.
-func (s *Service) DeleteProduct(ctx context.Context, id string) error {
+func (s *Service) DeleteProduct(ctx context.Context, id string, expected Expected) error {
 	return s.deps.Products.Change(ctx, func(c Catalogue) (Catalogue, error) {
+		if err := expected.check(c, id); err != nil {
+			return c, err
+		}
 		next, existed := c.Without(id)
 		if !existed {
 			return c, noProduct()

@@ -105,7 +105,7 @@ func TestTheFirstProofByResetTakesBackWhereMessagesGo(t *testing.T) {
 	_, p, u, _ := signedUp(t)
 	for _, proven := range []bool{false, true} {
 		phone, on := "+4915112345678", true
-		if _, err := p.UpdateProfile(t.Context(), u.ID, users.Patch{Phone: &phone, SMSOrders: &on}); err != nil {
+		if _, err := p.UpdateProfile(t.Context(), u.ID, users.Patch{Phone: &phone, SMSOrders: &on}, nil); err != nil {
 			t.Fatal(err)
 		}
 		if err := p.ConfirmReset(t.Context(), mint(t, p, u.ID, users.Reset), "staple of the trade"); err != nil {

@@ -14,9 +14,22 @@ func (s *Service) Profile(ctx context.Context, userID string) (User, error) {
 	return u, err
 }
 
+// Expected says whether an account may be changed that stands as it is; nil allows it.
+type Expected func(u User) error
+
+func (e Expected) check(u *User) error {
+	if e == nil {
+		return nil
+	}
+	return e(*u)
+}
+
 // UpdateProfile changes a profile.
-func (s *Service) UpdateProfile(ctx context.Context, userID string, patch Patch) (User, error) {
+func (s *Service) UpdateProfile(ctx context.Context, userID string, patch Patch, expected Expected) (User, error) {
 	return s.change(ctx, userID, func(u *User) (bool, error) {
+		if err := expected.check(u); err != nil {
+			return false, err
+		}
 		if !patch.Apply(u) {
 			return false, nil
 		}
@@ -27,8 +40,11 @@ func (s *Service) UpdateProfile(ctx context.Context, userID string, patch Patch)
 
 // Delete ends an account: nobody can log in or refresh any more, the address is free for a new account, and personal
 // data is erased here as soon as notifications has accepted the event, and there when it was handled.
-func (s *Service) Delete(ctx context.Context, userID string) error {
+func (s *Service) Delete(ctx context.Context, userID string, expected Expected) error {
 	u, t, err := s.changeTelling(ctx, userID, func(u *User) (bool, error) {
+		if err := expected.check(u); err != nil {
+			return false, err
+		}
 		u.Delete(s.now(), traceOf(ctx))
 		return true, nil
 	})

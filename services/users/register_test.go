@@ -176,7 +176,7 @@ func TestADeletedAccountFreesItsAddressAndIsErased(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := p.Delete(t.Context(), u.ID); err != nil {
+	if err := p.Delete(t.Context(), u.ID, nil); err != nil {
 		t.Fatal(err)
 	}
 	p.Wait()
@@ -216,7 +216,7 @@ func TestACrashAtAnyCallOfADeletionHeals(t *testing.T) {
 				w.SettleAll(p)
 				dead := w.Process()
 				dead.Store.At, dead.Store.Done = at, done
-				deleted := dead.Delete(t.Context(), u.ID) == nil
+				deleted := dead.Delete(t.Context(), u.ID, nil) == nil
 				dead.Wait()
 				w.Journal.Abandon()
 				w.SettleAll(p)

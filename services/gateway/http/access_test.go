@@ -101,6 +101,37 @@ func TestOnlyNamedRoutesExist(t *testing.T) {
 	}
 	rec := w.ask(http.MethodPut, "/api/v1/orders", operator)
 	assert.Equal(t, http.StatusMethodNotAllowed, rec.Code)
-	assert.Equal(t, "GET, POST", rec.Header().Get("Allow"))
+	assert.Equal(t, "GET, HEAD, POST", rec.Header().Get("Allow"))
 	assert.Empty(t, w.took())
+}
+
+// TestQueriesAreThoseOfTheContract asks every route for what it does not have, and for what it has twice.
+func TestQueriesAreThoseOfTheContract(t *testing.T) {
+	w := newWorld(t)
+	w.answers(answerFor)
+	operator := w.token(t, auth.Operator)
+	for _, route := range gateway.Routes {
+		at := route.Method + " " + address(route)
+		rec := w.ask(route.Method, address(route)+"?Limit=1", operator)
+		assert.Equal(t, http.StatusBadRequest, rec.Code, at)
+		assert.Contains(t, rec.Body.String(), `"Limit"`, at)
+		for _, name := range route.Query {
+			rec = w.ask(route.Method, address(route)+"?"+name+"=1&"+name+"=2", operator)
+			assert.Equal(t, http.StatusBadRequest, rec.Code, at)
+			assert.Contains(t, rec.Body.String(), `"`+name+`"`, at)
+		}
+		assert.Empty(t, w.took(), "%s: none of this reached a service", at)
+	}
+}
+
+func TestHEADAsksTheServiceAsGETDoes(t *testing.T) {
+	w := newWorld(t)
+	w.answers(answerFor)
+	for _, path := range []string{"/api/v1/products", "/api/v1/orders/ord_1/events", "/", "/healthz"} {
+		rec := w.ask(http.MethodHead, path, w.token(t, auth.Customer))
+		assert.Equal(t, http.StatusOK, rec.Code, path)
+		for _, r := range w.took() {
+			assert.Equal(t, http.MethodGet, r.Method, path)
+		}
+	}
 }

@@ -90,9 +90,13 @@ func cleanQuery(raw string) (string, error) {
 	}
 	values, err := url.ParseQuery(raw)
 	if err != nil {
-		return "", fault.New(fault.Invalid, "invalid_request", "The query is not well-formed; percent-encode its values.")
+		return "", malformedQuery()
 	}
 	return "?" + values.Encode(), nil
+}
+
+func malformedQuery() error {
+	return fault.New(fault.Invalid, "invalid_request", "The query is not well-formed; percent-encode its values.")
 }
 
 // checkHeaders refuses what a sidecar would fail on in the service's place, which would look as if the service were down:

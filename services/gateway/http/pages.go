@@ -1,15 +1,12 @@
 package http
 
 import (
-	"crypto/sha256"
 	"embed"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io/fs"
 	"net/http"
 	"path"
-	"strings"
 
 	"github.com/gorilla/mux"
 	"github.com/klauspost/compress/gzhttp"
@@ -101,16 +98,13 @@ func asset(name, mediaType string, body []byte) http.Handler {
 	if mediaType == "" {
 		mediaType = mediaTypes[path.Ext(name)]
 	}
-	sum := sha256.Sum256(body)
-	etag := `"` + hex.EncodeToString(sum[:8]) + `"`
+	tag := web.BytesTag(body)
 	return gzhttp.GzipHandler(web.Handler(func(w http.ResponseWriter, r *http.Request) error {
 		h := w.Header()
 		h.Set("Content-Type", mediaType)
-		h.Set("Etag", etag)
 		h.Set("Cache-Control", "no-cache")
 		h.Set("Content-Security-Policy", pagePolicy)
-		if strings.Contains(r.Header.Get("If-None-Match"), etag) {
-			w.WriteHeader(http.StatusNotModified)
+		if web.NotModified(w, r, tag) {
 			return nil
 		}
 		_, err := w.Write(body)

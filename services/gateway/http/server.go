@@ -2,9 +2,13 @@ package http
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"net/netip"
+	"net/url"
+	"slices"
 	"time"
+	"unicode/utf8"
 
 	"github.com/gorilla/mux"
 	"github.com/klauspost/compress/gzhttp"
@@ -83,24 +87,15 @@ func (s *Server) handler(route gateway.Route) http.Handler {
 	panic("the routing table names an own route that nobody serves: " + route.Method + " " + route.Path)
 }
 
-// own returns the handlers of the routes that the gateway answers itself.
+// own returns the handlers of the routes that the gateway answers itself, by operation.
 func (s *Server) own() map[string]http.Handler {
-	handlers := map[string]http.Handler{}
-	for _, route := range gateway.Routes {
-		if route.App != gateway.Own {
-			continue
-		}
-		key := route.Method + " " + route.Path
-		switch {
-		case route.Path == "/api/v1/admin/dead-letters":
-			handlers[key] = s.bounded(web.Handler(s.listDeadLetters))
-		case route.Access == gateway.Operator:
-			handlers[key] = s.bounded(web.Handler(s.oneDeadLetter))
-		default:
-			handlers[key] = web.Handler(s.streams.serve)
-		}
+	return map[string]http.Handler{
+		"GET " + gateway.OrderEvents:       web.Handler(s.streams.serve),
+		"GET " + gateway.DeadLetters:       s.bounded(web.Handler(s.listDeadLetters)),
+		"GET " + gateway.DeadLetter:        s.bounded(web.Handler(s.oneDeadLetter)),
+		"DELETE " + gateway.DeadLetter:     s.bounded(web.Handler(s.oneDeadLetter)),
+		"POST " + gateway.DeadLetterReplay: s.bounded(web.Handler(s.oneDeadLetter)),
 	}
-	return handlers
 }
 
 func (s *Server) bounded(h http.Handler) http.Handler {
@@ -125,6 +120,9 @@ func (s *Server) guard(route gateway.Route, next http.Handler) http.Handler {
 		if err := s.address.allow(w, key); err != nil {
 			return err
 		}
+		if err := checkQuery(r, route.Query); err != nil {
+			return err
+		}
 		if route.Limit == gateway.Sensitive {
 			if err := s.sensitive.allow(w, key); err != nil {
 				return err
@@ -136,6 +134,32 @@ func (s *Server) guard(route gateway.Route, next http.Handler) http.Handler {
 		}
 		return s.guardUser(w, r, route, next)
 	})
+}
+
+// checkQuery refuses query parameters that the route does not have, and those that are given more than once.
+func checkQuery(r *http.Request, known []string) error {
+	if r.URL.RawQuery == "" {
+		return nil
+	}
+	values, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return malformedQuery()
+	}
+	var wrong []fault.Field
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		switch {
+		case !slices.Contains(known, name):
+			wrong = append(wrong, fault.Field{Field: name, Message: "is not a query parameter of this address"})
+		case len(values[name]) > 1:
+			wrong = append(wrong, fault.Field{Field: name, Message: "must be given once"})
+		case !utf8.ValidString(values[name][0]):
+			wrong = append(wrong, fault.Field{Field: name, Message: "must be UTF-8"})
+		}
+	}
+	if len(wrong) > 0 {
+		return fault.InvalidFields(wrong...)
+	}
+	return nil
 }
 
 func (s *Server) guardUser(w http.ResponseWriter, r *http.Request, route gateway.Route, next http.Handler) error {

@@ -123,7 +123,9 @@ func (s *streams) serve(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Accel-Buffering", "no")
 	w.WriteHeader(http.StatusOK)
-	s.run(w, rc, r, order, last)
+	if !web.IsHead(r) {
+		s.run(w, rc, r, order, last)
+	}
 	return nil
 }
 

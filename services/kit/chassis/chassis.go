@@ -90,8 +90,8 @@ func (c *Chassis) routes() {
 	r.Use(web.Trace, observe.Observe, web.Recover)
 	wrap := func(h http.Handler) http.Handler { return web.Trace(observe.Observe(h)) }
 	r.NotFoundHandler, r.MethodNotAllowedHandler = wrap(web.NotFound), wrap(web.MethodNotAllowed(r))
-	r.Handle("/healthz", web.Handler(healthz)).Methods(http.MethodGet, http.MethodHead)
-	r.Handle("/readyz", web.Handler(c.readyz)).Methods(http.MethodGet, http.MethodHead)
+	r.Handle("/healthz", web.Handler(healthz)).Methods(http.MethodGet)
+	r.Handle("/readyz", web.Handler(c.readyz)).Methods(http.MethodGet)
 	r.Handle("/metrics", promhttp.HandlerFor(c.Metrics, promhttp.HandlerOpts{})).Methods(http.MethodGet)
 	c.router = r.NewRoute().Subrouter()
 }
@@ -135,7 +135,7 @@ func (c *Chassis) readyz(w http.ResponseWriter, r *http.Request) error {
 
 // Handler returns everything the service answers, for a server of the caller's.
 func (c *Chassis) Handler() http.Handler {
-	var h http.Handler = c.root
+	h := web.Resources(c.root)
 	for _, mw := range c.around {
 		h = mw(h)
 	}
@@ -148,7 +148,7 @@ func (c *Chassis) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("APP_PORT %d: %w", c.cfg.Port, err)
 	}
-	return c.Serve(ctx, listener)
+	return c.Serve(ctx, web.Refusals(listener))
 }
 
 // Serve is Run on a listener of the caller's.

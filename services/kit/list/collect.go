@@ -20,7 +20,7 @@ type Kept[T any] struct {
 func Collect[T any](ctx context.Context, l *Lists, prefix, cursor string, limit, budget int,
 	load func(ctx context.Context, entries []Entry) ([]Kept[T], error),
 ) (items []T, next string, err error) {
-	before, err := DecodeCursor(cursor)
+	before, err := DecodeCursor(prefix, cursor)
 	if err != nil {
 		return nil, "", err
 	}
@@ -51,7 +51,7 @@ func Collect[T any](ctx context.Context, l *Lists, prefix, cursor string, limit,
 			below = 0 // nothing is below the first
 		}
 		if len(items) == limit || budget <= 0 || below == 0 {
-			return items, EncodeCursor(below), nil
+			return items, EncodeCursor(prefix, below), nil
 		}
 		before, size = below, min(2*size, MaxLimit)
 	}

@@ -237,13 +237,16 @@ func TestCollectReadsOnUntilThePageIsFullOrTheBudgetIsSpent(t *testing.T) {
 
 func TestACursorIsReadOnlyIfItWasGivenOut(t *testing.T) {
 	for _, seq := range []uint64{0, 1, 64, 1 << 40, 1<<64 - 1} {
-		if got, err := list.DecodeCursor(list.EncodeCursor(seq)); err != nil || got != seq {
+		if got, err := list.DecodeCursor("a", list.EncodeCursor("a", seq)); err != nil || got != seq {
 			t.Errorf("cursor of %d came back as %d, error %v", seq, got, err)
 		}
 	}
-	good := list.EncodeCursor(77)
+	good := list.EncodeCursor("a", 77)
+	if _, err := list.DecodeCursor("b", good); fault.CodeOf(err) != "invalid_cursor" {
+		t.Errorf("a cursor of another list: %v, want invalid_cursor", err)
+	}
 	for _, bad := range []string{"x", "!!!", good + "A", good[:len(good)-1], strings.ToUpper(good), "AQAAAAAAAABNAAA", "null"} {
-		if _, err := list.DecodeCursor(bad); !fault.Is(err, fault.Invalid) || fault.CodeOf(err) != "invalid_cursor" {
+		if _, err := list.DecodeCursor("a", bad); !fault.Is(err, fault.Invalid) || fault.CodeOf(err) != "invalid_cursor" {
 			t.Errorf("cursor %q: error %v, want invalid_cursor", bad, err)
 		}
 	}

@@ -22,7 +22,8 @@ import (
 	"sidecart.dev/kit/fault"
 )
 
-// RequestIDHeader carries the id of a request. One sent by the client is kept if it is well-formed.
+// RequestIDHeader carries the id of a request. One sent by the client is kept if it is well-formed, which is 1 to 128
+// letters, digits, dots, hyphens and underscores of ASCII, and replaced otherwise.
 const RequestIDHeader = "X-Request-Id"
 
 // Trace continues the caller's trace (W3C Trace Context) or begins one, and gives every request an id. The answer carries both.
@@ -44,11 +45,11 @@ func Trace(next http.Handler) http.Handler {
 }
 
 func validID(id string) bool {
-	if id == "" || len(id) > 64 {
+	if id == "" || len(id) > 128 {
 		return false
 	}
 	for _, c := range id {
-		if (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && c != '-' && c != '_' {
+		if (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && c != '-' && c != '_' && c != '.' {
 			return false
 		}
 	}

@@ -68,6 +68,7 @@ var statuses = map[fault.Kind]int{
 var codeStatuses = map[string]int{
 	"unsupported_media_type": http.StatusUnsupportedMediaType,
 	"method_not_allowed":     http.StatusMethodNotAllowed,
+	"precondition_failed":    http.StatusPreconditionFailed,
 	"not_acceptable":         http.StatusNotAcceptable,
 	"headers_too_large":      http.StatusRequestHeaderFieldsTooLarge,
 }
@@ -163,13 +164,16 @@ func MethodNotAllowed(router *mux.Router) Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		var allowed []string
 		for _, method := range []string{
-			http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
+			http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
 		} {
 			probe := r.Clone(r.Context())
 			probe.Method = method
 			var match mux.RouteMatch
 			if router.Match(probe, &match) && match.MatchErr == nil {
 				allowed = append(allowed, method)
+				if method == http.MethodGet {
+					allowed = append(allowed, http.MethodHead) // see Resources
+				}
 			}
 		}
 		w.Header().Set("Allow", strings.Join(allowed, ", "))

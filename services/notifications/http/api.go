@@ -36,19 +36,12 @@ func Routes(through func() *mux.Router, d Deps) {
 }
 
 const (
-	defaultLimit = 20
-	maxLimit     = 100
-	maxEventIDs  = 500
-	maxEventID   = 256
+	maxEventIDs = 500
+	maxEventID  = 256
 )
 
-type page struct {
-	Items      []notifications.Delivered `json:"items"`
-	NextCursor *string                   `json:"next_cursor"`
-}
-
 func (d Deps) list(w http.ResponseWriter, r *http.Request) error {
-	limit, err := limitOf(r)
+	limit, err := web.Limit(r)
 	if err != nil {
 		return err
 	}
@@ -56,25 +49,7 @@ func (d Deps) list(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	p := page{Items: items}
-	if p.Items == nil {
-		p.Items = []notifications.Delivered{}
-	}
-	if next != "" {
-		p.NextCursor = &next
-	}
-	return web.WriteJSON(w, http.StatusOK, p)
-}
-
-func limitOf(r *http.Request) (int, error) {
-	if !r.URL.Query().Has("limit") {
-		return defaultLimit, nil
-	}
-	n, err := strconv.Atoi(r.URL.Query().Get("limit"))
-	if err != nil || n < 1 || n > maxLimit {
-		return 0, fault.InvalidFields(fault.Field{Field: "limit", Message: "must be a whole number from 1 to " + strconv.Itoa(maxLimit)})
-	}
-	return n, nil
+	return web.WriteList(w, items, next)
 }
 
 func (d Deps) accepted(w http.ResponseWriter, r *http.Request) error {

@@ -97,7 +97,7 @@ func TestAPageCostsTheSameAtAnySize(t *testing.T) {
 		gets, bulks = state.Calls(sidecartest.OpGet), state.Calls(sidecartest.OpBulkGet)
 		q.UserID = customer
 		if q.Cursor == "middle" {
-			q.Cursor = list.EncodeCursor(uint64(size / 2))
+			q.Cursor = list.EncodeCursor("orders-of/"+customer, uint64(size/2))
 		}
 		page, err := repo.List(t.Context(), q)
 		if err != nil || q.Status == "" && len(page.Orders) != q.Limit {
@@ -168,7 +168,7 @@ func TestOperatorsEditProductsAtTheSameTime(t *testing.T) {
 		for i := range cap(done) {
 			go func() {
 				p := orders.Product{ID: fmt.Sprintf("new-%d", i), Name: "New", Price: money.New(1, "EUR"), Active: true}
-				_, err := []*replica{first, second}[i%2].Service.PutProduct(context.Background(), p)
+				_, err := []*replica{first, second}[i%2].Service.PutProduct(context.Background(), p, nil)
 				done <- err
 			}()
 		}

@@ -142,7 +142,7 @@ func TestAKeyIsForOneRequest(t *testing.T) {
 		if other, replayed, err := r.Service.Place(ctx, "usr_2", "key", request("tok_visa")); err != nil || replayed || other.ID() == first.ID() {
 			t.Errorf("another customer's key: %v, replayed %v; want an order of its own", err, replayed)
 		}
-		if err := r.Service.DeleteProduct(ctx, "moka-pot"); err != nil {
+		if err := r.Service.DeleteProduct(ctx, "moka-pot", nil); err != nil {
 			t.Fatal(err)
 		}
 		again, replayed, err := r.Service.Place(ctx, customer, "key", request("tok_visa"))
@@ -167,7 +167,7 @@ func TestAPriceChangeDoesNotTouchPlacedOrders(t *testing.T) {
 			t.Fatal(err)
 		}
 		dearer := orders.Product{ID: "moka-pot", Name: "Moka pot", Price: money.New(9900, "EUR"), Active: true}
-		if created, err := r.Service.PutProduct(ctx, dearer); err != nil || created {
+		if created, err := r.Service.PutProduct(ctx, dearer, nil); err != nil || created {
 			t.Fatalf("replacing a product: created %v, %v", created, err)
 		}
 		time.Sleep(3 * time.Second) // the other replica's copy is that old at most

@@ -54,7 +54,7 @@ func (a *api) place(w http.ResponseWriter, r *http.Request) error {
 		w.Header().Set("Idempotency-Replayed", "true")
 	}
 	w.Header().Set("Location", "/api/v1/orders/"+o.ID())
-	w.Header().Set("ETag", versionTag(o.Version()))
+	w.Header().Set("ETag", web.VersionTag(o.Version()))
 	return web.WriteJSON(w, http.StatusCreated, present(o))
 }
 
@@ -88,7 +88,7 @@ func (a *api) get(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	w.Header().Set("Cache-Control", "private, no-cache") // kept, and asked about before each use
-	if notModified(w, r, versionTag(o.Version())) {
+	if web.NotModified(w, r, web.VersionTag(o.Version())) {
 		return nil
 	}
 	return web.WriteJSON(w, http.StatusOK, present(o))
@@ -110,7 +110,7 @@ func (a *api) cancel(w http.ResponseWriter, r *http.Request) error {
 	if o.Status() == orders.Refunding {
 		status = http.StatusAccepted
 	}
-	w.Header().Set("ETag", versionTag(o.Version()))
+	w.Header().Set("ETag", web.VersionTag(o.Version()))
 	return web.WriteJSON(w, status, present(o))
 }
 

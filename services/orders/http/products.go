@@ -35,7 +35,7 @@ func (a *api) listProducts(w http.ResponseWriter, r *http.Request) error {
 		next = encodeCursor(page[len(page)-1].ID)
 	}
 	w.Header().Set("Cache-Control", productsCache)
-	if notModified(w, r, contentTag(page)) {
+	if web.NotModified(w, r, web.ContentTag(page)) {
 		return nil
 	}
 	return web.WriteList(w, page, next)
@@ -51,7 +51,7 @@ func (a *api) getProduct(w http.ResponseWriter, r *http.Request) error {
 		return fault.New(fault.NotFound, "not_found", "There is no such product.")
 	}
 	w.Header().Set("Cache-Control", productsCache)
-	if notModified(w, r, contentTag(product)) {
+	if web.NotModified(w, r, web.ContentTag(product)) {
 		return nil
 	}
 	return web.WriteJSON(w, http.StatusOK, product)
@@ -87,7 +87,7 @@ func (a *api) putProduct(w http.ResponseWriter, r *http.Request) error {
 	product := orders.Product{
 		ID: mux.Vars(r)["product_id"], Name: *req.Name, Description: *req.Description, Price: *req.Price, Active: *req.Active,
 	}
-	created, err := a.service.PutProduct(r.Context(), product)
+	created, err := a.service.PutProduct(r.Context(), product, expected(r))
 	if err != nil {
 		return err
 	}
@@ -96,12 +96,23 @@ func (a *api) putProduct(w http.ResponseWriter, r *http.Request) error {
 		status = http.StatusCreated
 		w.Header().Set("Location", "/api/v1/products/"+product.ID)
 	}
-	w.Header().Set("ETag", contentTag(product))
+	w.Header().Set("ETag", web.ContentTag(product))
 	return web.WriteJSON(w, status, product)
 }
 
+// expected checks the request's preconditions against the product as it is.
+func expected(r *http.Request) orders.Expected {
+	allowed := web.Precondition(r)
+	return func(p orders.Product, exists bool) error {
+		if !exists {
+			return allowed("")
+		}
+		return allowed(web.ContentTag(p))
+	}
+}
+
 func (a *api) deleteProduct(w http.ResponseWriter, r *http.Request) error {
-	if err := a.service.DeleteProduct(r.Context(), mux.Vars(r)["product_id"]); err != nil {
+	if err := a.service.DeleteProduct(r.Context(), mux.Vars(r)["product_id"], expected(r)); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)

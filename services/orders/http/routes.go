@@ -30,7 +30,7 @@ func Routes(r *mux.Router, service *orders.Service, users Users, services Servic
 	a := &api{service: service}
 	handle := func(r *mux.Router, method, path string, h web.Handler) { r.Handle(path, h).Methods(method) }
 	get := func(r *mux.Router, path string, h web.Handler) {
-		r.Handle(path, h).Methods(http.MethodGet, http.MethodHead)
+		r.Handle(path, h).Methods(http.MethodGet)
 	}
 
 	get(r, "/api/v1/products", a.listProducts)
@@ -51,14 +51,4 @@ func Routes(r *mux.Router, service *orders.Service, users Users, services Servic
 	internal := r.NewRoute().Subrouter()
 	internal.Use(services.RequireService("payments", "notifications"))
 	handle(internal, http.MethodPost, "/internal/orders/lookup", a.lookup)
-}
-
-// notModified answers 304 and returns true if the client's copy is the one with this entity tag. It sets the ETag header in any case.
-func notModified(w http.ResponseWriter, r *http.Request, tag string) bool {
-	w.Header().Set("ETag", tag)
-	if !matches(r.Header.Get("If-None-Match"), tag) {
-		return false
-	}
-	w.WriteHeader(http.StatusNotModified)
-	return true
 }

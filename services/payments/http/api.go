@@ -5,7 +5,6 @@ import (
 	"context"
 	"net/http"
 	"regexp"
-	"strconv"
 
 	"github.com/gorilla/mux"
 
@@ -81,11 +80,8 @@ func (a *API) get(w http.ResponseWriter, r *http.Request) error {
 	if !visible(r.Context(), p) {
 		return fault.New(fault.NotFound, "not_found", "There is no such payment.")
 	}
-	etag := `"` + strconv.FormatInt(p.Version, 10) + `"`
-	w.Header().Set("ETag", etag)
 	w.Header().Set("Cache-Control", "private, no-cache")
-	if r.Header.Get("If-None-Match") == etag {
-		w.WriteHeader(http.StatusNotModified)
+	if web.NotModified(w, r, web.VersionTag(p.Version)) {
 		return nil
 	}
 	return web.WriteJSON(w, http.StatusOK, paymentOf(p))

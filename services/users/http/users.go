@@ -2,8 +2,6 @@ package http
 
 import (
 	"net/http"
-	"strconv"
-	"strings"
 	"time"
 
 	"sidecart.dev/kit/auth"
@@ -28,14 +26,12 @@ type userJSON struct {
 }
 
 func writeUser(w http.ResponseWriter, status int, u users.User) error {
-	w.Header().Set("ETag", etag(u))
+	w.Header().Set("ETag", web.VersionTag(u.Version))
 	return web.WriteJSON(w, status, userJSON{
 		ID: u.ID, Email: u.Email, Name: u.Name, Phone: u.Phone, Role: u.Role, EmailVerified: u.EmailVerified,
 		Locale: u.Locale, Preferences: u.Preferences, CreatedAt: u.CreatedAt, Version: u.Version,
 	})
 }
-
-func etag(u users.User) string { return `"` + strconv.FormatInt(u.Version, 10) + `"` }
 
 func (a *API) register(w http.ResponseWriter, r *http.Request) error {
 	var in struct {
@@ -61,22 +57,10 @@ func (a *API) me(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if matches(r.Header.Get("If-None-Match"), etag(u)) {
-		w.Header().Set("ETag", etag(u))
-		w.WriteHeader(http.StatusNotModified)
+	if web.NotModified(w, r, web.VersionTag(u.Version)) {
 		return nil
 	}
 	return writeUser(w, http.StatusOK, u)
-}
-
-// matches compares weakly, as If-None-Match does (RFC 9110).
-func matches(header, tag string) bool {
-	for candidate := range strings.SplitSeq(header, ",") {
-		if c := strings.TrimSpace(candidate); c == "*" || strings.TrimPrefix(c, "W/") == tag {
-			return true
-		}
-	}
-	return false
 }
 
 func (a *API) updateMe(w http.ResponseWriter, r *http.Request) error {
@@ -84,15 +68,21 @@ func (a *API) updateMe(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	u, err := a.Service.UpdateProfile(r.Context(), auth.From(r.Context()).UserID, patch)
+	u, err := a.Service.UpdateProfile(r.Context(), auth.From(r.Context()).UserID, patch, expected(r))
 	if err != nil {
 		return err
 	}
 	return writeUser(w, http.StatusOK, u)
 }
 
+// expected checks the request's preconditions against the account as it is.
+func expected(r *http.Request) users.Expected {
+	allowed := web.Precondition(r)
+	return func(u users.User) error { return allowed(web.VersionTag(u.Version)) }
+}
+
 func (a *API) deleteMe(w http.ResponseWriter, r *http.Request) error {
-	if err := a.Service.Delete(r.Context(), auth.From(r.Context()).UserID); err != nil {
+	if err := a.Service.Delete(r.Context(), auth.From(r.Context()).UserID, expected(r)); err != nil {
 		return err
 	}
 	return empty(w, http.StatusNoContent)
