@@ -25,8 +25,9 @@ type Pool struct {
 
 // job is the work on one id.
 type job struct {
-	ended chan struct{} // closed when the run under way, or the one that is owed, has ended
-	again chan struct{} // what ended will be after the run under way; nil: the job is not owed another run
+	ended chan struct{}         // closed when the run under way, or the one that is owed, has ended
+	again chan struct{}         // what ended will be after the run under way; nil: the job is not owed another run
+	next  func(context.Context) // what is run then: that of the latest call, which has seen most
 }
 
 // NewPool makes a pool that runs at most limit jobs at a time.
@@ -43,6 +44,7 @@ func (p *Pool) Go(ctx context.Context, id string, f func(ctx context.Context)) (
 		if j.again == nil {
 			j.again = make(chan struct{})
 		}
+		j.next = f
 		return j.again, false
 	}
 	if p.closed || len(p.running) >= p.limit {
@@ -62,29 +64,29 @@ func (p *Pool) run(ctx context.Context, id string, j *job, f func(ctx context.Co
 	defer context.AfterFunc(p.life, cancel)()
 	for {
 		_ = fault.Guard(ctx, func() error { f(ctx); return nil })
-		if !p.next(ctx, id, j) {
+		if f = p.next(ctx, id, j); f == nil {
 			return
 		}
 	}
 }
 
-// next tells those who wait that a run has ended. It reports whether the job is owed another one, and
-// forgets the job if it is not, in one step.
-func (p *Pool) next(ctx context.Context, id string, j *job) bool {
+// next tells those who wait that a run has ended. It returns what is to be run next, or forgets the job and
+// returns nil, in one step.
+func (p *Pool) next(ctx context.Context, id string, j *job) func(context.Context) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	close(j.ended)
 	j.ended, j.again = j.again, nil
 	if j.ended == nil {
 		delete(p.running, id)
-		return false
+		return nil
 	}
 	if ctx.Err() != nil {
 		close(j.ended)
 		delete(p.running, id)
-		return false
+		return nil
 	}
-	return true
+	return j.next
 }
 
 // Running returns the number of jobs.

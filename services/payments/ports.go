@@ -74,8 +74,7 @@ type Index interface {
 // Runner runs the driving of payments, outside the handlers that hand them over.
 type Runner interface {
 	// Go runs f, or reports that it has not taken the job: because there are too many, or because one of
-	// that id runs already, which is then run once more. So f may be run more than once, one run after the
-	// other, and must bear it. ctx gives f its trace and values, not its end.
+	// that id runs already, which is then followed by a run of f. ctx gives f its trace and values, not its end.
 	//
 	// ended is closed when a run that began after the call has ended. It is nil if there will be none.
 	Go(ctx context.Context, id string, f func(ctx context.Context)) (ended <-chan struct{}, taken bool)

@@ -101,13 +101,17 @@ func TestEveryCallWaitsForARunThatBeganAfterIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		pool := payments.NewPool(4)
 		var runs atomic.Int64
-		job := func(context.Context) {
-			time.Sleep(time.Second) // of the bubble's clock
-			runs.Add(1)
+		var last atomic.Int64 // the call whose job ran last
+		job := func(n int) func(context.Context) {
+			return func(context.Context) {
+				time.Sleep(time.Second) // of the bubble's clock
+				runs.Add(1)
+				last.Store(int64(n))
+			}
 		}
 		var waiting sync.WaitGroup
 		for n := range 5 {
-			ended, taken := pool.Go(t.Context(), "pay_1", job)
+			ended, taken := pool.Go(t.Context(), "pay_1", job(n))
 			if taken != (n == 0) {
 				t.Fatalf("call %d taken: %v", n, taken)
 			}
@@ -124,12 +128,15 @@ func TestEveryCallWaitsForARunThatBeganAfterIt(t *testing.T) {
 		if runs.Load() != 2 || pool.Running() != 0 {
 			t.Fatalf("%d runs, %d still running; want 2 and none", runs.Load(), pool.Running())
 		}
+		if last.Load() != 4 {
+			t.Fatalf("the job of call %d ran last, want that of the latest call", last.Load())
+		}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		if err := pool.Run(ctx, time.Second); err != nil {
 			t.Fatal(err)
 		}
-		if ended, taken := pool.Go(t.Context(), fmt.Sprint("pay_", 2), job); taken || ended != nil {
+		if ended, taken := pool.Go(t.Context(), fmt.Sprint("pay_", 2), job(5)); taken || ended != nil {
 			t.Fatal("a pool that is closed took a job")
 		}
 	})

@@ -41,8 +41,10 @@ func BenchmarkReads(b *testing.B) {
 	page := func(c *harness.Customer, cursor string) func(int) time.Duration {
 		return func(int) time.Duration { return r.read(b, c, "/api/v1/orders?limit=20&cursor="+cursor) }
 	}
-	inside := func(n int) string { return list.EncodeCursor(uint64(n / 2)) }
-	pages := readInTurn(b, samples, page(small, ""), page(big, ""), page(small, inside(100)), page(big, inside(many)))
+	inside := func(c *harness.Customer, n int) string {
+		return list.EncodeCursor("orders-of/"+c.User.ID, uint64(n/2))
+	}
+	pages := readInTurn(b, samples, page(small, ""), page(big, ""), page(small, inside(small, 100)), page(big, inside(big, many)))
 
 	summary.section(fmt.Sprintf("Reads, p50 (%d orders were seeded in %.0f s)", many, seeded.Seconds()))
 	compare(b, "order", fmt.Sprintf("GET /orders/{id}, 10 → %d orders stored", many), few, lots)
