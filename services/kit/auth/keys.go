@@ -108,7 +108,11 @@ func (c *KeyCache) lookup(ctx context.Context, kid string) (ed25519.PublicKey, <
 func (c *KeyCache) refresh(ctx context.Context, done chan struct{}) {
 	ctx, cancel := context.WithTimeout(ctx, keysTimeout)
 	defer cancel()
-	set, err := c.fetch(ctx)
+	var set JWKS
+	err := fault.Guard(ctx, func() (err error) {
+		set, err = c.fetch(ctx)
+		return err
+	})
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	defer close(done)

@@ -250,6 +250,26 @@ func once(op sidecartest.Op) func(sidecartest.Op, string) error {
 	}
 }
 
+func TestAStoreThatPanicsIsOneThatFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		state := sidecartest.NewState()
+		l := &link{State: state}
+		j, stop := run(t, Config{State: l}, newRecorder())
+		defer stop()
+		fails := once(sidecartest.OpInsert)
+		l.before = func(op sidecartest.Op, key string) error {
+			if fails(op, key) != nil {
+				panic("index out of range")
+			}
+			return nil
+		}
+		begin(t, j, "a").Finish()
+		if !durable(t, state, "a") {
+			t.Error("Begin succeeded, but no segment holds the id")
+		}
+	})
+}
+
 func TestAnOutageLeavesNoHoleInTheLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		state := sidecartest.NewState()

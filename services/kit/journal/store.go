@@ -4,43 +4,48 @@ import (
 	"context"
 	"time"
 
+	"sidecart.dev/kit/fault"
 	"sidecart.dev/kit/sidecar"
 )
 
-// store gives each call to the state store its deadline.
+// store gives each call to the state store its deadline. A call that panics is one that failed.
 type store struct {
 	state   sidecar.State
 	timeout time.Duration
 }
 
-func (s store) get(ctx context.Context, key string) (sidecar.Item, error) {
+func (s store) call(ctx context.Context, call func(ctx context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	return s.state.Get(ctx, key)
+	return fault.Guard(ctx, func() error { return call(ctx) })
 }
 
-func (s store) bulkGet(ctx context.Context, keys []string) (map[string]sidecar.Item, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
-	defer cancel()
-	return s.state.BulkGet(ctx, keys)
+func (s store) get(ctx context.Context, key string) (item sidecar.Item, err error) {
+	err = s.call(ctx, func(ctx context.Context) (err error) {
+		item, err = s.state.Get(ctx, key)
+		return err
+	})
+	return item, err
+}
+
+func (s store) bulkGet(ctx context.Context, keys []string) (items map[string]sidecar.Item, err error) {
+	err = s.call(ctx, func(ctx context.Context) (err error) {
+		items, err = s.state.BulkGet(ctx, keys)
+		return err
+	})
+	return items, err
 }
 
 func (s store) insert(ctx context.Context, key string, value []byte) error {
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
-	defer cancel()
-	return s.state.Insert(ctx, key, value)
+	return s.call(ctx, func(ctx context.Context) error { return s.state.Insert(ctx, key, value) })
 }
 
 func (s store) update(ctx context.Context, key string, value []byte, etag string, opts ...sidecar.WriteOption) error {
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
-	defer cancel()
-	return s.state.Update(ctx, key, value, etag, opts...)
+	return s.call(ctx, func(ctx context.Context) error { return s.state.Update(ctx, key, value, etag, opts...) })
 }
 
 func (s store) remove(ctx context.Context, key, etag string) error {
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
-	defer cancel()
-	return s.state.Delete(ctx, key, etag)
+	return s.call(ctx, func(ctx context.Context) error { return s.state.Delete(ctx, key, etag) })
 }
 
 // turn is a mutual exclusion that is held during calls to the store. Waiting for it is waiting on a channel, which

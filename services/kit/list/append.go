@@ -83,12 +83,16 @@ func (l *Lists) writeBatch(ctx context.Context, prefix string, batch []*request)
 		ids = append(ids, r.ids...)
 	}
 	var seqs []uint64
-	var err error
-	for len(seqs) < len(ids) && err == nil {
-		var some []uint64
-		some, err = l.appendSome(ctx, prefix, ids[len(seqs):])
-		seqs = append(seqs, some...)
-	}
+	err := fault.Guard(ctx, func() error {
+		for len(seqs) < len(ids) {
+			some, err := l.appendSome(ctx, prefix, ids[len(seqs):])
+			seqs = append(seqs, some...)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 	for _, r := range batch {
 		if len(seqs) >= len(r.ids) {
 			r.seqs, seqs = seqs[:len(r.ids):len(r.ids)], seqs[len(r.ids):]

@@ -154,6 +154,17 @@ func TestAnAppendFailsWithTheStore(t *testing.T) {
 	}
 }
 
+func TestAStoreThatPanicsFailsTheAppendAndNotTheProcess(t *testing.T) {
+	state := sidecartest.NewState()
+	l := list.New(list.Config{State: state})
+	state.Before = func(context.Context, sidecartest.Op, string) error { panic("index out of range") }
+	if _, err := l.Append(t.Context(), "list", "a"); !fault.Is(err, fault.Internal) {
+		t.Errorf("append returned %v, want an Internal fault", err)
+	}
+	state.Before = nil
+	fill(t, l, "list", 1)
+}
+
 func TestAnAppendGivesUpWhenOthersAreAlwaysFaster(t *testing.T) {
 	state := sidecartest.NewState()
 	l, other := list.New(list.Config{State: state, Attempts: 3}), list.New(list.Config{State: state})

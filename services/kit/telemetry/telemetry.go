@@ -17,6 +17,8 @@ import (
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
+
+	"sidecart.dev/kit/fault"
 )
 
 // NewLogger returns a logger of the given level (debug, info, warn, error) and format (text, json).
@@ -77,5 +79,9 @@ func StartTracing(ctx context.Context, service, otlpEndpoint string) (shutdown f
 func NewRegistry() *prometheus.Registry {
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	reg.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "panics_total",
+		Help: "Panics that failed one request or one piece of background work. Each is a defect; the log has its stack.",
+	}, func() float64 { return float64(fault.Panics()) }))
 	return reg
 }

@@ -3,10 +3,8 @@ package web
 import (
 	"context"
 	"crypto/subtle"
-	"fmt"
 	"log/slog"
 	"net/http"
-	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -67,7 +65,7 @@ func Recover(next http.Handler) http.Handler {
 			if v == http.ErrAbortHandler { //nolint:errorlint // the documented sentinel, by identity
 				panic(v)
 			}
-			slog.ErrorContext(r.Context(), "panic", "value", fmt.Sprint(v), "stack", string(debug.Stack()))
+			fault.Recovered(r.Context(), v)
 			if rec, ok := w.(*recorder); ok && rec.status != 0 {
 				panic(http.ErrAbortHandler)
 			}

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"sidecart.dev/kit/fault"
 	"sidecart.dev/notifications"
 )
 
@@ -81,7 +82,11 @@ func (b *batcher) look(ctx context.Context, batch []*lookup) {
 			ids = append(ids, l.id)
 		}
 	}
-	found, err := b.fetch(ctx, ids)
+	var found map[string]notifications.Contact
+	err := fault.Guard(ctx, func() (err error) {
+		found, err = b.fetch(ctx, ids)
+		return err
+	})
 	for _, l := range batch {
 		l.value, l.ok = found[l.id]
 		l.err = err

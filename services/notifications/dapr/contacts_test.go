@@ -95,6 +95,23 @@ func TestAnUnknownUserIsNotFound(t *testing.T) {
 	}
 }
 
+func TestALookupThatPanicsFailsAndTheNextIsMade(t *testing.T) {
+	d, broken := &directory{name: "Ada"}, true
+	c := dapr.NewContacts(&sidecartest.Caller{Handle: func(ctx context.Context, app, method, path string, in []byte) (any, error) {
+		if broken {
+			panic("index out of range")
+		}
+		return d.answer(ctx, app, method, path, in)
+	}}, 0, nil)
+	if _, err := c.Contact(t.Context(), "usr_a", time.Now()); err == nil {
+		t.Error("a lookup that panicked succeeded")
+	}
+	broken = false
+	if got, err := c.Contact(t.Context(), "usr_a", time.Now()); err != nil || got.UserID != "usr_a" {
+		t.Errorf("%+v, %v, want usr_a", got, err)
+	}
+}
+
 func TestLookupsAtTheSameTimeShareCalls(t *testing.T) {
 	d, gate := &directory{name: "Ada"}, make(chan struct{})
 	c := dapr.NewContacts(&sidecartest.Caller{Handle: func(ctx context.Context, app, method, path string, in []byte) (any, error) {

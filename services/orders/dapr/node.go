@@ -9,6 +9,7 @@ import (
 
 	"sidecart.dev/kit/consumer"
 	"sidecart.dev/kit/event"
+	"sidecart.dev/kit/fault"
 	"sidecart.dev/kit/journal"
 	"sidecart.dev/kit/sidecar"
 	"sidecart.dev/orders"
@@ -73,7 +74,9 @@ func (n *Node) Run(ctx context.Context) error {
 	stopped := make(chan error, 1)
 	journalCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	go func() { stopped <- n.Journal.Run(journalCtx, n.Service) }()
+	go func() {
+		stopped <- fault.Guard(journalCtx, func() error { return n.Journal.Run(journalCtx, n.Service) })
+	}()
 	select {
 	case err := <-stopped:
 		return err

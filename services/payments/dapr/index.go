@@ -86,7 +86,11 @@ func (x *Index) appendAll(ctx context.Context, batch []*appending) {
 	for i, a := range batch {
 		ids[i] = a.id
 	}
-	seqs, err := x.lists.AppendAll(ctx, indexList, ids)
+	var seqs []uint64
+	err := fault.Guard(ctx, func() (err error) {
+		seqs, err = x.lists.AppendAll(ctx, indexList, ids)
+		return err
+	})
 	for i, a := range batch {
 		if a.err = err; err == nil {
 			a.seq = seqs[i]

@@ -155,7 +155,11 @@ func (s *state) confirm(ctx context.Context, keys []string, items map[string]sid
 	group.SetLimit(bulkParallelism)
 	for _, key := range keys {
 		group.Go(func() error {
-			item, err := s.sdk.GetStateWithConsistency(ctx, s.store, key, nil, dapr.StateConsistencyStrong)
+			var item *dapr.StateItem
+			err := fault.Guard(ctx, func() (err error) {
+				item, err = s.sdk.GetStateWithConsistency(ctx, s.store, key, nil, dapr.StateConsistencyStrong)
+				return err
+			})
 			mu.Lock()
 			defer mu.Unlock()
 			switch {

@@ -3,7 +3,10 @@ package main
 import (
 	"fmt"
 	"net/http"
+	"slices"
+	"sync"
 	"testing"
+	"time"
 
 	"sidecart.dev/contracts/validate"
 	"sidecart.dev/kit/auth"
@@ -56,7 +59,7 @@ func TestRefundsAreForOperatorsAndIdempotent(t *testing.T) {
 				step.name, resp.StatusCode, resp.Header.Get("Idempotency-Replayed"), step.status, step.replayed)
 		}
 	}
-	for name, in := range map[string]any{"no reason": map[string]any{}, "unknown field": map[string]any{"reason": "x", "note": "y"}, "zero": body(0)} {
+	for name, in := range map[string]any{"no reason": map[string]any{}, "no amount, which is not the rest": map[string]any{"amount": nil, "reason": "x"}, "unknown field": map[string]any{"reason": "x", "note": "y"}, "zero": body(0)} {
 		resp := s.do(s.checked, http.MethodPost, path, operator, in, nil, "Idempotency-Key", "e", validate.ExpectInvalid, "true")
 		if resp.StatusCode != http.StatusBadRequest {
 			t.Errorf("refund with %s: %d, want 400", name, resp.StatusCode)
@@ -67,6 +70,46 @@ func TestRefundsAreForOperatorsAndIdempotent(t *testing.T) {
 	}
 	if got := s.await("ord_1", "refunded").RefundedAmount.Amount; got != 2598 {
 		t.Errorf("refunded %d, want 2598", got)
+	}
+}
+
+// A double click is one refund, two clicks on different buttons are two, and neither ends the process.
+func TestRefundsAtTheSameInstantAreEachMadeOnce(t *testing.T) {
+	s := start(t)
+	operator := s.token("usr_op", auth.Operator)
+	for name, keys := range map[string][]string{"same": {"a", "a"}, "different": {"b", "c"}} {
+		for n := range 10 {
+			order := fmt.Sprint("ord_", name, n)
+			s.deliver("order.placed.v1", order, "tok_visa")
+			p := s.await(order, "captured")
+			var clicks sync.WaitGroup
+			replayed := make([]string, len(keys))
+			for i, key := range keys {
+				clicks.Go(func() {
+					body := map[string]any{"amount": money.New(500, "EUR"), "reason": "damaged"}
+					resp := s.do(s.checked, http.MethodPost, "/api/v1/payments/"+p.ID+"/refunds", operator, body, nil, "Idempotency-Key", key)
+					replayed[i] = resp.Header.Get("Idempotency-Replayed")
+					if resp.StatusCode != http.StatusCreated {
+						t.Errorf("%s keys: %d, want 201", name, resp.StatusCode)
+					}
+				})
+			}
+			clicks.Wait()
+			slices.Sort(replayed)
+			want, refunds := []string{"", "true"}, int64(1)
+			if name == "different" {
+				want, refunds = []string{"", ""}, 2
+			}
+			if !slices.Equal(replayed, want) {
+				t.Errorf("%s keys: replayed %q, want %q", name, replayed, want)
+			}
+			refunded := func() bool { return s.await(order, "partially_refunded").RefundedAmount.Amount == refunds*500 }
+			for deadline := time.Now().Add(10 * time.Second); !refunded(); {
+				if time.Now().After(deadline) {
+					t.Fatalf("%s keys: want %d refunds of 5.00 EUR", name, refunds)
+				}
+			}
+		}
 	}
 }
 
