@@ -2,6 +2,7 @@ package daprd
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"sidecart.dev/local/runfile"
@@ -73,8 +74,9 @@ func optionalArgs(app *runfile.App) []string {
 	text("--max-body-size", app.MaxBodySize)
 	text("--read-buffer-size", app.ReadBufferSize)
 	text("--unix-domain-socket", app.UnixDomainSocket)
-	text("--placement-host-address", app.PlacementHostAddress)
-	text("--scheduler-host-address", app.SchedulerHostAddress)
+	// A blank is how a run file tells the Dapr CLI that there is no such service. A sidecar is told by leaving the flag out.
+	text("--placement-host-address", strings.TrimSpace(app.PlacementHostAddress))
+	text("--scheduler-host-address", strings.TrimSpace(app.SchedulerHostAddress))
 	text("--app-health-check-path", app.AppHealthCheckPath)
 	number("--app-health-probe-interval", app.AppHealthProbeInterval)
 	number("--app-health-probe-timeout", app.AppHealthProbeTimeout)

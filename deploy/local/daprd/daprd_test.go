@@ -119,6 +119,7 @@ func TestArgsBindToLoopbackAndNameNoControlPlane(t *testing.T) {
 		Shared: runfile.Shared{
 			ResourcesPaths: []string{"/a", "/b"}, ConfigFilePath: "/c.yaml", ReadBufferSize: "32Ki",
 			EnableAppHealthCheck: true, AppHealthThreshold: 9, LogLevel: "error",
+			PlacementHostAddress: " ", SchedulerHostAddress: " ",
 		},
 	}
 	line := strings.Join(daprd.Args(app, "/names.yaml"), " ") + " "

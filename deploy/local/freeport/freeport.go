@@ -9,10 +9,10 @@ import (
 )
 
 // Ports are taken from below the range that Linux gives to outgoing connections, so that none of those can take the port of a
-// process that is being restarted.
+// process that is being restarted, and from below those of this repository's run file, which begin at 24000.
 const (
 	lowest  = 12000
-	highest = 32000
+	highest = 24000
 )
 
 // Find returns a port on which nothing listens and which is not used, and adds it there. It is safe for concurrent use with maps of the

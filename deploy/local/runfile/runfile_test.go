@@ -27,8 +27,9 @@ func TestTheRepositorysRunFileIsValid(t *testing.T) {
 				t.Errorf("%s has no %s", app.AppID, port.Field)
 			}
 		}
-		if app.PlacementHostAddress != "" || app.SchedulerHostAddress != "" {
-			t.Errorf("%s needs a placement or scheduler service", app.AppID)
+		if app.PlacementHostAddress != " " || app.SchedulerHostAddress != " " {
+			t.Errorf("%s must have one blank for both addresses: anything else makes the Dapr CLI's sidecars look for services that "+
+				"are not needed", app.AppID)
 		}
 		if want := []string{"go", "run", "./cmd/" + app.AppID}; !slices.Equal(app.Command, want) {
 			t.Errorf("%s is started with %q, want %q", app.AppID, app.Command, want)
@@ -36,6 +37,50 @@ func TestTheRepositorysRunFileIsValid(t *testing.T) {
 	}
 	if want := []string{"gateway", "users", "orders", "payments", "notifications"}; !slices.Equal(ids, want) {
 		t.Errorf("the apps are %q, want %q", ids, want)
+	}
+}
+
+// reserved are ports on which something else is to be expected, and what it is.
+var reserved = map[int]string{
+	3500: "Dapr's default for a sidecar's HTTP API", 3501: "a Dapr sidecar's public API", 4000: "Dapr's sidecar injector",
+	6500: "Dapr's operator", 7777: "a Dapr sidecar's profiler", 8201: "Dapr's placement, raft",
+	50001: "Dapr's default for a sidecar's gRPC API", 50002: "a Dapr sidecar's internal API", 50003: "Dapr's sentry",
+	50005: "Dapr's placement", 50006: "Dapr's scheduler", 50007: "Dapr's scheduler", 6050: "Dapr's placement on Windows",
+	6060: "Dapr's scheduler on Windows", 58080: "placement's health", 58081: "scheduler's health", 59090: "placement's metrics",
+	59091: "scheduler's metrics", 52379: "the scheduler's etcd", 52380: "the scheduler's etcd", 9411: "dapr init's Zipkin", 6379: "dapr init's Redis",
+	9090: "Prometheus, and Dapr's metrics", 9100: "Prometheus' node exporter", 3000: "Grafana and development servers", 5000: "a registry, AirPlay",
+	8000: "development servers", 8081: "web servers", 8082: "web servers", 8083: "web servers", 8443: "web servers", 8888: "Jupyter",
+	9000: "MinIO, PHP", 9200: "Elasticsearch", 9092: "Kafka", 2181: "ZooKeeper", 2379: "etcd", 5432: "PostgreSQL", 3306: "MySQL",
+	27017: "MongoDB", 27018: "MongoDB", 27019: "MongoDB", 11211: "memcached", 5672: "RabbitMQ", 15672: "RabbitMQ's console", 25672: "RabbitMQ's cluster",
+	4222: "NATS", 6222: "NATS", 8222: "NATS", 26257: "CockroachDB", 26379: "Redis Sentinel", 4317: "OpenTelemetry", 4318: "OpenTelemetry",
+	16686: "Jaeger", 14268: "Jaeger", 24224: "Fluentd", 24231: "Fluentd", 25565: "Minecraft", 19132: "Minecraft", 1025: "the inbox", 8025: "the inbox",
+	10250: "Kubernetes' kubelet", 16443: "MicroK8s", 6443: "Kubernetes' API", 32000: "MicroK8s' registry",
+}
+
+// Linux gives ports from here on to outgoing connections, and Kubernetes gives those from 30000 on to services.
+const ephemeral, nodePorts = 32768, 30000
+
+func TestPortsAreNobodyElses(t *testing.T) {
+	file, err := runfile.Load(rootFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range file.Apps {
+		app := &file.Apps[i]
+		for _, port := range app.Ports() {
+			if app.AppID == "gateway" && port.Field == "appPort" {
+				if *port.Value != 8080 {
+					t.Errorf("the gateway is at port %d, and every document says 8080", *port.Value)
+				}
+				continue
+			}
+			if owner := reserved[*port.Value]; owner != "" {
+				t.Errorf("%s of %s is %d, which is for %s", port.Field, app.AppID, *port.Value, owner)
+			}
+			if *port.Value >= min(ephemeral, nodePorts) || *port.Value < 1024 {
+				t.Errorf("%s of %s is %d, which an outgoing connection, a Kubernetes service or the system may have", port.Field, app.AppID, *port.Value)
+			}
+		}
 	}
 }
 

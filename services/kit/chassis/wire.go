@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -39,17 +40,21 @@ func (c *Chassis) ServiceKey(ctx context.Context) (*auth.ServiceKey, error) {
 const SecretStoreName = "secrets"
 
 // AwaitSecret reads a secret, for up to a minute trying again while the sidecar or the store behind it does not answer:
-// an app starts beside its sidecar, not after it.
+// an app starts beside its sidecar, not after it. When it waits for long, the log says so once, and what is likely to be missing.
 func (c *Chassis) AwaitSecret(ctx context.Context, name string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	store := c.Sidecar.SecretStore(SecretStoreName)
+	long := time.After(5 * time.Second)
 	for {
 		value, err := store.Secret(ctx, name)
 		if err == nil || !fault.KindOf(err).Transient() {
 			return value, err
 		}
 		select {
+		case <-long:
+			slog.WarnContext(ctx, "the sidecar does not answer yet: if this was started by `dapr run -f .`, run `make backing` beside it, "+
+				"which has the secrets, Redis and inbox that sidecars need", "secret", name, "error", err)
 		case <-ctx.Done():
 			return "", fmt.Errorf("secret %s: %w", name, err)
 		case <-time.After(50 * time.Millisecond):
