@@ -74,7 +74,8 @@ var (
 //     this order owes until payments has settled it. If the confirmation is first, the cancel starts a refund.
 //   - A refund of a pending order has overtaken its confirmation.
 //   - A void of a pending order means that it can never be paid: it is cancelled.
-//   - A confirmation of a failed order must not happen. If it does, somebody was charged for nothing, so it is given back.
+//   - A confirmation of a failed order says that somebody was charged for nothing, so it is given back. It comes if payments
+//     had given up on a provider that did not answer, and then learnt that the money had been taken.
 var table = map[Status]map[Trigger]rule{
 	none: {
 		Placed:                to(Pending),

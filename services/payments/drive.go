@@ -89,6 +89,8 @@ func (s *Service) Drive(ctx context.Context, p Payment) (Payment, error) {
 		case StepRefund:
 			next, err = s.refund(ctx, p, *refund)
 			if r, ok := next.Refund(refund.ID); err == nil && ok && r.Status == RefundRefused {
+				s.Attention(AttentionRefundRefused)
+				s.Log.ErrorContext(ctx, "the provider refused a refund for good", "payment_id", p.ID, "refund_id", r.ID)
 				return next, nil // no use in trying again at once; a cancelled payment stays in the journal
 			}
 		case StepRefundOfRest:
@@ -100,6 +102,7 @@ func (s *Service) Drive(ctx context.Context, p Payment) (Payment, error) {
 			})
 		}
 		if err != nil {
+			s.remind(ctx, p, step, refund, err)
 			return p, err
 		}
 		p = next
@@ -168,11 +171,34 @@ func (s *Service) giveUp(ctx context.Context, p Payment, err error) (Payment, er
 		return p, errors.Join(err, writeErr)
 	}
 	if given {
-		s.Seen("give_up", "unknown", s.now().Sub(p.CreatedAt))
+		s.Attention(AttentionGivenUp)
 		s.Log.ErrorContext(ctx, "the provider does not say whether a charge was made: the payment counts as declined, "+
 			"and is given back if it was", "payment_id", p.ID, "error", err.Error())
 	}
 	return next, nil
+}
+
+// remind tells operators of a void or a refund that has not been decided for too long. Unlike a charge it is not
+// given up: the money is not this system's, so the provider is asked for as long as it takes.
+func (s *Service) remind(ctx context.Context, p Payment, step Step, refund *Refund, err error) {
+	var attention string
+	var since time.Time
+	switch {
+	case step == StepRefund:
+		attention, since = AttentionRefundOverdue, refund.CreatedAt
+	case step == StepVoid && p.Cancellation != nil:
+		attention, since = AttentionVoidOverdue, p.Cancellation.At
+	case step == StepVoid:
+		attention, since = AttentionVoidOverdue, p.DecidedAt
+	default:
+		return
+	}
+	if s.now().Sub(since) < s.GiveUpAfter {
+		return
+	}
+	s.Attention(attention)
+	s.Log.ErrorContext(ctx, "a payment waits for its provider too long; it is asked on",
+		"payment_id", p.ID, "what", attention, "since", since, "error", err.Error())
 }
 
 // readAndAppend reads the payment and takes its place in the index, at the same time.

@@ -68,8 +68,8 @@ func TestAChargeThatIsNeverDecidedEnds(t *testing.T) {
 				replica := func() *payments.Service {
 					return w.replica(func(cfg *payments.Config) {
 						cfg.Provider, cfg.GiveUpAfter = provider, time.Hour
-						cfg.Seen = func(operation, _ string, _ time.Duration) {
-							if operation == "give_up" {
+						cfg.Attention = func(what string) {
+							if what == payments.AttentionGivenUp {
 								gaveUp++
 							}
 						}
@@ -113,4 +113,91 @@ func TestAChargeThatIsNeverDecidedEnds(t *testing.T) {
 			})
 		})
 	}
+}
+
+func (r *refusing) Refund(ctx context.Context, o payments.RefundOrder) (bool, error) {
+	if err := r.refuse(); err != nil {
+		return false, err
+	}
+	return r.Provider.Refund(ctx, o)
+}
+
+// deaf is a provider that refuses every refund for good.
+type deaf struct{ payments.Provider }
+
+func (deaf) Refund(context.Context, payments.RefundOrder) (bool, error) { return false, nil }
+
+func TestOperatorsAreToldOfMoneyThatDoesNotGoBack(t *testing.T) {
+	captured := func(t *testing.T, w *world, cancelled bool, provider func(payments.Provider) payments.Provider) map[string]int {
+		t.Helper()
+		told, o := map[string]int{}, anOrder(1, "tok_visa")
+		if err := w.replica().Placed(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+		s := w.replica(func(cfg *payments.Config) {
+			cfg.Provider, cfg.GiveUpAfter = provider(cfg.Provider), time.Hour
+			cfg.Attention = func(what string) { told[what]++ }
+		})
+		if cancelled {
+			if err := s.Cancelled(t.Context(), o, payments.Cancellation{Reason: "ordered twice", At: time.Now()}); err != nil {
+				t.Fatal(err)
+			}
+		} else if _, _, err := s.Refund(t.Context(), payments.IDOf(o.ID), payments.RefundRequest{Key: "a", Reason: "damaged"}); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		before := told[payments.AttentionRefundOverdue]
+		time.Sleep(61 * time.Minute) // of the bubble's clock
+		if err := w.intents.settle(t.Context(), s, time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		if before > 0 {
+			t.Error("a refund is overdue before an hour has passed")
+		}
+		return told
+	}
+	for name, cancelled := range map[string]bool{"asked for": false, "of a cancelled order": true} {
+		t.Run("a refund "+name+" that is not answered", func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				told := captured(t, newWorld(), cancelled, func(p payments.Provider) payments.Provider { return &refusing{Provider: p} })
+				if told[payments.AttentionRefundOverdue] == 0 {
+					t.Errorf("operators were told %v, want that the refund is overdue", told)
+				}
+			})
+		})
+		t.Run("a refund "+name+" that is refused", func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				told := captured(t, newWorld(), cancelled, func(p payments.Provider) payments.Provider { return deaf{p} })
+				if told[payments.AttentionRefundRefused] == 0 {
+					t.Errorf("operators were told %v, want that the refund was refused", told)
+				}
+			})
+		})
+	}
+}
+
+func TestOperatorsAreToldOfAVoidThatIsNotAnswered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, o, told := newWorld(), anOrder(1, "tok_visa"), map[string]int{}
+		s := w.replica(func(cfg *payments.Config) {
+			cfg.Provider, cfg.GiveUpAfter = &refusing{Provider: cfg.Provider}, time.Hour
+			cfg.Attention = func(what string) { told[what]++ }
+		})
+		if err := s.Placed(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Cancelled(t.Context(), o, payments.Cancellation{Reason: "ordered twice", At: time.Now()}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(61 * time.Minute) // of the bubble's clock
+		if err := w.intents.settle(t.Context(), s, time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		if told[payments.AttentionVoidOverdue] == 0 || told[payments.AttentionGivenUp] != 0 {
+			t.Errorf("operators were told %v, want that the void is overdue", told)
+		}
+		if p := find(t, w, o); p.Status != payments.Pending {
+			t.Errorf("the payment is %s, want pending until the provider has answered", p.Status)
+		}
+	})
 }

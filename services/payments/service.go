@@ -36,7 +36,20 @@ type Config struct {
 	Wait func(ctx context.Context, d time.Duration) error    // between attempts; default waits
 	Log  *slog.Logger                                        // default slog.Default
 	Seen func(operation, outcome string, took time.Duration) // called for each call to the provider; default nothing
+
+	// Attention is called with one of the Attention constants when an operator should look at a payment, which the log
+	// names; default nothing.
+	Attention func(what string)
 }
+
+// What operators should look at. What is overdue is so after [Config.GiveUpAfter], and is said each time that the provider
+// has been asked in vain.
+const (
+	AttentionGivenUp       = "charge_given_up" // counts as declined, and is refunded should it have been made
+	AttentionVoidOverdue   = "void_overdue"    // a cancelled or given up charge may still be made
+	AttentionRefundOverdue = "refund_overdue"  // the customer may not have the money yet
+	AttentionRefundRefused = "refund_refused"  // the customer will not get it from the provider this way
+)
 
 // Service is what payments does. It is safe for concurrent use.
 type Service struct {
@@ -73,6 +86,9 @@ func NewService(cfg Config) *Service {
 	}
 	if cfg.Seen == nil {
 		cfg.Seen = func(string, string, time.Duration) {}
+	}
+	if cfg.Attention == nil {
+		cfg.Attention = func(string) {}
 	}
 	return &Service{Config: cfg, erasures: newErasures()}
 }

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"sidecart.dev/payments"
 )
 
 // ProviderMetrics registers metrics of the provider and of the payments being driven, and returns what observes a call.
@@ -20,4 +22,19 @@ func ProviderMetrics(reg prometheus.Registerer, running func() int) func(operati
 	return func(operation, outcome string, took time.Duration) {
 		calls.WithLabelValues(operation, outcome).Observe(took.Seconds())
 	}
+}
+
+// AttentionMetric registers the count of what operators should look at, and returns what counts it.
+func AttentionMetric(reg prometheus.Registerer) func(what string) {
+	attention := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "payments_attention_total",
+		Help: "Charges, voids and refunds that an operator should look at, by why. The log names the payment.",
+	}, []string{"what"})
+	reg.MustRegister(attention)
+	for _, what := range []string{
+		payments.AttentionGivenUp, payments.AttentionVoidOverdue, payments.AttentionRefundOverdue, payments.AttentionRefundRefused,
+	} {
+		attention.WithLabelValues(what) // there from the start, so that the first one is an increase
+	}
+	return func(what string) { attention.WithLabelValues(what).Inc() }
 }

@@ -69,6 +69,7 @@ func assemble(c host, metrics prometheus.Registerer, cfg settings, key *auth.Ser
 		Notifier: dapr.Notifier{Caller: out.caller}, Orders: dapr.Orders{Caller: out.caller}, Provider: provider(cfg, out),
 		Index: dapr.NewIndex(list.New(list.Config{State: out.state})), Runner: pool,
 		ProviderTimeout: cfg.ProviderTimeout, GiveUpAfter: cfg.GiveUpAfter, Seen: dapr.ProviderMetrics(metrics, pool.Running),
+		Attention: dapr.AttentionMetric(metrics),
 	})
 
 	letters := deadletter.New(out.state, payments.App)
