@@ -54,6 +54,34 @@ func (s *Service) Cancel(ctx context.Context, id, userID, reason string) (Order,
 	return o, err
 }
 
+// deletedPage is the number of orders that are looked at in one step when a user is deleted.
+const deletedPage = 50
+
+// UserDeleted cancels the pending orders of a user whose account has ended: nobody is left who could, and nobody would
+// hear of the charge. Orders that are decided stay as the financial records they are. It may be repeated.
+func (s *Service) UserDeleted(ctx context.Context, userID string) error {
+	q := Query{UserID: userID, Status: Pending, Limit: deletedPage}
+	for {
+		page, err := s.List(ctx, q)
+		if err != nil {
+			return err
+		}
+		for _, o := range page.Orders {
+			change := Change{Trigger: CancelRequested, At: s.cfg.Now(), Reason: "account deleted"}
+			if o.Status() != Pending {
+				continue // decided since it was listed
+			}
+			if _, _, err := s.Apply(ctx, o.ID(), change); err != nil {
+				return err
+			}
+		}
+		if page.Next == "" {
+			return nil
+		}
+		q.Cursor = page.Next
+	}
+}
+
 // Apply does to the order what the state machine says about the change, under the order's ETag, and publishes what the
 // order owes because of it. It returns the order as it is then. Without an order, NotFound.
 //

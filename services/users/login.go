@@ -112,7 +112,7 @@ func (s *Service) grant(u User, token RefreshToken) (Grant, error) {
 			Issuer: auth.Issuer, Audience: jwt.ClaimStrings{auth.Issuer}, Subject: u.ID, ID: jti,
 			IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(now.Add(AccessLife)),
 		},
-		Role: u.Role, SessionID: token.ID,
+		Role: u.Role, SessionID: token.ID, Epoch: u.Epoch,
 	})
 	return Grant{AccessToken: access, RefreshToken: token.String()}, err
 }
@@ -185,8 +185,11 @@ func (s *Service) revoked(err error) error {
 	return errSession()
 }
 
-// end deletes a session. It is idempotent.
+// end deletes a session, after noting for every service that it ends. It is idempotent.
 func (s *Service) end(ctx context.Context, id string) error {
+	if err := s.sessionEnded(ctx, id); err != nil {
+		return err
+	}
 	for range attempts {
 		_, rev, err := s.Sessions.Get(ctx, id)
 		if sidecar.IsMissing(err) {
@@ -231,9 +234,12 @@ func (s *Service) Logout(ctx context.Context, p auth.Principal, all bool) error 
 	if err := s.Alive(ctx, p); err != nil {
 		return err
 	}
-	_, err := s.change(ctx, p.UserID, func(u *User) (bool, error) {
+	u, err := s.change(ctx, p.UserID, func(u *User) (bool, error) {
 		u.EndSessions()
 		return true, nil
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	return s.sessionsEnded(ctx, u)
 }

@@ -99,7 +99,7 @@ func (s *Service) ConfirmReset(ctx context.Context, token, wanted string) error 
 	if err != nil {
 		return err
 	}
-	_, err = s.tell(ctx, id, func(u *User) (bool, error) {
+	changed, err := s.tell(ctx, id, func(u *User) (bool, error) {
 		if !u.Holds(Reset, secret, s.now()) {
 			return false, errTokenSpent()
 		}
@@ -107,10 +107,12 @@ func (s *Service) ConfirmReset(ctx context.Context, token, wanted string) error 
 		u.SetPassword(hash, s.now(), traceOf(ctx))
 		return true, nil
 	})
-	if err == nil {
-		s.forgive(ctx, "account/"+EmailKey(u.Email))
+	if err != nil {
+		return hideAccount(err)
 	}
-	return hideAccount(err)
+	s.forgive(ctx, "account/"+EmailKey(u.Email))
+	s.spread(ctx, changed)
+	return nil
 }
 
 // hideAccount turns the fault of a token whose account is gone into that of any other bad token.

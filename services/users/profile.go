@@ -54,8 +54,17 @@ func (s *Service) Delete(ctx context.Context, userID string, expected Expected) 
 	if err := s.release(ctx, EmailKey(u.Email), u.ID); err != nil {
 		s.Log.InfoContext(ctx, "address not freed yet", "user_id", u.ID, "error", err.Error()) // the settler will
 	}
+	s.spread(ctx, u)
 	s.announce(ctx, t, u)
 	return nil
+}
+
+// spread lets every service know that the account's sessions have ended. If that cannot be noted now the settler
+// does, as long as the event of it is under way.
+func (s *Service) spread(ctx context.Context, u User) {
+	if err := s.sessionsEnded(ctx, u); err != nil {
+		s.Log.WarnContext(ctx, "end of sessions not noted yet", "user_id", u.ID, "error", err.Error())
+	}
 }
 
 // ChangePassword sets a new password and ends every session but the one it is made from. Wrong current passwords
@@ -96,6 +105,7 @@ func (s *Service) ChangePassword(ctx context.Context, p auth.Principal, current,
 	if err != nil {
 		return err
 	}
+	s.spread(ctx, changed)
 	return s.carryOver(ctx, p.SessionID, changed.Epoch)
 }
 

@@ -73,6 +73,7 @@ type Config struct {
 	Claims   Docs[Claim]    // by EmailKey
 	Sessions Docs[Session]  // by session id
 	Attempts Docs[Attempts] // by "account/…" or "address/…"
+	Endings  Docs[Ended]    // one document: see [Ended]
 
 	Journal       Journal
 	Announcer     Announcer
@@ -90,6 +91,8 @@ type Service struct {
 	Config
 	async sync.WaitGroup
 	slots chan struct{} // bounds the work that goes on after an answer
+	// noting is held while an ending is noted, so that the replica's own endings do not conflict.
+	noting chan struct{}
 }
 
 // maxAsync bounds the announcements under way at one time; what is over is left to the journal.
@@ -112,7 +115,7 @@ func NewService(cfg Config) *Service {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
-	return &Service{Config: cfg, slots: make(chan struct{}, maxAsync)}
+	return &Service{Config: cfg, slots: make(chan struct{}, maxAsync), noting: make(chan struct{}, 1)}
 }
 
 // Wait returns when the announcements under way are done.

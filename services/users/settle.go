@@ -81,6 +81,11 @@ func (s *Service) settle(ctx context.Context, e journal.Entry, users map[string]
 			return err == nil, err
 		}
 	}
+	if u.endsSessions() && e.Age < endedLife {
+		if err := s.sessionsEnded(ctx, u); err != nil {
+			return false, err
+		}
+	}
 	if u.Status == Deleted && u.Email != "" {
 		if err := s.release(ctx, EmailKey(u.Email), u.ID); err != nil {
 			return false, err

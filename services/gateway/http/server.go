@@ -163,11 +163,7 @@ func checkQuery(r *http.Request, known []string) error {
 }
 
 func (s *Server) guardUser(w http.ResponseWriter, r *http.Request, route gateway.Route, next http.Handler) error {
-	token, err := auth.Bearer(r)
-	if err != nil {
-		return err
-	}
-	p, err := s.deps.Verifier.Verify(r.Context(), token)
+	p, err := s.deps.Verifier.Authenticate(r)
 	if err != nil {
 		return err
 	}

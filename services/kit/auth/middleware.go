@@ -27,15 +27,11 @@ func Bearer(r *http.Request) (string, error) {
 	return token, nil
 }
 
-// Require lets through users with one of the roles; no role named means any user.
+// Require lets through users with one of the roles; no role named means any user (see [Verifier.Authenticate]).
 func (v *Verifier) Require(roles ...Role) mux.MiddlewareFunc {
 	return func(next http.Handler) http.Handler {
 		return web.Handler(func(w http.ResponseWriter, r *http.Request) error {
-			token, err := Bearer(r)
-			if err != nil {
-				return err
-			}
-			p, err := v.Verify(r.Context(), token)
+			p, err := v.Authenticate(r)
 			if err != nil {
 				return err
 			}

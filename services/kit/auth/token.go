@@ -28,6 +28,7 @@ type Principal struct {
 	UserID    string
 	Role      Role
 	SessionID string
+	Epoch     int64 // of the account when the token was signed
 }
 
 // Issuer is both issuer and audience of access tokens.
@@ -41,6 +42,8 @@ type Claims struct {
 	jwt.RegisteredClaims
 	Role      Role   `json:"role"`
 	SessionID string `json:"sid"`
+	// Epoch rises when all sessions of an account end at once: tokens of earlier epochs change nothing any more.
+	Epoch int64 `json:"epoch"`
 }
 
 // KeySource finds the public key with which a token was signed.
@@ -51,8 +54,9 @@ type KeySource interface {
 
 // Verifier verifies access tokens. It is safe for concurrent use.
 type Verifier struct {
-	keys KeySource
-	now  func() time.Time
+	keys  KeySource
+	now   func() time.Time
+	ended *Ended // nil: every token is good until it expires
 }
 
 // NewVerifier makes a verifier. A nil now means time.Now.
@@ -87,7 +91,7 @@ func (v *Verifier) Verify(ctx context.Context, token string) (Principal, error) 
 	if claims.Subject == "" || claims.Role != Customer && claims.Role != Operator {
 		return Principal{}, tokenFault(errors.New("incomplete claims"))
 	}
-	return Principal{UserID: claims.Subject, Role: claims.Role, SessionID: claims.SessionID}, nil
+	return Principal{UserID: claims.Subject, Role: claims.Role, SessionID: claims.SessionID, Epoch: claims.Epoch}, nil
 }
 
 func tokenFault(err error) error {

@@ -12,7 +12,8 @@ import (
 	"sidecart.dev/kit/fault"
 )
 
-// UserVerifier returns the verifier of access tokens, with the key set of the users service.
+// UserVerifier returns the verifier of access tokens, with the key set of the users service. It refuses changes by sessions
+// and accounts that have ended, which a background task of the chassis asks that service for.
 func (c *Chassis) UserVerifier() *auth.Verifier {
 	caller := c.Sidecar.Caller(nil)
 	keys := auth.NewKeyCache(func(ctx context.Context) (auth.JWKS, error) {
@@ -20,7 +21,13 @@ func (c *Chassis) UserVerifier() *auth.Verifier {
 		err := caller.Call(ctx, "users", http.MethodGet, "/.well-known/jwks.json", nil, &set)
 		return set, err
 	}, nil)
-	return auth.NewVerifier(keys, nil)
+	ended := auth.NewEnded(func(ctx context.Context) (auth.EndedSet, error) {
+		var set auth.EndedSet
+		err := caller.Call(ctx, "users", http.MethodGet, "/internal/ended", nil, &set)
+		return set, err
+	})
+	c.Background("ended sessions", ended.Run)
+	return auth.NewVerifier(keys, nil).Refusing(ended)
 }
 
 // ServiceKey reads this service's key for service tokens from the secret store, waiting for the sidecar until ctx ends.

@@ -35,8 +35,17 @@ func consume(c *consumer.Consumer, s *orders.Service, now func() time.Time) {
 	c.On(paymentsTopic, "payment.declined.v1", apply(declined))
 	c.On(paymentsTopic, "payment.voided.v1", apply(simple(orders.PaymentVoided)))
 	c.On(paymentsTopic, "payment.refunded.v1", apply(refunded))
-	c.On(usersTopic, "user.deleted.v1", func(context.Context, event.Event) error {
-		return nil // orders are financial records and hold nothing personal; a pending one comes to its end like any other
+	c.On(usersTopic, "user.deleted.v1", func(ctx context.Context, e event.Event) error {
+		data, err := event.Decode[struct {
+			UserID string `json:"user_id"`
+		}](e)
+		if err != nil {
+			return err
+		}
+		if data.UserID == "" {
+			return fault.New(fault.Invalid, "invalid_event", "The event names no user.")
+		}
+		return s.UserDeleted(ctx, data.UserID)
 	})
 }
 

@@ -39,6 +39,7 @@ func (a *API) Routes(r *mux.Router) {
 	r.Handle("/api/v1/users/me/verification", change(a.askVerification)).Methods(post)
 	r.Handle("/api/v1/sessions", user(handler(a.logout))).Methods(http.MethodDelete)
 
+	r.Handle("/internal/ended", handler(a.ended)).Methods(get)
 	notifications := a.Services.RequireService("notifications")
 	r.Handle("/internal/contacts", notifications(handler(a.contacts))).Methods(post)
 	r.Handle("/internal/mail-tokens", notifications(handler(a.mintToken))).Methods(post)

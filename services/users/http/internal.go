@@ -52,6 +52,16 @@ func (a *API) contacts(w http.ResponseWriter, r *http.Request) error {
 	return web.WriteJSON(w, http.StatusOK, out)
 }
 
+// ended answers what has ended within the life of an access token. Any service may ask: these are ids that give access
+// to nothing.
+func (a *API) ended(w http.ResponseWriter, r *http.Request) error {
+	set, err := a.Service.Ended(r.Context())
+	if err != nil {
+		return err
+	}
+	return web.WriteJSON(w, http.StatusOK, set)
+}
+
 // mintToken answers a fresh token for a mail that is about to be sent. Tokens travel in this answer and in the mail only.
 func (a *API) mintToken(w http.ResponseWriter, r *http.Request) error {
 	var in struct {

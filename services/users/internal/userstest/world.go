@@ -114,6 +114,7 @@ func (w *World) ProcessWith(params argon2.Params) *Process {
 			Claims:        dapr.NewDocs[users.Claim](store, "email"),
 			Sessions:      dapr.NewDocs[users.Session](store, "session"),
 			Attempts:      dapr.NewDocs[users.Attempts](store, "attempts"),
+			Endings:       dapr.NewDocs[users.Ended](store, "ended"),
 			Journal:       w.Journal,
 			Announcer:     dapr.Announcer{Bus: w.Bus},
 			Notifications: w,

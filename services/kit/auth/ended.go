@@ -1,0 +1,117 @@
+package auth
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"sidecart.dev/kit/fault"
+)
+
+// EndedSet is what has ended within the life of an access token: while such a token has not expired yet,
+// nothing may be changed with it any more. The users service tells it.
+type EndedSet struct {
+	Sessions []string         `json:"sessions"` // ids of sessions that were ended one by one
+	Users    map[string]int64 `json:"users"`    // by user id: the epoch below which every session has ended
+}
+
+// Ended is the present [EndedSet] in memory, read anew every second, so that knowing it costs a request
+// nothing. It is safe for concurrent use.
+//
+// Until it was read once nothing is known of anybody, and every change is refused as Unavailable. When the
+// users service does not answer later, the last set is used on: no token outlives it by more than its own
+// life of a few minutes, since nobody can get a new one meanwhile.
+type Ended struct {
+	fetch func(ctx context.Context) (EndedSet, error)
+	set   atomic.Pointer[endedIndex]
+}
+
+type endedIndex struct {
+	sessions map[string]bool
+	users    map[string]int64
+}
+
+const (
+	endedEvery   = time.Second            // between two reads; an ending is known everywhere in less than two
+	endedHurry   = 50 * time.Millisecond  // between two attempts at the first read
+	endedTimeout = 800 * time.Millisecond // of one read
+)
+
+// NewEnded makes an Ended that asks fetch.
+func NewEnded(fetch func(ctx context.Context) (EndedSet, error)) *Ended { return &Ended{fetch: fetch} }
+
+// Run reads the set again and again until ctx ends, and returns nil then.
+func (e *Ended) Run(ctx context.Context) error {
+	failed := false
+	for ctx.Err() == nil {
+		err := e.Load(ctx)
+		if err != nil && !failed && ctx.Err() == nil {
+			slog.InfoContext(ctx, "ended sessions are not to be had; what is known is used", "code", fault.CodeOf(err))
+		}
+		failed = err != nil
+		pause := endedEvery
+		if e.set.Load() == nil {
+			pause = endedHurry
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+		}
+	}
+	return nil
+}
+
+// Load reads the set once.
+func (e *Ended) Load(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, endedTimeout)
+	defer cancel()
+	set, err := e.fetch(ctx)
+	if err != nil {
+		return err
+	}
+	index := &endedIndex{sessions: make(map[string]bool, len(set.Sessions)), users: set.Users}
+	for _, id := range set.Sessions {
+		index.sessions[id] = true
+	}
+	e.set.Store(index)
+	return nil
+}
+
+// Check returns an Unauthenticated fault if the user's session or account has ended.
+func (e *Ended) Check(p Principal) error {
+	set := e.set.Load()
+	if set == nil {
+		return &fault.Error{
+			Kind: fault.Unavailable, Code: "unavailable", RetryAfter: time.Second,
+			Message: "It is not known yet which sessions have ended; try again.",
+		}
+	}
+	if set.sessions[p.SessionID] || p.Epoch < set.users[p.UserID] {
+		return fault.New(fault.Unauthenticated, "unauthenticated", "The session has ended; log in again.")
+	}
+	return nil
+}
+
+// Refusing makes the verifier refuse changes by users whose session or account has ended. It returns the
+// verifier, and is for the time before the verifier is used.
+func (v *Verifier) Refusing(ended *Ended) *Verifier {
+	v.ended = ended
+	return v
+}
+
+// Authenticate returns the user that a request speaks for, or an Unauthenticated fault. A request that may
+// change something (any method but GET and HEAD) is refused as soon as the session or the account has
+// ended; others as soon as the token has expired.
+func (v *Verifier) Authenticate(r *http.Request) (Principal, error) {
+	token, err := Bearer(r)
+	if err != nil {
+		return Principal{}, err
+	}
+	p, err := v.Verify(r.Context(), token)
+	if err != nil || v.ended == nil || r.Method == http.MethodGet || r.Method == http.MethodHead {
+		return p, err
+	}
+	return p, v.ended.Check(p)
+}

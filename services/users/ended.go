@@ -1,0 +1,142 @@
+package users
+
+import (
+	"context"
+	"math"
+	"time"
+
+	"sidecart.dev/kit/auth"
+	"sidecart.dev/kit/fault"
+	"sidecart.dev/kit/sidecar"
+)
+
+// Ended remembers which sessions and accounts have ended, as long as an access token of theirs may not have
+// expired. It is one document, which every replica reads and writes: few end within five minutes.
+type Ended struct {
+	Sessions map[string]time.Time `json:"sessions,omitempty"` // by session id: until when it matters
+	Users    map[string]EndedUser `json:"users,omitempty"`    // by user id
+}
+
+// EndedUser says that every session of a user that began in an earlier epoch has ended.
+type EndedUser struct {
+	Epoch int64     `json:"epoch"`
+	Until time.Time `json:"until"`
+}
+
+// endedKey is the key of the one document.
+const endedKey = "all"
+
+// endedLife is how long an ending matters: an access token's life, and what clocks may be apart.
+const endedLife = AccessLife + 30*time.Second
+
+// everyEpoch is the epoch of an account that has ended.
+const everyEpoch = math.MaxInt64
+
+// prune forgets what no longer matters.
+func (e *Ended) prune(now time.Time) {
+	for id, until := range e.Sessions {
+		if !now.Before(until) {
+			delete(e.Sessions, id)
+		}
+	}
+	for id, u := range e.Users {
+		if !now.Before(u.Until) {
+			delete(e.Users, id)
+		}
+	}
+}
+
+// sessionEnded notes that a session ends.
+func (s *Service) sessionEnded(ctx context.Context, id string) error {
+	return s.noteEnded(ctx, func(e *Ended, until time.Time) bool {
+		if _, known := e.Sessions[id]; known {
+			return false
+		}
+		if e.Sessions == nil {
+			e.Sessions = map[string]time.Time{}
+		}
+		e.Sessions[id] = until
+		return true
+	})
+}
+
+// sessionsEnded notes that all sessions of a user have ended that began before the account's present epoch.
+func (s *Service) sessionsEnded(ctx context.Context, u User) error {
+	epoch := u.Epoch
+	if u.Status == Deleted {
+		epoch = everyEpoch
+	}
+	return s.noteEnded(ctx, func(e *Ended, until time.Time) bool {
+		if known, ok := e.Users[u.ID]; ok && known.Epoch >= epoch {
+			return false
+		}
+		if e.Users == nil {
+			e.Users = map[string]EndedUser{}
+		}
+		e.Users[u.ID] = EndedUser{Epoch: epoch, Until: until}
+		return true
+	})
+}
+
+// endedTries bounds the attempts to note an ending against other replicas; within a process they take turns.
+const endedTries = 32
+
+// noteEnded changes the document, unless it says already what it should.
+func (s *Service) noteEnded(ctx context.Context, change func(e *Ended, until time.Time) bool) error {
+	select {
+	case s.noting <- struct{}{}:
+		defer func() { <-s.noting }()
+	case <-ctx.Done():
+		return fault.Wrap(ctx.Err(), fault.Timeout, "timeout", "The end of the session could not be noted in time; try again.")
+	}
+	for range endedTries {
+		doc, rev, err := s.Endings.Get(ctx, endedKey)
+		absent := sidecar.IsMissing(err)
+		if err != nil && !absent {
+			return err
+		}
+		doc.prune(s.now())
+		if !change(&doc, s.now().Add(endedLife)) {
+			return nil
+		}
+		if absent {
+			err = s.Endings.Insert(ctx, endedKey, doc, 0)
+		} else {
+			err = s.Endings.Update(ctx, endedKey, doc, rev, 0)
+		}
+		if err == nil || !sidecar.IsConflict(err) && !sidecar.IsExists(err) {
+			return err
+		}
+	}
+	return errBusy()
+}
+
+// Ended returns what every service has to know of sessions and accounts that have ended.
+func (s *Service) Ended(ctx context.Context) (auth.EndedSet, error) {
+	set := auth.EndedSet{Sessions: []string{}, Users: map[string]int64{}}
+	doc, _, err := s.Endings.Get(ctx, endedKey)
+	if sidecar.IsMissing(err) {
+		return set, nil
+	}
+	if err != nil {
+		return set, err
+	}
+	doc.prune(s.now())
+	for id := range doc.Sessions {
+		set.Sessions = append(set.Sessions, id)
+	}
+	for id, u := range doc.Users {
+		set.Users[id] = u.Epoch
+	}
+	return set, nil
+}
+
+// endsSessions reports whether the account's undelivered events say that its sessions have ended.
+func (u *User) endsSessions() bool {
+	for _, p := range u.Pending {
+		if p.Type == EventDeleted || p.Type == EventPasswordChanged {
+			return true
+		}
+	}
+	return false
+}
