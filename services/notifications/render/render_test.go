@@ -162,6 +162,9 @@ func TestAmountsAreWrittenForCurrencyAndLanguage(t *testing.T) {
 		{money.New(123456789, "USD"), "$1,234,567.89", "1.234.567,89\u00a0$"},
 		{money.New(1500, "JPY"), "¥1,500", "1.500\u00a0¥"},
 		{money.New(1234567, "BHD"), "BHD\u00a01,234.567", "1.234,567\u00a0BHD"},
+		{money.New(1500, "RWF"), "RWF\u00a01,500", "1.500\u00a0RWF"},
+		{money.New(1500, "CLF"), "CLF\u00a00.1500", "0,1500\u00a0CLF"},
+		{money.New(1500, "HUF"), "HUF\u00a015.00", "15,00\u00a0HUF"},
 		{money.New(100, "CHF"), "CHF\u00a01.00", "1,00\u00a0CHF"},
 	} {
 		for locale, want := range map[string]string{"en": c.en, "de": c.de} {
@@ -169,6 +172,26 @@ func TestAmountsAreWrittenForCurrencyAndLanguage(t *testing.T) {
 			content.Facts.Amount = c.m
 			if got, err := r.Subject("payment_refunded", content); err != nil || !strings.Contains(got, " "+want+" ") {
 				t.Errorf("%v in %s: %q, %v, want %q", c.m, locale, got, err, want)
+			}
+		}
+	}
+}
+
+// A provider that never said what it did may have taken the money.
+func TestADeclineSaysThatNothingWasChargedOnlyIfThatIsKnown(t *testing.T) {
+	r := newRenderer(t, "")
+	for locale, claim := range map[string]string{"en": "othing was charged", "de": "nichts abgebucht"} {
+		for code, known := range map[string]bool{"card_declined": true, "amount_too_small": true, "provider_unresolved": false} {
+			c := sample(t, "payment_declined", locale)
+			c.Facts.Code, c.Facts.Reason = code, "The provider's reason."
+			out, err := r.Render("payment_declined", c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for part, text := range map[string]string{"text": out.Text, "HTML": out.HTML, "SMS": out.SMS} {
+				if strings.Contains(text, claim) != known {
+					t.Errorf("%s of %s in %s: %s", part, code, locale, text)
+				}
 			}
 		}
 	}
