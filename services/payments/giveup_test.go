@@ -201,3 +201,24 @@ func TestOperatorsAreToldOfAVoidThatIsNotAnswered(t *testing.T) {
 		}
 	})
 }
+
+func TestTheSimulatedCardThatIsNeverAnsweredEndsAsUnresolved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, o := newWorld(), anOrder(1, "tok_unanswered")
+		s := w.replica(func(cfg *payments.Config) { cfg.GiveUpAfter = time.Hour })
+		if err := s.Placed(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+		if p := find(t, w, o); p.Status != payments.Pending {
+			t.Fatalf("the payment is %s at first, want pending", p.Status)
+		}
+		time.Sleep(61 * time.Minute) // of the bubble's clock
+		settled(t, w)
+		p := find(t, w, o)
+		charge, err := s.Provider.Lookup(t.Context(), p.ID)
+		if err != nil || p.Status != payments.Declined || p.Decline.Code != "provider_unresolved" || p.Unresolved ||
+			charge.State != payments.ChargeVoided {
+			t.Fatalf("%s, %+v, unresolved %v; the provider has %+v, %v", p.Status, p.Decline, p.Unresolved, charge, err)
+		}
+	})
+}

@@ -7,6 +7,7 @@
 //	tok_slow                captured, after [Config].SlowDelay
 //	tok_flaky               fails once or twice per key and process, then captured. The second failure, which half of the
 //	                        keys have, is the wicked one: the money is taken, and the answer is lost
+//	tok_unanswered          never decided, until the payment is given up and voided
 //	anything else           declined: invalid_payment_method
 package simulated
 
@@ -114,6 +115,8 @@ func (p *Provider) Authorize(ctx context.Context, c payments.Charge) (payments.R
 		if p.fails(c.Key, 1) {
 			return payments.Result{}, unknown(nil)
 		}
+	case "tok_unanswered":
+		return payments.Result{}, unknown(nil)
 	case "tok_visa":
 	case "tok_declined":
 		return p.settle(ctx, c, payments.ChargeDeclined, "card_declined")
