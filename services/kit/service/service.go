@@ -28,6 +28,7 @@ import (
 	"sidecart.dev/kit/chassis"
 	"sidecart.dev/kit/consumer"
 	"sidecart.dev/kit/deadletter"
+	"sidecart.dev/kit/fault"
 	"sidecart.dev/kit/journal"
 	"sidecart.dev/kit/sidecar"
 )
@@ -144,7 +145,9 @@ func (s *Service) runJournal(ctx context.Context) error {
 	life, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	ended := make(chan error, 1)
-	go func() { ended <- s.Journal.Run(life, journal.NewKinds(s.bare, s.settlers)) }()
+	go func() {
+		ended <- fault.Guard(life, func() error { return s.Journal.Run(life, journal.NewKinds(s.bare, s.settlers)) })
+	}()
 	select {
 	case err := <-ended:
 		return err
@@ -160,7 +163,7 @@ func (s *Service) drain(ctx context.Context) {
 	defer cancel()
 	var all sync.WaitGroup
 	for _, drain := range s.drains {
-		all.Go(func() { drain(ctx) })
+		all.Go(func() { _ = fault.Guard(ctx, func() error { drain(ctx); return nil }) })
 	}
 	all.Wait()
 }
