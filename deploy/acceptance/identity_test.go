@@ -60,6 +60,11 @@ func TestASpentRefreshTokenEndsItsFamily(t *testing.T) {
 	}
 	first, second := refresh(customer.RefreshToken)
 	require.Equal(t, http.StatusOK, first.Status, "%s", first.Body)
+	again, repeated := refresh(customer.RefreshToken)
+	require.Equal(t, http.StatusOK, again.Status, "an answer may have been lost: %s", again.Body)
+	assert.Equal(t, second.RefreshToken, repeated.RefreshToken, "a repetition gives the same token")
+	third, _ := refresh(second.RefreshToken)
+	require.Equal(t, http.StatusOK, third.Status, "%s", third.Body)
 	stolen, _ := refresh(customer.RefreshToken)
 	assert.Equal(t, http.StatusUnauthorized, stolen.Status, "a spent token is refused")
 	after, _ := refresh(second.RefreshToken)

@@ -117,8 +117,9 @@ func (s *Service) grant(u User, token RefreshToken) (Grant, error) {
 	return Grant{AccessToken: access, RefreshToken: token.String()}, err
 }
 
-// Refresh exchanges a refresh token for a new pair. Of any number of concurrent exchanges of one token at most one
-// succeeds, and a token that was exchanged before ends its whole session: all others are Unauthenticated faults.
+// Refresh exchanges a refresh token for a new pair. A token is exchanged once: shown again within seconds, at the same
+// time or because an answer was lost, it gives the same refresh token again; shown later it ends its whole session,
+// and is an Unauthenticated fault.
 func (s *Service) Refresh(ctx context.Context, shown string) (Grant, error) {
 	token, err := ParseRefreshToken(shown)
 	if err != nil {
@@ -142,7 +143,8 @@ func (s *Service) rotate(ctx context.Context, token RefreshToken) (Grant, error)
 	if err != nil {
 		return Grant{}, err
 	}
-	switch session.Judge(token) {
+	use := session.Judge(token, s.now())
+	switch use {
 	case Foreign:
 		return Grant{}, errSession()
 	case Spent:
@@ -155,6 +157,9 @@ func (s *Service) rotate(ctx context.Context, token RefreshToken) (Grant, error)
 			err = s.revoked(s.end(ctx, token.ID))
 		}
 		return Grant{}, err
+	}
+	if use == Repeated {
+		return s.grant(u, session.Next(token))
 	}
 	next, rotated, err := session.Rotate(token, s.Rand, s.now())
 	if err != nil {
@@ -174,7 +179,7 @@ func (s *Service) rotate(ctx context.Context, token RefreshToken) (Grant, error)
 // would come back with a token that is spent, and lose the session.
 func (s *Service) tookEffect(ctx context.Context, next RefreshToken) bool {
 	session, _, err := s.Sessions.Get(ctx, next.ID)
-	return err == nil && session.Judge(next) == Good
+	return err == nil && session.Judge(next, s.now()) == Good
 }
 
 // revoked is the answer of a session that was ended just now.

@@ -1,6 +1,7 @@
 package users
 
 import (
+	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
@@ -15,6 +16,10 @@ import (
 const (
 	AccessLife  = 5 * time.Minute
 	RefreshLife = 30 * 24 * time.Hour // of a refresh token that is not used
+
+	// refreshGrace is how long a refresh token that was exchanged may be shown again: by a client that did not
+	// get the answer, or by a second tab that has a copy. It is given what the first exchange gave.
+	refreshGrace = 5 * time.Second
 )
 
 // Session is a family of refresh tokens: the one a login gave and those it was exchanged for, of which only the last is good.
@@ -23,11 +28,17 @@ const (
 // one that changes with every exchange. Only hashes are stored. A token whose first half is right and whose second is not
 // was good once: it is spent, and showing it means that somebody has a copy. One whose first half is wrong was
 // never ours, and knowing a family's name is not enough to end it.
+//
+// The token after a token is made of it and of the session's seed, so that showing a token twice within
+// [refreshGrace] gives the same token twice, at any replica and without a second write. The seed is of no use to
+// whoever reads the store: it makes tokens of tokens, and of these the store has none.
 type Session struct {
 	UserID    string    `json:"user_id"`
 	Epoch     int64     `json:"epoch"`  // of the user when the session began
 	Family    string    `json:"family"` // hash of the constant half
 	Current   string    `json:"current"`
+	Previous  string    `json:"previous,omitempty"` // hash of the changing half before
+	Seed      []byte    `json:"seed,omitempty"`     // 32 random bytes
 	CreatedAt time.Time `json:"created_at"`
 	RotatedAt time.Time `json:"rotated_at"`
 	Rotations int       `json:"rotations"`
@@ -88,16 +99,19 @@ type Use int
 const (
 	Foreign Use = iota // never a token of this session
 	Spent              // was good once: somebody has a copy
+	Repeated           // was exchanged a moment ago
 	Good
 )
 
-// Judge says what a token is to the session.
-func (s Session) Judge(t RefreshToken) Use {
+// Judge says what a token is to the session now.
+func (s Session) Judge(t RefreshToken, now time.Time) Use {
 	family := subtle.ConstantTimeCompare([]byte(s.Family), []byte(t.hash(t.fixed)))
 	current := subtle.ConstantTimeCompare([]byte(s.Current), []byte(t.hash(t.once)))
 	switch {
 	case family != 1:
 		return Foreign
+	case current != 1 && s.repeats(t, now):
+		return Repeated
 	case current != 1:
 		return Spent
 	default:
@@ -105,13 +119,32 @@ func (s Session) Judge(t RefreshToken) Use {
 	}
 }
 
+// repeats reports whether a token is the one that was exchanged last, and not long ago.
+func (s Session) repeats(t RefreshToken, now time.Time) bool {
+	return len(s.Seed) > 0 && now.Sub(s.RotatedAt) < refreshGrace &&
+		subtle.ConstantTimeCompare([]byte(s.Previous), []byte(t.hash(t.once))) == 1
+}
+
+// Next returns the token that a token was or will be exchanged for.
+func (s Session) Next(t RefreshToken) RefreshToken {
+	mac := hmac.New(sha256.New, s.Seed)
+	mac.Write([]byte(t.ID + "."))
+	mac.Write(t.once[:])
+	next := t
+	next.once = [16]byte(mac.Sum(nil)[:16])
+	return next
+}
+
 // Rotate exchanges a good token for the next one.
 func (s Session) Rotate(t RefreshToken, random io.Reader, now time.Time) (RefreshToken, Session, error) {
-	next := t
-	if _, err := io.ReadFull(random, next.once[:]); err != nil {
-		return RefreshToken{}, Session{}, err
+	if len(s.Seed) == 0 { // of a new session, or one that is older than seeds
+		s.Seed = make([]byte, 32)
+		if _, err := io.ReadFull(random, s.Seed); err != nil {
+			return RefreshToken{}, Session{}, err
+		}
 	}
-	s.Current, s.RotatedAt = next.hash(next.once), now
+	next := s.Next(t)
+	s.Previous, s.Current, s.RotatedAt = s.Current, next.hash(next.once), now
 	s.Rotations++
 	return next, s, nil
 }
