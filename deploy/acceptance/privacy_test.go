@@ -65,8 +65,12 @@ func TestNothingPersonalIsLoggedOrPublished(t *testing.T) {
 	}
 }
 
+// traces are random ids in hexadecimal, some of which have digits alone, as a card number has.
+var traces = regexp.MustCompile(`\b00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\b|(?i)(trace|span)_?(id)?"?[:=]"?[0-9a-f]{16,32}\b`)
+
 func assertClean(t *testing.T, where, text string) {
 	t.Helper()
+	text = traces.ReplaceAllString(text, "")
 	for what, pattern := range secrets {
 		assert.False(t, pattern.MatchString(text), "%s has %s: %.300s", where, what, text)
 	}

@@ -97,9 +97,9 @@ type Use int
 
 // The uses.
 const (
-	Foreign Use = iota // never a token of this session
-	Spent              // was good once: somebody has a copy
-	Repeated           // was exchanged a moment ago
+	Foreign  Use = iota // never a token of this session
+	Spent               // was good once: somebody has a copy
+	Repeated            // was exchanged a moment ago
 	Good
 )
 
