@@ -98,7 +98,7 @@ func (s *Stack) newApp(cfg *runfile.App, addresses resources.Addresses, extra []
 		appTail: supervise.NewTail(30), sidecarTail: supervise.NewTail(200), drained: make(chan struct{}, 1),
 	}
 	base := s.withoutReferences(slices.Concat(os.Environ(), extra))
-	base = append(base, "APP_API_TOKEN="+a.appToken, "DAPR_API_TOKEN="+a.daprToken, "DAPR_HOST_IP="+loopback)
+	base = append(base, "METRICS_TOKEN="+s.MetricsToken, "APP_API_TOKEN="+a.appToken, "DAPR_API_TOKEN="+a.daprToken, "DAPR_HOST_IP="+loopback)
 
 	sidecarOut, err := s.sidecarOutput(a)
 	if err != nil {

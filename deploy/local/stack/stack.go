@@ -30,6 +30,7 @@ type Stack struct {
 	LogsDir          string
 	OperatorEmail    string
 	OperatorPassword string
+	MetricsToken     string // a bearer token for the apps' /metrics
 
 	opts      Options
 	file      *runfile.File
@@ -57,7 +58,9 @@ func Start(ctx context.Context, opts Options) (*Stack, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Stack{opts: opts, StateDir: opts.StateDir, LogsDir: filepath.Join(opts.StateDir, "logs")}
+	s := &Stack{
+		opts: opts, StateDir: opts.StateDir, LogsDir: filepath.Join(opts.StateDir, "logs"), MetricsToken: secrets.Token(),
+	}
 	if err := s.start(ctx); err != nil {
 		_ = s.Stop(context.WithoutCancel(ctx))
 		if ctx.Err() != nil {

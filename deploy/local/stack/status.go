@@ -18,6 +18,7 @@ type Status struct {
 	RedisAddr        string `json:"redis_addr,omitempty"`
 	OperatorEmail    string `json:"operator_email,omitempty"`
 	OperatorPassword string `json:"operator_password,omitempty"`
+	MetricsToken     string `json:"metrics_token,omitempty"` // a bearer token for the apps' /metrics
 	Apps             []App  `json:"apps"`
 }
 
@@ -39,7 +40,7 @@ func (a App) Health(ctx context.Context) string {
 func (s *Stack) Status() Status {
 	return Status{
 		PID: os.Getpid(), Ready: s.isReady(), GatewayURL: s.GatewayURL, InboxURL: s.InboxURL, RedisAddr: s.RedisAddr,
-		OperatorEmail: s.OperatorEmail, OperatorPassword: s.OperatorPassword, Apps: s.Apps(),
+		OperatorEmail: s.OperatorEmail, OperatorPassword: s.OperatorPassword, MetricsToken: s.MetricsToken, Apps: s.Apps(),
 	}
 }
 

@@ -15,6 +15,7 @@ package chassis
 
 import (
 	"context"
+	"crypto/subtle"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -31,6 +32,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"sidecart.dev/kit/auth"
 	"sidecart.dev/kit/fault"
 	"sidecart.dev/kit/sidecar/daprclient"
 	"sidecart.dev/kit/telemetry"
@@ -92,7 +94,7 @@ func (c *Chassis) routes() {
 	r.NotFoundHandler, r.MethodNotAllowedHandler = wrap(web.NotFound), wrap(web.MethodNotAllowed(r))
 	r.Handle("/healthz", web.Handler(healthz)).Methods(http.MethodGet)
 	r.Handle("/readyz", web.Handler(c.readyz)).Methods(http.MethodGet)
-	r.Handle("/metrics", promhttp.HandlerFor(c.Metrics, promhttp.HandlerOpts{})).Methods(http.MethodGet)
+	r.Handle("/metrics", c.metrics()).Methods(http.MethodGet)
 	c.router = r.NewRoute().Subrouter()
 }
 
@@ -116,6 +118,23 @@ func (c *Chassis) Background(name string, run func(context.Context) error) {
 
 // ReadyWhen adds a condition of readiness.
 func (c *Chassis) ReadyWhen(check func(context.Context) error) { c.ready = append(c.ready, check) }
+
+// metrics serves the metrics to whoever shows the token. They tell how much is sold and what fails, and stand on the same
+// port as the public API. Without a token there are none.
+func (c *Chassis) metrics() http.Handler {
+	metrics := promhttp.HandlerFor(c.Metrics, promhttp.HandlerOpts{})
+	return web.Handler(func(w http.ResponseWriter, r *http.Request) error {
+		if c.cfg.MetricsToken == "" {
+			return fault.New(fault.NotFound, "not_found", "There is nothing at this address.")
+		}
+		shown, err := auth.Bearer(r)
+		if err != nil || subtle.ConstantTimeCompare([]byte(shown), []byte(c.cfg.MetricsToken)) != 1 {
+			return fault.New(fault.Unauthenticated, "unauthenticated", "Send the token for metrics as \"Authorization: Bearer …\".")
+		}
+		metrics.ServeHTTP(w, r)
+		return nil
+	})
+}
 
 func healthz(w http.ResponseWriter, _ *http.Request) error {
 	return web.WriteJSON(w, http.StatusOK, map[string]string{"status": "ok"})

@@ -15,6 +15,7 @@ type Config struct {
 	DaprGRPCPort string        `env:"DAPR_GRPC_PORT"      envDefault:"50001"`     // the sidecar's gRPC API
 	DaprAPIToken string        `env:"DAPR_API_TOKEN"`                             // what this app shows its sidecar
 	AppAPIToken  string        `env:"APP_API_TOKEN"`                              // what the sidecar shows this app
+	MetricsToken string        `env:"METRICS_TOKEN"`                              // bearer token of whoever may read /metrics; empty: nobody
 	LogLevel     string        `env:"LOG_LEVEL"           envDefault:"info"`      // debug, info, warn or error
 	LogFormat    string        `env:"LOG_FORMAT"          envDefault:"text"`      // text or json
 	DrainDelay   time.Duration `env:"DRAIN_DELAY"         envDefault:"0s"`        // between readiness off and refusing connections
