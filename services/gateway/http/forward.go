@@ -1,6 +1,7 @@
 package http
 
 import (
+	"bytes"
 	"io"
 	"net/http"
 	"net/url"
@@ -37,6 +38,9 @@ func (u *upstreams) forward(app string) web.Handler {
 			body, done := newUpload(w, r)
 			defer done()
 			req.Body = body
+			if err := keepBody(req, body); err != nil {
+				return err
+			}
 		}
 		resp, err := u.do(r.Context(), app, req)
 		if err != nil {
@@ -45,6 +49,22 @@ func (u *upstreams) forward(app string) web.Handler {
 		relay(w, resp)
 		return nil
 	}
+}
+
+// keepBody reads the body of a request with an idempotency key into memory, so that it can be sent again. Others are streamed.
+func keepBody(req *http.Request, body *upload) error {
+	if req.Header.Get("Idempotency-Key") == "" {
+		return nil
+	}
+	data, err := io.ReadAll(body)
+	if err != nil {
+		_, answer := judge(req.Context(), "", body, err)
+		return answer
+	}
+	req.ContentLength = int64(len(data))
+	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }
+	req.Body, err = req.GetBody()
+	return err
 }
 
 // relay writes a service's answer and closes it. Where the answer breaks off it cuts the client's connection: the length is

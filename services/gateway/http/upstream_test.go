@@ -2,8 +2,10 @@ package http_test
 
 import (
 	"bytes"
+	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -151,4 +153,50 @@ func TestTheLogOfAFailureDoesNotTellTheQuery(t *testing.T) {
 	w.ask(http.MethodGet, "/api/v1/products?cursor=hidden", "")
 	assert.Contains(t, log.String(), `error="The service orders is not available`, "that it failed is told")
 	assert.NotContains(t, log.String(), "hidden")
+}
+
+// unreachableFirst lets the sidecar say of the first calls that it cannot reach the service.
+func unreachableFirst(w *world, times int32) *atomic.Int32 {
+	var calls atomic.Int32
+	w.answers(func(rw http.ResponseWriter, r *http.Request) {
+		if calls.Add(1) <= times {
+			sidecarSays(rw, r)
+			return
+		}
+		rw.Header().Set("Content-Type", web.ProblemType)
+		rw.WriteHeader(http.StatusConflict)
+		_, _ = io.Copy(rw, r.Body)
+	})
+	return &calls
+}
+
+func TestWhatCanBeAskedAgainOutlivesAReplicaThatEnds(t *testing.T) {
+	for name, ask := range map[string]func(*world) *httptest.ResponseRecorder{
+		"a read": func(w *world) *httptest.ResponseRecorder {
+			return w.ask(http.MethodGet, "/api/v1/products", "", func(r *http.Request) { r.Body, r.ContentLength = http.NoBody, 0 })
+		},
+		"a write with an idempotency key": func(w *world) *httptest.ResponseRecorder {
+			keyed := func(r *http.Request) { r.Header.Set("Idempotency-Key", "k") }
+			return w.ask(http.MethodPost, "/api/v1/users", "", keyed)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			calls := unreachableFirst(w, 2)
+			rec := ask(w)
+			assert.Equal(t, http.StatusConflict, rec.Code, "the answer of the service")
+			assert.EqualValues(t, 3, calls.Load())
+			if name != "a read" {
+				assert.JSONEq(t, `{}`, rec.Body.String(), "the body is sent whole each time")
+			}
+		})
+	}
+}
+
+func TestAWriteWithoutAKeyIsSentOnce(t *testing.T) {
+	w := newWorld(t)
+	calls := unreachableFirst(w, 1)
+	rec := w.ask(http.MethodPost, "/api/v1/users", "")
+	assert.Equal(t, http.StatusServiceUnavailable, rec.Code)
+	assert.EqualValues(t, 1, calls.Load())
 }

@@ -55,37 +55,81 @@ func newUpstreams(addr string, transport http.RoundTripper, apps []string) *upst
 	return u
 }
 
+// pauses stand before the second and the third attempt at a request that may be asked again: long enough for a sidecar to
+// notice that one replica of a service is ending and to turn to another.
+var pauses = []time.Duration{100 * time.Millisecond, 500 * time.Millisecond}
+
 // do sends a request to an app. The answer is the service's own; that no service answered is an Unavailable or Timeout
 // fault, that the client's body did not arrive is the client's. The caller closes the answer's body.
 //
-// A GET whose connection was lost before an answer began, because the sidecar is restarting, is sent again by net/http.
+// A request that no service answered is sent again if doing it twice is the same as doing it once: see [repeatable]. To the
+// breaker it is one request, and its last attempt counts.
 func (u *upstreams) do(ctx context.Context, app string, req *http.Request) (*http.Response, error) {
 	done, err := u.breakers[app].Allow()
 	if err != nil {
 		return nil, unavailable(app, breakerOpen, err)
 	}
 	req.Header.Set(sidecar.AppIDHeader, app)
+	for _, pause := range pauses {
+		resp, verdict, answer := u.attempt(ctx, app, req)
+		if !lost(verdict) || !repeatable(req) || !wait(ctx, pause) {
+			done(verdict)
+			return resp, answer
+		}
+		if req.GetBody != nil {
+			req.Body, _ = req.GetBody() // it reads memory and cannot fail
+		}
+	}
+	resp, verdict, answer := u.attempt(ctx, app, req)
+	done(verdict)
+	return resp, answer
+}
+
+// attempt sends a request once. The verdict is for the breaker, and the answer is the caller's.
+func (u *upstreams) attempt(ctx context.Context, app string, req *http.Request) (_ *http.Response, verdict, answer error) {
 	if deadline, ok := ctx.Deadline(); ok {
 		req.Header.Set(web.TimeoutHeader, strconv.FormatInt(max(1, time.Until(deadline).Milliseconds()), 10))
 	}
 	body, _ := req.Body.(*upload)
 	resp, err := u.client.Do(req)
 	if err != nil {
-		verdict, answer := judge(ctx, app, body, withoutURL(err))
-		done(verdict)
-		return nil, answer
+		verdict, answer = judge(ctx, app, body, withoutURL(err))
+		return nil, verdict, answer
 	}
 	if fromService(resp) {
-		done(nil)
-		return resp, nil
+		return resp, nil, nil
 	}
 	_ = resp.Body.Close()
+	verdict = errNoAnswer
 	if resp.StatusCode >= 400 && resp.StatusCode < http.StatusInternalServerError {
-		done(errNotCounted) // the sidecar has refused this request, which says nothing about others
-	} else {
-		done(errNoAnswer)
+		verdict = errNotCounted // the sidecar has refused this request, which says nothing about others
 	}
-	return nil, unavailable(app, time.Second, errNoAnswer)
+	return nil, verdict, unavailable(app, time.Second, errNoAnswer)
+}
+
+// lost tells whether a verdict is that of a request which reached no service, or whose answer was lost on the way.
+func lost(verdict error) bool {
+	return verdict != nil && !errors.Is(verdict, errNotCounted) && !errors.Is(verdict, context.DeadlineExceeded)
+}
+
+// repeatable tells whether a request may be sent again: it reads, or it carries a key by which its service knows it again.
+// Its body must be there again as well.
+func repeatable(req *http.Request) bool {
+	reads := req.Method == http.MethodGet || req.Method == http.MethodHead
+	return (reads || req.Header.Get("Idempotency-Key") != "") &&
+		(req.GetBody != nil || req.Body == nil || req.Body == http.NoBody)
+}
+
+// wait pauses and tells whether the request is still wanted.
+func wait(ctx context.Context, pause time.Duration) bool {
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
 }
 
 // judge tells what a failed exchange says about the service, for its breaker, and what is answered.
