@@ -6,6 +6,7 @@ import (
 	"sidecart.dev/kit/event"
 	"sidecart.dev/kit/fault"
 	"sidecart.dev/kit/sidecar"
+	"sidecart.dev/kit/text"
 )
 
 // Accept takes responsibility for telling the customer what the event says. When it returns nil the deliveries are
@@ -55,10 +56,7 @@ func (s *Service) compose(ctx context.Context, m Message, e event.Event, facts F
 		ID: RecordID(e.ID), EventID: e.ID, EventType: e.Type, Kind: m.Kind,
 		UserID: facts.UserID, OrderID: facts.OrderID, Deliveries: decide(m, e.ID, contact),
 	}
-	content := Content{Facts: facts}
-	if contact != nil {
-		content.Name, content.Locale = OneLine(contact.Name), contact.Locale
-	}
+	content := contentFor(m, facts, contact)
 	if err := s.addToken(ctx, m, e.ID, &r, &content); err != nil {
 		return Record{}, err
 	}
@@ -69,7 +67,7 @@ func (s *Service) compose(ctx context.Context, m Message, e event.Event, facts F
 	for i := range r.Deliveries {
 		d := &r.Deliveries[i]
 		d.Subject = subject
-		if d.Status == Queued && !s.flood.take(d.Channel, m.Kind, d.Recipient) {
+		if d.Status == Queued && !s.flood.take(d.Channel, m.Kind, d.Recipient, contact.EmailVerified) {
 			*d = d.suppressed(ReasonFlood)
 		}
 	}
@@ -78,6 +76,27 @@ func (s *Service) compose(ctx context.Context, m Message, e event.Event, facts F
 	}
 	return r, nil
 }
+
+// contentFor is what a message says. To an address that nobody has verified it says nothing that somebody typed: whoever
+// registered the address may be a stranger to its owner, and would have us carry his words there. To a verified one a name
+// is written if it is one: names older than the rule for them may still be links.
+func contentFor(m Message, facts Facts, contact *Contact) Content {
+	if contact == nil {
+		return Content{Facts: facts}
+	}
+	c := Content{Facts: facts, Locale: contact.Locale}
+	if contact.EmailVerified {
+		if name := OneLine(contact.Name); text.Line(name, 1, maxName) == nil && !text.HasLink(name) {
+			c.Name = name
+		}
+	} else if m.Typed {
+		c.Facts.Reason = ""
+	}
+	return c
+}
+
+// maxName bounds a name in a mail, in characters.
+const maxName = 100
 
 // addToken fetches the mailed token, if the message carries one. If the user needs none any more, nothing is sent.
 func (s *Service) addToken(ctx context.Context, m Message, eventID string, r *Record, c *Content) error {

@@ -10,7 +10,10 @@ import (
 type Limits struct {
 	Security int // e-mails about the account, per address
 	Orders   int // e-mails about orders and payments, per address
-	SMS      int // SMS messages, per number
+	// Unverified is Orders for an address that nobody has verified: enough for a customer who has just come, and of no
+	// use to whoever has put a stranger's address in.
+	Unverified int
+	SMS        int // SMS messages, per number
 }
 
 // flood protects recipients: a token bucket per recipient and sort of message. It lives in this process: a restart
@@ -38,8 +41,8 @@ func newFlood(limits Limits, now func() time.Time) *flood {
 }
 
 // take reports whether one more message may go to the recipient, and counts it.
-func (f *flood) take(c Channel, k Kind, recipient string) bool {
-	sort, limit := f.limitOf(c, k)
+func (f *flood) take(c Channel, k Kind, recipient string, verified bool) bool {
+	sort, limit := f.limitOf(c, k, verified)
 	if limit <= 0 {
 		return true
 	}
@@ -62,12 +65,15 @@ func (f *flood) take(c Channel, k Kind, recipient string) bool {
 }
 
 // limitOf returns which bucket a message is counted in, and its size; 0 is no limit.
-func (f *flood) limitOf(c Channel, k Kind) (sort string, limit int) {
+func (f *flood) limitOf(c Channel, k Kind, verified bool) (sort string, limit int) {
 	switch {
 	case c == SMS:
 		return "sms", f.limits.SMS
 	case k == Security:
 		return "security", f.limits.Security
+	}
+	if !verified {
+		return "unverified", f.limits.Unverified
 	}
 	return "orders", f.limits.Orders
 }

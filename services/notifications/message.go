@@ -41,6 +41,8 @@ type Message struct {
 	// needs to be confirmed or recovered, and for mail about the owner's own orders. A kind of message
 	// that is neither must say false.
 	Unverified bool
+	// Typed: its reason is what a person typed, a customer or an operator.
+	Typed bool
 	// Erases: once it is told, everything that names the user is erased.
 	Erases bool
 }
@@ -53,10 +55,10 @@ var messages = []Message{
 	{EventType: "user.password_changed.v1", Topic: "users", Kind: Security, Template: "password_changed", Unverified: true},
 	{EventType: "user.deleted.v1", Topic: "users", Kind: Security, Template: "deleted", Unverified: true, Erases: true},
 	{EventType: "order.placed.v1", Topic: "orders", Kind: Orders, Template: "order_placed", Unverified: true},
-	{EventType: "order.cancelled.v1", Topic: "orders", Kind: Orders, Template: "order_cancelled", Unverified: true},
+	{EventType: "order.cancelled.v1", Topic: "orders", Kind: Orders, Template: "order_cancelled", Unverified: true, Typed: true},
 	{EventType: "payment.confirmed.v1", Topic: "payments", Kind: Payments, Template: "payment_confirmed", Unverified: true},
 	{EventType: "payment.declined.v1", Topic: "payments", Kind: Payments, Template: "payment_declined", Unverified: true},
-	{EventType: "payment.refunded.v1", Topic: "payments", Kind: Payments, Template: "payment_refunded", Unverified: true},
+	{EventType: "payment.refunded.v1", Topic: "payments", Kind: Payments, Template: "payment_refunded", Unverified: true, Typed: true},
 }
 
 // Messages returns every message, in no particular order. The caller owns the slice.

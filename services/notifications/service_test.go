@@ -194,6 +194,30 @@ func TestARecipientIsNotFlooded(t *testing.T) {
 	}
 }
 
+// Whoever registers with a stranger's address has that stranger told a few times, and in nobody's words but ours.
+func TestAnAddressThatNobodyVerifiedIsToldLittleAndNothingTyped(t *testing.T) {
+	for _, verified := range []bool{false, true} {
+		w := newWorld(t)
+		contact := contactOf(ada)
+		contact.EmailVerified, contact.Name = verified, "Mallory"
+		w.contacts[ada] = contact
+		p := w.start(func(_ *process, c *notifications.Config) { c.Limits = notifications.Limits{Orders: 100, Unverified: 3} })
+		for v := range int64(8) {
+			p.accept(example(t, "order.cancelled.v1", v+1))
+		}
+		p.finish()
+		sent := w.sentBy(notifications.Email)
+		if want := map[bool]int{false: 3, true: 8}[verified]; len(sent) != want {
+			t.Errorf("verified %v: %d mails, want %d", verified, len(sent), want)
+		}
+		for _, m := range sent {
+			if typed := strings.Contains(m.Rendered.HTML, "Mallory") || strings.Contains(m.Rendered.HTML, "ordered twice"); typed != verified {
+				t.Errorf("verified %v: a mail with what people typed: %v", verified, typed)
+			}
+		}
+	}
+}
+
 func TestAnExpiredLinkIsNotSent(t *testing.T) {
 	w := newWorld(t)
 	w.setOutage(notifications.Email, errRefused)

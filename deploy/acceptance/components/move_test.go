@@ -30,7 +30,8 @@ func TestAServiceMovesToAnotherStore(t *testing.T) {
 	require.NoError(t, err)
 	defer func() { require.NoError(t, b.Stop()) }()
 	opts := options(t, b)
-	opts.Env["RATE_LIMIT_ADDRESS"], opts.Env["RATE_LIMIT_USER"], opts.Env["FLOOD_ORDERS_PER_HOUR"] = "5000", "5000", "0"
+	opts.Env["RATE_LIMIT_ADDRESS"], opts.Env["RATE_LIMIT_USER"] = "5000", "5000"
+	opts.Env["FLOOD_ORDERS_PER_HOUR"], opts.Env["FLOOD_UNVERIFIED_PER_HOUR"] = "0", "0"
 
 	st, err := stack.Start(t.Context(), opts)
 	require.NoError(t, err)
