@@ -6,10 +6,10 @@ GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOFUMPT := mvdan.cc/gofumpt@v0.12.0
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop status backing backends test unit acceptance chaos bench lint format clean
+.PHONY: help run stop status backing backends test unit acceptance chaos bench lint vulnerabilities format clean
 
 help: ## print this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(LAUNCHER) ## build and run everything here, no Docker; Ctrl-C stops it (COMPONENTS=production for the other set)
 	@$(LAUNCHER) run $(if $(COMPONENTS),--components $(COMPONENTS)) $(ARGS)
@@ -44,6 +44,9 @@ bench: ## orders per second against bare sidecars, latencies, reads in a large s
 lint: ## formatting, vet and lint
 	@test -z "$$(go run $(GOFUMPT) -l $(MODULES))" || { echo 'run `make format`'; exit 1; }
 	@for m in $(MODULES); do (cd $$m && go vet ./... && go run $(GOLANGCI_LINT) run --config $(CURDIR)/.golangci.yml ./...) || exit 1; done
+
+vulnerabilities: ## known vulnerabilities that the code of any module reaches
+	@.ci/vulnerabilities
 
 format: ## format the code
 	@go run $(GOFUMPT) -w $(MODULES)

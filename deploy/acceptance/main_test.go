@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 
@@ -55,7 +54,7 @@ func runAll(m *testing.M) (code int, err error) {
 			return 1, err
 		}
 		defer func() {
-			stop, cancel := context.WithTimeout(ctx, time.Minute)
+			stop, cancel := context.WithTimeout(ctx, harness.Patience)
 			defer cancel()
 			if stopErr := own.Stop(stop); stopErr != nil && err == nil {
 				err = stopErr

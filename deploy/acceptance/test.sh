@@ -22,7 +22,7 @@ run() { # run NAME COMMAND…: one line before, one in the summary
 	if "$@"; then echo "$name" >>"$done_"; else echo "$name" >>"$failed"; fi
 }
 
-tests() { (cd "$1" && shift && go test $race -timeout 20m "$@"); }
+tests() { (cd "$1" && shift && go test $race -timeout 60m "$@"); }
 alone() { (cd "$1" && GOWORK=off go build ./...); }
 
 if [ "$part" != acceptance ]; then
@@ -62,11 +62,11 @@ suite() { # suite KIND COMMAND…: a command in deploy/acceptance on one kind of
 }
 
 if [ "$part" != unit ]; then
-	run 'conformance of stores and buses' sh -c 'cd deploy/acceptance && go test -count=1 -timeout 20m ./conformance'
-	run 'components, swapped and broken' sh -c 'cd deploy/acceptance && go test -count=1 -timeout 20m ./components'
+	run 'conformance of stores and buses' sh -c 'cd deploy/acceptance && go test -count=1 -timeout 60m ./conformance'
+	run 'components, swapped and broken' sh -c 'cd deploy/acceptance && go test -count=1 -timeout 60m ./components'
 	for kind in $systems; do
-		suite "$kind" "go test $race -count=1 -timeout 20m . ./harness/..." acceptance
-		suite "$kind" 'go test -count=1 -timeout 20m -v ./chaos' recovery
+		suite "$kind" "go test $race -count=1 -timeout 60m . ./harness/..." acceptance
+		suite "$kind" 'go test -count=1 -timeout 60m -v ./chaos' recovery
 	done
 fi
 

@@ -142,7 +142,7 @@ func startIn(t *testing.T, dir string, seed uint64, change ...func(*harness.Syst
 	}, change...)
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		ctx, cancel := context.WithTimeout(context.Background(), harness.Patience)
 		defer cancel()
 		if err := st.Stop(ctx); err != nil {
 			t.Errorf("stop: %v", err)

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"sidecart.dev/acceptance/harness"
 )
 
 // fault breaks something and mends it again, unless the system mends it by itself.
@@ -121,7 +123,7 @@ func (r *run) lockStore(ctx context.Context, app string) error {
 	}
 	defer f.Close()
 	lock := syscall.Flock_t{Type: syscall.F_WRLCK, Whence: io.SeekStart, Start: 120, Len: 1}
-	err = again(ctx, 5*time.Second, func(context.Context) error { return syscall.FcntlFlock(f.Fd(), syscall.F_SETLK, &lock) })
+	err = again(ctx, harness.Patience, func(context.Context) error { return syscall.FcntlFlock(f.Fd(), syscall.F_SETLK, &lock) })
 	if err != nil {
 		return err
 	}
@@ -158,7 +160,7 @@ func (r *run) recovery(t *testing.T, kind string) time.Duration {
 	t.Helper()
 	began := time.Now()
 	for _, path := range []string{"/api/v1/users/me", "/api/v1/orders?limit=1", "/api/v1/payments?order_id=ord_1", "/api/v1/notifications?limit=1"} {
-		err := again(t.Context(), time.Minute, func(ctx context.Context) error {
+		err := again(t.Context(), harness.Patience, func(ctx context.Context) error {
 			var any map[string]any
 			return r.call(ctx, r.prober, http.MethodGet, path, nil, &any, http.StatusOK)
 		})

@@ -18,7 +18,7 @@ var methods = []string{
 }
 
 // patience is how long a client tries again with the same key.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // shop is what a customer does over and over: order, until there is an answer; sometimes cancel; look at the list.
 func (r *run) shop(ctx context.Context, rnd *rand.Rand, c *harness.Customer) {

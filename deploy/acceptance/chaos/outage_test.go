@@ -169,7 +169,7 @@ func requireRefused(t *testing.T, answer harness.Answer, name string) {
 func (r *run) awaitRefusal(t *testing.T, name string) {
 	t.Helper()
 	var last harness.Answer
-	require.NoError(t, again(t.Context(), 2*time.Minute, func(context.Context) error {
+	require.NoError(t, again(t.Context(), harness.Patience, func(context.Context) error {
 		if last = r.tryOrder(t, name); last.Status == http.StatusCreated {
 			return errors.New("orders are still taken")
 		}
@@ -193,7 +193,7 @@ func (r *run) awaitReady(t *testing.T, app string, want bool, name string) {
 	t.Helper()
 	info, err := r.stack.App(app)
 	require.NoError(t, err)
-	err = again(t.Context(), time.Minute, func(ctx context.Context) error {
+	err = again(t.Context(), harness.Patience, func(ctx context.Context) error {
 		status, err := harness.Status(ctx, info.URL+"/readyz")
 		if err != nil {
 			return err

@@ -41,7 +41,7 @@ func (r *run) verify(t *testing.T) outcome {
 	defer cancel()
 	var captured, refunded int64
 	operator := &harness.Customer{World: r.world, Login: r.world.Operator}
-	if err := again(ctx, time.Minute, func(ctx context.Context) error { return r.renew(ctx, operator) }); err != nil {
+	if err := again(ctx, harness.Patience, func(ctx context.Context) error { return r.renew(ctx, operator) }); err != nil {
 		t.Fatalf("operator: %v", err)
 	}
 	for _, o := range orders {
@@ -54,7 +54,7 @@ func (r *run) verify(t *testing.T) outcome {
 		if err := r.told(ctx, o, final.Status, &out); err != nil {
 			out.untold = append(out.untold, fmt.Sprintf("%s (%s, %s): %v", o.id, o.method, final.Status, err))
 		}
-		err = again(ctx, 30*time.Second, func(ctx context.Context) error {
+		err = again(ctx, harness.Patience, func(ctx context.Context) error {
 			paid, back, err := r.charge(ctx, operator, o, final)
 			if err == nil {
 				captured, refunded = captured+paid, refunded+back
@@ -66,7 +66,7 @@ func (r *run) verify(t *testing.T) outcome {
 		}
 	}
 	// A placed order whose POST was never answered may be paid for as well: the books have at least the acknowledged ones.
-	if err := again(ctx, time.Minute, func(ctx context.Context) error {
+	if err := again(ctx, harness.Patience, func(ctx context.Context) error {
 		var err error
 		out.ledgerDifference, err = r.ledger(ctx, operator, captured-refunded, out.unanswered == 0)
 		return err

@@ -1,6 +1,7 @@
 package components
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -110,7 +111,7 @@ func newShop(t *testing.T, st *stack.Stack) *shop {
 	c.AwaitStatus(t, c.Place(t, s.product, "tok_declined").ID, "payment_failed")
 	cancelled := c.Place(t, s.product, "tok_slow").ID
 	c.Must(t, http.StatusOK, http.MethodPost, "/api/v1/orders/"+cancelled+"/cancel", map[string]string{"reason": "„$price“ 🙈"}, nil)
-	c.AwaitStatus(t, cancelled, "cancelled")
+	atRest(t, c, cancelled)
 
 	app, err := st.App("orders")
 	require.NoError(t, err)
@@ -120,6 +121,25 @@ func newShop(t *testing.T, st *stack.Stack) *shop {
 	state := client.State("orders-store")
 	require.NoError(t, state.Insert(t.Context(), fence, []byte(`{"tombstone":true}`), sidecar.WithTTL(24*time.Hour)))
 	return s
+}
+
+// atRest waits until a cancelled order has heard from payments what became of its charge: the last of its three versions.
+func atRest(t *testing.T, c *harness.Customer, id string) {
+	t.Helper()
+	harness.Eventually(t, func(ctx context.Context) error {
+		answer, err := c.World.API.Do(ctx, http.MethodGet, "/api/v1/orders/"+id, nil, harness.Token(c.AccessToken))
+		if err != nil {
+			return err
+		}
+		var order harness.Order
+		if err := answer.Into(&order); err != nil {
+			return err
+		}
+		if order.Status != "cancelled" || order.Version < 3 {
+			return fmt.Errorf("order %s is %s, version %d: payments has not settled it", id, order.Status, order.Version)
+		}
+		return nil
+	})
 }
 
 // seen is everything that the customers are shown, to the byte: list pages with their cursors, and every order in them.

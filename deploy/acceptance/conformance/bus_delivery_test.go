@@ -2,10 +2,12 @@ package conformance
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
 
+	goredis "github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -119,5 +121,41 @@ func (b *bus) shared(t *testing.T) string {
 	for _, id := range b.finished {
 		assert.Len(t, b.seen(id, "payments", false), 1, "deliveries of %s to the group", id)
 	}
+	return yes
+}
+
+// traceFields puts messages on the bus as no sidecar would, past all of them: whoever may write to the bus may do so. Every member's
+// sidecar must go on, in the same process.
+func (b *bus) traceFields(t *testing.T) string {
+	members := append([]*member{b.notified}, b.payments...)
+	processes := func() (ids []int) {
+		for _, m := range members {
+			info, err := m.stack.App(m.app)
+			require.NoError(t, err)
+			require.NotZero(t, info.SidecarPID)
+			ids = append(ids, info.SidecarPID)
+		}
+		return ids
+	}
+	before := processes()
+	for _, field := range []string{"traceid", "traceparent", "tracestate"} {
+		for _, value := range []any{12345, 1.5, true, nil, []any{"a"}, map[string]any{"a": 1}} {
+			message := map[string]any{}
+			raw, err := newEvent(t).Encode()
+			require.NoError(t, err)
+			require.NoError(t, json.Unmarshal(raw, &message))
+			message[field] = value
+			raw, err = json.Marshal(message)
+			require.NoError(t, err)
+			require.NoError(t, b.client.XAdd(t.Context(), &goredis.XAddArgs{Stream: "orders", Values: map[string]any{"data": raw}}).Err())
+		}
+	}
+	for range 4 * len(b.payments) { // so that each member has most likely got some of both
+		b.reachesAll(t)
+	}
+	for _, group := range []string{"payments", "notifications"} {
+		b.settled(t, "orders", group)
+	}
+	assert.Equal(t, before, processes(), "sidecars that ended")
 	return yes
 }

@@ -8,6 +8,7 @@ import (
 const (
 	rowDelivered   = "every event arrives, as it was published"
 	rowTraceparent = "its traceparent"
+	rowTraceFields = "messages whose trace fields are no text harm no sidecar"
 	rowOffline     = "what is published while no member of a group runs arrives later"
 	rowBroadcast   = "every group gets every event"
 	rowShared      = "the members of a group share the events"
@@ -26,7 +27,7 @@ const (
 )
 
 var busRows = []string{
-	rowDelivered, rowTraceparent, rowOffline, rowBroadcast, rowShared, rowFailing, rowRecovers, rowHangs, rowDropped, rowDropLetter,
+	rowDelivered, rowTraceparent, rowTraceFields, rowOffline, rowBroadcast, rowShared, rowFailing, rowRecovers, rowHangs, rowDropped, rowDropLetter,
 	rowAppGone, rowCrash, rowOnce, rowBounded, rowSlow, rowEmptied, rowStopped,
 }
 
@@ -57,6 +58,7 @@ func (b *bus) try(t *testing.T, set func(row, answer string)) {
 	redelivered := b.crash(t)
 	part(rowDelivered, b.delivered)
 	part(rowTraceparent, b.traceparent)
+	part(rowTraceFields, b.traceFields)
 	part(rowBroadcast, b.broadcast)
 	part(rowShared, b.shared)
 	part(rowFailing, b.failing)

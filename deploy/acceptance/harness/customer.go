@@ -94,8 +94,8 @@ func (c *Customer) Order(t testing.TB, id string) Order {
 	return order
 }
 
-// Patience is how long an eventual effect may take before a test fails.
-const Patience = 60 * time.Second
+// Patience is how long an eventual effect may take before a test fails: long, because nothing waits for it to pass, and machines are slow.
+const Patience = 3 * time.Minute
 
 // AwaitStatus waits until an order has the status.
 func (c *Customer) AwaitStatus(t testing.TB, id, status string) Order {

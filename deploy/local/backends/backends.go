@@ -131,9 +131,9 @@ func folder(dir string) (path string, temporary bool, err error) {
 	return dir, temporary, err
 }
 
-// awaitUp calls up until it succeeds, the process dies or thirty seconds are over.
+// awaitUp calls up until it succeeds, the process dies or two minutes are over.
 func awaitUp(ctx context.Context, name string, died <-chan struct{}, last func() string, up func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()

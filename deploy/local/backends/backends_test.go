@@ -16,7 +16,7 @@ import (
 )
 
 // backendsPatience is how long a server may take to notice a change of its configuration.
-const backendsPatience = 30 * time.Second
+const backendsPatience = 2 * time.Minute
 
 func start(t *testing.T) *backends.Backends {
 	t.Helper()

@@ -88,7 +88,7 @@ func TestPageIsServedAndHearsOfNewMail(t *testing.T) {
 			t.Errorf("%s answers %d without %q", path, code, part)
 		}
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	request, _ := http.NewRequestWithContext(ctx, "GET", "http://"+s.HTTPAddr()+"/api/inbox/events", nil)
 	answer, err := http.DefaultClient.Do(request)

@@ -51,7 +51,7 @@ type Options struct {
 	// Stacks of the same sources may share one.
 	BinDir string
 	// ReadyTimeout bounds the time from the start of the processes until all
-	// are ready; zero means one minute.
+	// are ready; zero means three minutes.
 	ReadyTimeout time.Duration
 	// Console shows progress and logs; nil shows nothing.
 	Console *console.Console
@@ -80,7 +80,7 @@ func (o Options) withDefaults() (Options, error) {
 		return o, err
 	}
 	if o.ReadyTimeout <= 0 {
-		o.ReadyTimeout = time.Minute
+		o.ReadyTimeout = 3 * time.Minute
 	}
 	return o, nil
 }

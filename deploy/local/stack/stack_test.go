@@ -16,7 +16,7 @@ import (
 )
 
 // deadline bounds every wait; nothing waits for it to pass.
-const deadline = 60 * time.Second
+const deadline = 3 * time.Minute
 
 // writeRunFile writes a run file with apps of the dummy program and returns its
 // path. Each app is given as its id and the lines of its env.

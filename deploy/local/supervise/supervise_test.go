@@ -17,7 +17,7 @@ import (
 	"sidecart.dev/local/supervise"
 )
 
-const deadline = 30 * time.Second
+const deadline = 3 * time.Minute
 
 func shell(script string) func() supervise.Command {
 	return func() supervise.Command {

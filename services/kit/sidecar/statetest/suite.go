@@ -251,7 +251,7 @@ func expiry(t *testing.T, s Store) {
 	require.Eventually(t, func() bool {
 		_, err := s.State.Get(ctx, k)
 		return sidecar.IsMissing(err)
-	}, 30*time.Second, 50*time.Millisecond, "the key did not expire")
+	}, 2*time.Minute, 50*time.Millisecond, "the key did not expire")
 	require.NoError(t, s.State.Insert(ctx, k, doc(2)), "an expired key is absent")
 	item, err := s.State.Get(ctx, k)
 	require.NoError(t, err)
@@ -273,6 +273,6 @@ func restart(t *testing.T, s Store) {
 	require.Eventually(t, func() bool {
 		item, err = s.State.Get(t.Context(), k)
 		return err == nil
-	}, 30*time.Second, 50*time.Millisecond, "the store did not come back")
+	}, 2*time.Minute, 50*time.Millisecond, "the store did not come back")
 	assert.Equal(t, 2, number(t, item.Value))
 }
