@@ -211,7 +211,7 @@ func TestAnAddressThatNobodyVerifiedIsToldLittleAndNothingTyped(t *testing.T) {
 			t.Errorf("verified %v: %d mails, want %d", verified, len(sent), want)
 		}
 		for _, m := range sent {
-			if typed := strings.Contains(m.Rendered.HTML, "Mallory") || strings.Contains(m.Rendered.HTML, "ordered twice"); typed != verified {
+			if typed := strings.Contains(m.HTML, "Mallory") || strings.Contains(m.HTML, "ordered twice"); typed != verified {
 				t.Errorf("verified %v: a mail with what people typed: %v", verified, typed)
 			}
 		}
