@@ -82,12 +82,23 @@ func (s *Service) blame(ctx context.Context, address netip.Addr) {
 }
 
 // addressKey names a client's address: all of IPv4, the network (/64) of IPv6, of which one client has every address.
-func addressKey(address netip.Addr) string {
+func addressKey(address netip.Addr) string { return "address/" + EmailKey(prefixOf(address)) }
+
+func prefixOf(address netip.Addr) string {
 	address = address.Unmap().WithZone("")
 	bits := 32
 	if address.Is6() {
 		bits = 64
 	}
 	prefix, _ := address.Prefix(bits) // cannot fail: bits fits the family
-	return "address/" + EmailKey(prefix.Masked().Addr().String()+"/"+strconv.Itoa(bits))
+	return prefix.Masked().Addr().String() + "/" + strconv.Itoa(bits)
+}
+
+// networkOf names a client's address as one account remembers it: a digest that says nothing beside another account's.
+// It is empty for an address that is not known.
+func networkOf(accountKey string, address netip.Addr) string {
+	if !address.IsValid() {
+		return ""
+	}
+	return EmailKey(accountKey + " " + prefixOf(address))
 }

@@ -21,6 +21,8 @@ type Grant struct {
 //
 // An unknown address and a wrong password are the same Unauthenticated fault after the same work: the same store calls
 // and one hash. Failures slow down further ones of the account, known or not, and of the client's address: a RateLimited fault.
+// A network from which the account was logged in before is slowed down by failures from there alone, so that whoever guesses
+// passwords elsewhere does not keep the owner out.
 func (s *Service) Login(ctx context.Context, email, password string, address netip.Addr) (Grant, error) {
 	normal, err := NormaliseEmail(email)
 	if err != nil {
@@ -30,25 +32,32 @@ func (s *Service) Login(ctx context.Context, email, password string, address net
 		return Grant{}, err
 	}
 	key := EmailKey(normal)
-	if err := s.reserve(ctx, "account/"+key); err != nil {
-		return Grant{}, err
-	}
 	u, err := s.byEmail(ctx, key)
 	if err != nil {
 		return Grant{}, err
 	}
+	bucket, network := "account/"+key, networkOf(key, address)
+	if u.knows(network) {
+		bucket += "/" + network // strangers' failures elsewhere do not count here
+	}
+	if err := s.reserve(ctx, bucket); err != nil {
+		return Grant{}, err
+	}
 	ok, outdated, err := s.Hasher.Verify(ctx, u.PasswordHash, normalisePassword(password))
 	if err != nil {
-		s.forgive(ctx, "account/"+key) // it was not judged
+		s.forgive(ctx, bucket) // it was not judged
 		return Grant{}, err
 	}
 	if !ok {
 		s.blame(ctx, address)
 		return Grant{}, fault.New(fault.Unauthenticated, "unauthenticated", "The e-mail address or the password is wrong.")
 	}
-	s.forgive(ctx, "account/"+key)
+	s.forgive(ctx, bucket)
 	if outdated {
 		s.rehash(ctx, u, password)
+	}
+	if network != "" && !u.knows(network) {
+		s.recognise(ctx, u.ID, network)
 	}
 	return s.begin(ctx, u)
 }
@@ -71,6 +80,14 @@ func (s *Service) byEmail(ctx context.Context, key string) (User, error) {
 		return User{}, nil
 	}
 	return u, err
+}
+
+// recognise notes that the account was logged in from a network. Failing to costs its owner a wait under attack, nothing more.
+func (s *Service) recognise(ctx context.Context, userID, network string) {
+	_, err := s.change(ctx, userID, func(u *User) (bool, error) { return u.recognise(network), nil })
+	if err != nil {
+		s.Log.InfoContext(ctx, "network of a login not noted", "user_id", userID, "error", err.Error())
+	}
 }
 
 // rehash replaces a hash made with outdated parameters. It is an improvement only: its failure is no failure of the login.

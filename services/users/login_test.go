@@ -160,6 +160,65 @@ func TestAnOutdatedHashIsReplacedAtLogin(t *testing.T) {
 	}
 }
 
+// Somebody who guesses passwords is slowed down, and the owner is not: neither where he has logged in from before, nor in the
+// session that he is in.
+func TestAGuesserSlowsDownHimselfAndNotTheOwner(t *testing.T) {
+	w, p, _, _ := signedUp(t)
+	home, elsewhere := netip.MustParseAddr("192.0.2.7"), netip.MustParseAddr("198.51.100.9")
+	grant, err := p.Login(t.Context(), ada.Email, ada.Password, home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	guess := func(from netip.Addr) error {
+		_, err := w.Process().Login(t.Context(), ada.Email, "a wrong password", from)
+		return err
+	}
+	for i := 0; !fault.Is(guess(netip.AddrFrom4([4]byte{203, 0, 113, byte(i)})), fault.RateLimited); i++ {
+		if i > 100 {
+			t.Fatal("guesses from many addresses are never slowed down")
+		}
+	}
+	if _, err := w.Process().Login(t.Context(), ada.Email, ada.Password, elsewhere); !fault.Is(err, fault.RateLimited) {
+		t.Errorf("the right password from a network nobody knows: %v, want RateLimited as for any guess", err)
+	}
+	if _, err := w.Process().Login(t.Context(), ada.Email, ada.Password, home); err != nil {
+		t.Errorf("the owner at home: %v", err)
+	}
+	if err := p.ChangePassword(t.Context(), principal(t, p, grant), ada.Password, "staple of the trade"); err != nil {
+		t.Errorf("the owner in his session: %v", err)
+	}
+	for range users.PerAccount.Free {
+		if err := guess(home); !fault.Is(err, fault.Unauthenticated) {
+			t.Fatalf("a guess at home: %v", err)
+		}
+	}
+	if err := guess(home); err == nil || guess(home) == nil {
+		t.Error("a guess succeeded")
+	}
+	if _, err := p.Login(t.Context(), ada.Email, "staple of the trade", home); !fault.Is(err, fault.RateLimited) {
+		t.Errorf("guesses at home are not slowed down: %v", err)
+	}
+}
+
+func TestAnAccountRemembersAFewNetworksAndThoseAlone(t *testing.T) {
+	w, p, u, _ := signedUp(t)
+	for i := range 20 {
+		if _, err := p.Login(t.Context(), ada.Email, ada.Password, netip.AddrFrom4([4]byte{192, 0, 2, byte(i)})); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, account := range w.Live() {
+		if account.ID == u.ID && len(account.Networks) != 8 {
+			t.Errorf("%d networks, want the last 8", len(account.Networks))
+		}
+		for _, network := range account.Networks {
+			if strings.Contains(network, "192.0.2") {
+				t.Errorf("an address is stored: %s", network)
+			}
+		}
+	}
+}
+
 func TestChangePasswordEndsEveryOtherSession(t *testing.T) {
 	_, p, _, mine := signedUp(t)
 	other := login(t, p, ada.Password)

@@ -68,7 +68,7 @@ func (s *Service) spread(ctx context.Context, u User) {
 }
 
 // ChangePassword sets a new password and ends every session but the one it is made from. Wrong current passwords
-// slow down further attempts just as wrong logins do.
+// slow down further attempts of the same session, as wrong logins do; what strangers guess at the login does not count here.
 func (s *Service) ChangePassword(ctx context.Context, p auth.Principal, current, wanted string) error {
 	u, _, err := s.account(ctx, p.UserID)
 	if err != nil {
@@ -78,7 +78,7 @@ func (s *Service) ChangePassword(ctx context.Context, p auth.Principal, current,
 	if err != nil {
 		return fault.InvalidFields(fault.Field{Field: "new_password", Message: err.Error()})
 	}
-	key := "account/" + EmailKey(u.Email)
+	key := "session/" + p.SessionID // which nobody else can fill
 	if err := s.reserve(ctx, key); err != nil {
 		return err
 	}
