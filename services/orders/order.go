@@ -45,8 +45,8 @@ type Cancellation struct {
 // [Order.Apply] alone. It is a value: Apply returns a new one. An Order may be shared between goroutines.
 //
 // It holds nothing personal but the customer's id, which means nothing to anyone once users has erased the account, and the
-// words a customer chose to give as the reason of a cancellation. So an order survives its customer's deletion as a
-// financial record, and a pending one still comes to its end.
+// words that were given as reasons, which are erased with the account. So an order survives its customer's deletion as a
+// financial record.
 type Order struct {
 	id, userID    string
 	seq           uint64 // position in the customer's list
@@ -160,6 +160,29 @@ func (o *Order) note(status Status, reason string) {
 	if len(o.history) < maxHistory || o.history[len(o.history)-1].Status != status {
 		o.history = append(o.history, Step{Status: status, At: o.updatedAt, Reason: reason})
 	}
+}
+
+// EraseWords returns the order without the words that people gave as reasons, a customer of a cancellation or an operator of a
+// refund, and reports whether there were any. Why a payment failed is not anybody's words, and stays.
+func (o Order) EraseWords(now time.Time) (Order, bool) {
+	had := o.cancellation.Reason != ""
+	history := slices.Clone(o.history)
+	for i := range history {
+		switch history[i].Status {
+		case Cancelled, Refunding, Refunded:
+			had = had || history[i].Reason != ""
+			history[i].Reason = ""
+		}
+	}
+	if !had {
+		return o, false
+	}
+	o.history, o.cancellation.Reason = history, ""
+	o.version++
+	if now.After(o.updatedAt) {
+		o.updatedAt = now
+	}
+	return o, true
 }
 
 // Done reports whether nothing can happen to the order any more unless somebody asks for it: it rests in a terminal

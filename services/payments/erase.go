@@ -3,6 +3,7 @@ package payments
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -96,14 +97,39 @@ func (s *Service) sweep(ctx context.Context) {
 	s.erasures.done(users, began)
 }
 
-// erase overwrites the method of a decided payment. Should somebody be faster, the payment is read again.
+// erasedReason stands where a reason stood that somebody had typed.
+const erasedReason = "erased"
+
+// erase overwrites the method of a decided payment, and what people typed: the customer's reason of a cancellation and the
+// operators' reasons of refunds. It reports whether there was anything.
+func (p *Payment) erase(now time.Time) bool {
+	if p.Status == Pending {
+		return false
+	}
+	had := p.Method != ErasedMethod
+	p.Method = ErasedMethod
+	if p.Cancellation != nil && p.Cancellation.Reason != "" && p.Cancellation.Reason != erasedReason {
+		had, p.Cancellation = true, &Cancellation{Reason: erasedReason, At: p.Cancellation.At}
+	}
+	refunds := slices.Clone(p.Refunds)
+	for i := range refunds {
+		if refunds[i].Reason != erasedReason {
+			had, refunds[i].Reason = true, erasedReason
+		}
+	}
+	p.Refunds = refunds
+	if had {
+		p.touch(p.Status, now)
+	}
+	return had
+}
+
+// erase erases from a payment as it was read. Should somebody be faster, the payment is read again.
 func (s *Service) erase(ctx context.Context, rec Record) error {
 	for range maxTries {
-		if rec.Status == Pending || rec.Method == ErasedMethod {
+		if !rec.Payment.erase(s.now()) {
 			return nil
 		}
-		rec.touch(rec.Status, s.now())
-		rec.Method = ErasedMethod
 		err := s.Store.Write(ctx, rec.Payment, rec.ETag)
 		if !errors.Is(err, ErrConflict) {
 			return err

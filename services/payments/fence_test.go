@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"sidecart.dev/kit/money"
 	"sidecart.dev/payments"
 )
 
@@ -112,12 +113,17 @@ func TestAnEventNobodyAcceptedIsPublishedAgain(t *testing.T) {
 	}
 }
 
-func TestADeletedUsersPaymentMethodsAreErased(t *testing.T) {
+func TestADeletedUsersPaymentMethodsAndWhatPeopleTypedAreErased(t *testing.T) {
 	ctx, w, o := context.Background(), newWorld(), anOrder(1, "tok_visa")
 	s := w.replica()
 	if err := s.Placed(ctx, o); err != nil {
 		t.Fatalf("placed: %v", err)
 	}
+	request := payments.RefundRequest{Key: "key", Amount: money.New(100, "EUR"), Reason: "Ada moved to 1 Elm Street"}
+	if _, _, err := s.Refund(ctx, payments.IDOf(o.ID), request); err != nil {
+		t.Fatalf("refund: %v", err)
+	}
+	settled(t, w)
 	if err := s.UserDeleted(ctx, o.UserID); err != nil {
 		t.Fatalf("user deleted: %v", err)
 	}
@@ -126,8 +132,11 @@ func TestADeletedUsersPaymentMethodsAreErased(t *testing.T) {
 			t.Fatalf("settle: %v", err)
 		}
 	}
-	if p := find(t, w, o); p.Method != payments.ErasedMethod || p.Status != payments.Captured || len(p.Entries) != 1 {
+	if p := find(t, w, o); p.Method != payments.ErasedMethod || p.Status != payments.PartiallyRefunded || p.Refunds[0].Reason != "erased" {
 		t.Fatalf("after erasure: %+v", p)
+	}
+	if r, replayed, err := s.Refund(ctx, payments.IDOf(o.ID), request); err != nil || !replayed || r.Reason != "erased" {
+		t.Fatalf("the same refund asked for again: %+v, replayed %v, %v", r, replayed, err)
 	}
 	if w.intents.size() != 0 {
 		t.Fatal("the erasure never left the journal")

@@ -2,6 +2,8 @@ package dapr_test
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,6 +21,19 @@ func TestThePendingOrdersOfADeletedCustomerAreCancelled(t *testing.T) {
 		defer r.end()
 		paid, _, err := r.Service.Place(ctx, customer, "paid", request("tok_visa"))
 		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.settled(r); err != nil {
+			t.Fatal(err)
+		}
+		cancelled, _, err := r.Service.Place(ctx, customer, "cancelled", request("tok_visa"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.settled(r); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.Service.Cancel(ctx, cancelled.ID(), customer, "I am moving to 1 Elm Street"); err != nil {
 			t.Fatal(err)
 		}
 		if err := w.settled(r); err != nil {
@@ -46,6 +61,13 @@ func TestThePendingOrdersOfADeletedCustomerAreCancelled(t *testing.T) {
 			if o, err := r.Service.Get(ctx, id, customer, false); err != nil || o.Status() != want {
 				t.Errorf("order %s is %s, %v; want %s", id, o.Status(), err, want)
 			}
+		}
+		o, err := r.Service.Get(ctx, cancelled.ID(), customer, false)
+		if err != nil || o.Status() != orders.Refunded {
+			t.Errorf("the cancelled order is %s, %v; want refunded", o.Status(), err)
+		}
+		if text := fmt.Sprintf("%+v", o.Document()); strings.Contains(text, "Elm Street") {
+			t.Errorf("what the customer typed is still there: %s", text)
 		}
 		if o, err := r.Service.Get(ctx, other.ID(), "usr_other", false); err != nil || o.Status() != orders.Pending {
 			t.Errorf("another customer's order is %s, %v; want pending", o.Status(), err)
