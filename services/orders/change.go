@@ -54,59 +54,6 @@ func (s *Service) Cancel(ctx context.Context, id, userID, reason string) (Order,
 	return o, err
 }
 
-// deletedPage is the number of orders that are looked at in one step when a user is deleted.
-const deletedPage = 50
-
-// UserDeleted cancels the pending orders of a user whose account has ended: nobody is left who could, and nobody would
-// hear of the charge. From all of the user's orders it erases the words that people gave as reasons; otherwise they stay as
-// the financial records they are. It may be repeated.
-func (s *Service) UserDeleted(ctx context.Context, userID string) error {
-	q := Query{UserID: userID, Limit: deletedPage}
-	for {
-		page, err := s.List(ctx, q)
-		if err != nil {
-			return err
-		}
-		for _, o := range page.Orders {
-			if o.Status() == Pending {
-				change := Change{Trigger: CancelRequested, At: s.cfg.Now()}
-				if _, _, err := s.Apply(ctx, o.ID(), change); err != nil {
-					return err
-				}
-			}
-			if err := s.eraseWords(ctx, o); err != nil {
-				return err
-			}
-		}
-		if page.Next == "" {
-			return nil
-		}
-		q.Cursor = page.Next
-	}
-}
-
-// eraseWords erases what people typed from an order as it was listed, or as it is if it has changed since. Nothing is owed
-// because of that, so it needs no intent.
-func (s *Service) eraseWords(ctx context.Context, listed Order) error {
-	if _, has := listed.EraseWords(s.cfg.Now()); !has {
-		return nil
-	}
-	for range attempts {
-		stored, err := s.load(ctx, listed.id)
-		if err != nil {
-			return err
-		}
-		erased, has := stored.Order.EraseWords(s.cfg.Now())
-		if !has {
-			return nil
-		}
-		if err := s.deps.Repository.Replace(ctx, erased, stored.ETag); !sidecar.IsConflict(err) {
-			return err
-		}
-	}
-	return fault.New(fault.Unavailable, "unavailable", "The order is changing too often; try again.")
-}
-
 // Apply does to the order what the state machine says about the change, under the order's ETag, and publishes what the
 // order owes because of it. It returns the order as it is then. Without an order, NotFound.
 //
@@ -154,7 +101,7 @@ func (s *Service) replace(ctx context.Context, before, after Order, etag string)
 	case err != nil:
 		ticket.Release()
 		return false, err
-	case after.cancellation == before.cancellation:
+	case after.cancellation.Version == before.cancellation.Version: // nothing to tell
 		ticket.Wrote()
 		return true, nil
 	}

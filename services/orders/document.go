@@ -20,6 +20,7 @@ type Document struct {
 	Refunded      int64         `json:"refunded,omitempty"`
 	Cancellation  *Cancellation `json:"cancellation,omitempty"`
 	History       []Step        `json:"history"`
+	Erased        bool          `json:"erased,omitempty"`
 	CreatedAt     time.Time     `json:"created_at"`
 	UpdatedAt     time.Time     `json:"updated_at"`
 	Version       int64         `json:"version"`
@@ -30,7 +31,7 @@ func (o Order) Document() Document {
 	d := Document{
 		ID: o.id, UserID: o.userID, Seq: o.seq, Fingerprint: o.fingerprint,
 		Items: o.items, Total: o.total, PaymentMethod: o.paymentMethod,
-		Status: o.status, Settlement: o.settlement, Refunded: o.refunded, History: o.history,
+		Status: o.status, Settlement: o.settlement, Refunded: o.refunded, History: o.history, Erased: o.erased,
 		CreatedAt: o.createdAt, UpdatedAt: o.updatedAt, Version: o.version,
 	}
 	if o.cancellation.Version > 0 {
@@ -44,7 +45,7 @@ func (d Document) Order() (Order, error) {
 	o := Order{
 		id: d.ID, userID: d.UserID, seq: d.Seq, fingerprint: d.Fingerprint,
 		items: d.Items, total: d.Total, paymentMethod: d.PaymentMethod,
-		status: d.Status, settlement: d.Settlement, refunded: d.Refunded, history: d.History,
+		status: d.Status, settlement: d.Settlement, refunded: d.Refunded, history: d.History, erased: d.Erased,
 		createdAt: d.CreatedAt, updatedAt: d.UpdatedAt, version: d.Version,
 	}
 	if d.Cancellation != nil {

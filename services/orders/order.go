@@ -45,8 +45,8 @@ type Cancellation struct {
 // [Order.Apply] alone. It is a value: Apply returns a new one. An Order may be shared between goroutines.
 //
 // It holds nothing personal but the customer's id, which means nothing to anyone once users has erased the account, and the
-// words that were given as reasons, which are erased with the account. So an order survives its customer's deletion as a
-// financial record.
+// words that people typed as the reason of a cancellation or a refund, until [Order.Erase]. So an order survives its
+// customer's deletion as a financial record.
 type Order struct {
 	id, userID    string
 	seq           uint64 // position in the customer's list
@@ -59,6 +59,7 @@ type Order struct {
 	refunded      int64 // minor units given back so far, as payments said
 	cancellation  Cancellation
 	history       []Step
+	erased        bool // what people typed is gone, and what they still type is not kept
 	createdAt     time.Time
 	updatedAt     time.Time
 	version       int64
@@ -119,12 +120,13 @@ func (o Order) Apply(c Change) (Order, Verdict) {
 		next.status, changed = status, true
 		reason := ""
 		if i == len(r.to)-1 && c.Trigger != PaymentPartlyRefunded { // which is noted by itself
-			reason = c.Reason
+			reason = o.kept(status, c.Reason)
 		}
 		next.note(status, reason)
 	}
 	if r.tell && len(r.to) > 0 {
-		next.cancellation = Cancellation{Version: next.version, At: next.updatedAt, Reason: c.Reason}
+		reason := o.kept(Cancelled, c.Reason)
+		next.cancellation = Cancellation{Version: next.version, At: next.updatedAt, Reason: reason}
 	}
 	if next.noteRefund(c) {
 		changed = true
@@ -160,29 +162,6 @@ func (o *Order) note(status Status, reason string) {
 	if len(o.history) < maxHistory || o.history[len(o.history)-1].Status != status {
 		o.history = append(o.history, Step{Status: status, At: o.updatedAt, Reason: reason})
 	}
-}
-
-// EraseWords returns the order without the words that people gave as reasons, a customer of a cancellation or an operator of a
-// refund, and reports whether there were any. Why a payment failed is not anybody's words, and stays.
-func (o Order) EraseWords(now time.Time) (Order, bool) {
-	had := o.cancellation.Reason != ""
-	history := slices.Clone(o.history)
-	for i := range history {
-		switch history[i].Status {
-		case Cancelled, Refunding, Refunded:
-			had = had || history[i].Reason != ""
-			history[i].Reason = ""
-		}
-	}
-	if !had {
-		return o, false
-	}
-	o.history, o.cancellation.Reason = history, ""
-	o.version++
-	if now.After(o.updatedAt) {
-		o.updatedAt = now
-	}
-	return o, true
 }
 
 // Done reports whether nothing can happen to the order any more unless somebody asks for it: it rests in a terminal

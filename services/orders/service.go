@@ -103,6 +103,7 @@ type Deps struct {
 type Config struct {
 	Limits     Limits        // largest totals of an order, default [DefaultLimits]
 	Patience   time.Duration // how long an event may take to have its effect before it is published again, default 2 s
+	EraseAgain time.Duration // age of a deleted user's erasure at which a last look ends it, default 1 min
 	Publishers int           // events published at once without a request waiting for them, default 64
 	Now        func() time.Time
 	Logger     *slog.Logger
@@ -116,6 +117,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Patience == 0 {
 		c.Patience = 2 * time.Second
+	}
+	if c.EraseAgain == 0 {
+		c.EraseAgain = time.Minute
 	}
 	if c.Publishers == 0 {
 		c.Publishers = 64

@@ -22,8 +22,10 @@ import (
 // Every step is idempotent. Orders whose step fails stay in the journal.
 func (s *Service) Settle(ctx context.Context, entries []journal.Entry) ([]string, error) {
 	r := round{Service: s, orders: map[string]Order{}, sure: map[string]bool{}}
+	entries, erasures := splitErasures(entries)
+	r.settleErasures(ctx, erasures)
 	if err := r.read(ctx, entries); err != nil {
-		return nil, err
+		return r.finished, errors.Join(append(r.errs, err)...)
 	}
 	r.drive(ctx)
 	r.handOver(ctx)

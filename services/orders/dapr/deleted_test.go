@@ -3,6 +3,7 @@ package dapr_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -76,5 +77,111 @@ func TestThePendingOrdersOfADeletedCustomerAreCancelled(t *testing.T) {
 		if err := w.settled(r); err != nil {
 			t.Error(err)
 		}
+	})
+}
+
+// TestACrashAtAnyCallOfAnErasureLeavesNothingThatPeopleTyped deletes a customer who has cancelled an order in his own words,
+// and kills the process at every call it makes. The bus brings the event once.
+func TestACrashAtAnyCallOfAnErasureLeavesNothingThatPeopleTyped(t *testing.T) {
+	for _, after := range []bool{false, true} {
+		for n := 1; ; n++ {
+			reached := false
+			synctest.Test(t, func(t *testing.T) { reached = crashErasureAt(t, n, after) })
+			if t.Failed() {
+				t.Fatalf("with a crash at call %d (after its effect: %v)", n, after)
+			}
+			if !reached {
+				if n < 5 {
+					t.Fatalf("an erasure of %d calls tries nothing", n-1)
+				}
+				break
+			}
+		}
+	}
+}
+
+func crashErasureAt(t *testing.T, n int, after bool) (reached bool) {
+	ctx := context.Background()
+	w := newWorld()
+	first := w.start(t)
+	o, _, err := first.Service.Place(ctx, customer, "key", request("tok_visa"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.settled(first); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := first.Service.Cancel(ctx, o.ID(), customer, "Ada moved to Turin"); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.settled(first); err != nil {
+		t.Fatal(err)
+	}
+	e, err := event.New("users", "user.deleted.v1", customer, 3, time.Now(), map[string]string{"user_id": customer})
+	if err != nil {
+		t.Fatal(err)
+	}
+	first.life.arm(n, after)
+	acknowledged := first.Consumer.Handle(ctx, "users", e) == nil
+	synctest.Wait()
+	reached = !first.life.alive()
+	first.life.kill()
+	first.end()
+	w.bus.Clear()
+
+	second := w.start(t)
+	defer second.end()
+	if !acknowledged { // the bus brings it again
+		if err := second.Consumer.Handle(ctx, "users", e); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := w.settled(second); err != nil {
+		t.Error(err)
+	}
+	w.nothingSays(t, "Ada", "damaged")
+	found, err := second.Service.Get(ctx, o.ID(), customer, false)
+	if err != nil || found.Status() != orders.Refunded || found.RefundedAmount() != found.Total() {
+		t.Errorf("the order is %s, %v refunded, %v; want it as it was", found.Status(), found.RefundedAmount(), err)
+	}
+	return reached
+}
+
+// nothingSays holds that none of the words is left in the store.
+func (w *world) nothingSays(t *testing.T, words ...string) {
+	t.Helper()
+	for _, key := range w.state.Keys() {
+		item, err := w.state.Get(context.Background(), key)
+		says := func(word string) bool { return strings.Contains(string(item.Value), word) }
+		if err != nil || slices.ContainsFunc(words, says) {
+			t.Errorf("%s still says what somebody typed: %s, %v", key, item.Value, err)
+		}
+	}
+}
+
+// The event of a refund may be later than the one of the deletion.
+func TestTheReasonOfARefundThatIsHeardOfAfterTheDeletionIsNotKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := context.Background()
+		w := newWorld()
+		r := w.start(t)
+		defer r.end()
+		o, _, err := r.Service.Place(ctx, customer, "key", request("tok_visa"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.settled(r); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Service.UserDeleted(ctx, customer); err != nil {
+			t.Fatal(err)
+		}
+		change := orders.Change{
+			Trigger: orders.PaymentRefunded, At: time.Now(), Refunded: o.Total().Amount, Reason: "damaged",
+		}
+		if _, verdict, err := r.Service.Apply(ctx, o.ID(), change); err != nil || verdict != orders.Applied {
+			t.Fatalf("the refund: %s, %v", verdict, err)
+		}
+		w.nothingSays(t, "damaged")
 	})
 }

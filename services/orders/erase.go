@@ -1,0 +1,134 @@
+package orders
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"sidecart.dev/kit/journal"
+)
+
+// reasonDeleted stands in the history of an order that was cancelled because its customer's account has ended.
+const reasonDeleted = "account deleted"
+
+// Erase returns the order without what people typed as the reason of a cancellation or a refund, and reports whether that
+// changed anything. From then on such words are not taken any more: a refund's event may come late. Reasons that are the
+// system's own stay, and so does everything that counts: an order is a financial record.
+func (o Order) Erase(at time.Time) (Order, bool) {
+	if o.erased {
+		return o, false
+	}
+	next := o
+	next.erased = true
+	next.history = slices.Clone(o.history)
+	for i, step := range next.history {
+		next.history[i].Reason = next.kept(step.Status, step.Reason)
+	}
+	if o.cancellation.Reason != reasonReopened {
+		next.cancellation.Reason = next.kept(Cancelled, o.cancellation.Reason)
+	}
+	next.updatedAt = latest(o.updatedAt, at.UTC().Truncate(time.Microsecond))
+	next.version++
+	return next, true
+}
+
+// kept is what the order may keep of a reason that comes with a status. Those of the statuses that people bring about are
+// in their words.
+func (o Order) kept(s Status, reason string) string {
+	typed := s == Cancelled || s == Refunding || s == Refunded
+	if o.erased && typed && reason != reasonDeleted {
+		return ""
+	}
+	return reason
+}
+
+// erasurePrefix tells an erasure in the journal from an order.
+const erasurePrefix = "erase:"
+
+// UserDeleted takes on what the end of an account means here. Pending orders are cancelled: nobody is left who could, and
+// nobody would hear of the charge. What people typed is erased from all of them. It returns nil once the intent is
+// durable; most of it is done by then, and the settler does the rest. It may be repeated.
+func (s *Service) UserDeleted(ctx context.Context, userID string) error {
+	ticket, err := s.deps.Journal.Begin(ctx, erasurePrefix+userID)
+	if err != nil {
+		return err
+	}
+	defer ticket.Wrote()
+	if err := s.eraseUser(ctx, userID); err != nil {
+		s.cfg.Logger.WarnContext(ctx, "the orders of a deleted user are not all ended and erased yet", "error", err.Error())
+	}
+	return nil
+}
+
+// erasePage is the number of orders that are looked at in one step.
+const erasePage = 50
+
+func (s *Service) eraseUser(ctx context.Context, userID string) error {
+	q := Query{UserID: userID, Limit: erasePage}
+	for {
+		page, err := s.List(ctx, q)
+		if err != nil {
+			return err
+		}
+		for _, o := range page.Orders {
+			if err := s.eraseOrder(ctx, o); err != nil {
+				return err
+			}
+		}
+		if page.Next == "" {
+			return nil
+		}
+		q.Cursor = page.Next
+	}
+}
+
+func (s *Service) eraseOrder(ctx context.Context, o Order) error {
+	if o.status == Pending {
+		change := Change{Trigger: CancelRequested, At: s.cfg.Now(), Reason: reasonDeleted}
+		if _, _, err := s.Apply(ctx, o.id, change); err != nil {
+			return err
+		}
+	}
+	if o.erased {
+		return nil
+	}
+	for range attempts {
+		stored, err := s.load(ctx, o.id)
+		if err != nil {
+			return err
+		}
+		after, changed := stored.Order.Erase(s.cfg.Now())
+		if !changed {
+			return nil
+		}
+		if ok, err := s.replace(ctx, *stored.Order, after, stored.ETag); err != nil || ok {
+			return err
+		}
+	}
+	return tooBusy()
+}
+
+// settleErasures goes through the orders of the deleted users whose erasure is in the journal. An erasure is finished by a
+// round that begins when the account's access tokens are refused everywhere, so that no order can come after it.
+func (r *round) settleErasures(ctx context.Context, entries []journal.Entry) {
+	for _, e := range entries {
+		if err := r.eraseUser(ctx, strings.TrimPrefix(e.ID, erasurePrefix)); err != nil {
+			r.fail(err)
+		} else if e.Age >= r.cfg.EraseAgain {
+			r.finished = append(r.finished, e.ID)
+		}
+	}
+}
+
+// splitErasures returns the orders and the erasures among the entries.
+func splitErasures(entries []journal.Entry) (orders, erasures []journal.Entry) {
+	for _, e := range entries {
+		if strings.HasPrefix(e.ID, erasurePrefix) {
+			erasures = append(erasures, e)
+		} else {
+			orders = append(orders, e)
+		}
+	}
+	return orders, erasures
+}
