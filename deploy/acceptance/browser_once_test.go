@@ -77,7 +77,7 @@ func TestAnOrderWithoutAnAnswerIsPlacedOnceWhateverBecomesOfThePage(t *testing.T
 	second := s.tab()
 	s.in(second, chromedp.WaitVisible(button("Ask again now")), chromedp.WaitNotPresent(button("Order and pay")))
 	s.through(nil)
-	s.do(chromedp.Click(button("Ask again now")), chromedp.WaitVisible(heading("Order")))
+	s.do(askAgain(), chromedp.WaitVisible(heading("Order")))
 	s.in(second, chromedp.WaitVisible(heading("Order")), chromedp.WaitVisible(`//nav/a[.="Cart"]`))
 	ordered(t, customer, 1)
 	close(keys)
@@ -183,9 +183,15 @@ func TestARefundWithoutAnAnswerIsMadeOnce(t *testing.T) {
 		chromedp.SetValue(`#field-amount`, "500"), chromedp.Click(button("Refund")), says("It cannot be made twice"),
 		chromedp.Reload(), says("It cannot be made twice"))
 	s.through(nil)
-	s.do(chromedp.Click(button("Ask again now")), chromedp.WaitVisible(`#field-order_id`))
+	s.do(askAgain(), chromedp.WaitVisible(`#field-order_id`))
 	var payments harness.List[harness.Payment]
 	customer.Must(t, http.StatusOK, http.MethodGet, "/api/v1/payments?order_id="+order.ID, nil, &payments)
 	require.Len(t, payments.Items, 1)
 	assert.Equal(t, harness.Money{Amount: 500, Currency: "JPY"}, payments.Items[0].RefundedAmount)
+}
+
+// askAgain clicks the button that repeats a request, if it is there: the page repeats the request by itself too, and the button
+// is gone as soon as there is an answer.
+func askAgain() chromedp.Action[chromedp.Void] {
+	return script(`[...document.querySelectorAll("button")].find((b) => b.textContent === "Ask again now")?.click()`)
 }

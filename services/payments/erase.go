@@ -127,7 +127,7 @@ func (p *Payment) erase(now time.Time) bool {
 // erase erases from a payment as it was read. Should somebody be faster, the payment is read again.
 func (s *Service) erase(ctx context.Context, rec Record) error {
 	for range maxTries {
-		if !rec.Payment.erase(s.now()) {
+		if !rec.erase(s.now()) {
 			return nil
 		}
 		err := s.Store.Write(ctx, rec.Payment, rec.ETag)
