@@ -127,12 +127,20 @@ func (s *shopper) in(tab context.Context, steps ...chromedp.Action[chromedp.Void
 	for i, step := range steps {
 		ctx, cancel := context.WithTimeout(tab, harness.Patience/4)
 		err := chromedp.Do(ctx, step)
+		for stale(err) && ctx.Err() == nil { // nothing was done yet: the page drew the element anew in that moment
+			err = chromedp.Do(ctx, step)
+		}
 		cancel()
 		if err != nil {
 			text, _ := chromedp.Run(tab, chromedp.Evaluate[string](`location.hash + "\n" + document.body.innerText`))
 			require.NoError(s.t, err, "step %d; the page shows:\n%s", i+1, text)
 		}
 	}
+}
+
+// stale reports whether a step failed because its element was replaced between being found and being used.
+func stale(err error) bool {
+	return err != nil && strings.Contains(err.Error(), "Could not find node with given id")
 }
 
 // tab opens another tab of the same browser.

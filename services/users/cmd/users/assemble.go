@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"sidecart.dev/kit/auth"
+	"sidecart.dev/kit/fault"
 	"sidecart.dev/kit/journal"
 	"sidecart.dev/kit/sidecar"
 	"sidecart.dev/users"
@@ -32,6 +34,8 @@ type program struct {
 	keys    *users.KeyRing
 	journal *journal.Journal
 	api     *http.API
+	// operator is true once the first operator can log in.
+	operator atomic.Bool
 }
 
 func assemble(cfg settings, out outside) (*program, error) {
@@ -76,6 +80,14 @@ func (p *program) runKeys(ctx context.Context) error {
 	return p.keys.Run(ctx)
 }
 
+// operatorReady returns nil once the first operator can log in: whoever starts the system is told that login as soon as it is ready.
+func (p *program) operatorReady(context.Context) error {
+	if !p.operator.Load() {
+		return fault.New(fault.Unavailable, "unavailable", "The first operator is not there yet.")
+	}
+	return nil
+}
+
 // ensureOperator makes the first operator.
 func (p *program) ensureOperator(ctx context.Context) error {
 	email, err := p.secret(ctx, "operator-email")
@@ -86,7 +98,9 @@ func (p *program) ensureOperator(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("secret operator-password: %w", err)
 	}
-	return insist(ctx, "making the first operator", func(ctx context.Context) error {
+	err = insist(ctx, "making the first operator", func(ctx context.Context) error {
 		return p.service.EnsureOperator(ctx, email, password)
 	})
+	p.operator.Store(err == nil)
+	return err
 }

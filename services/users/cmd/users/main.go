@@ -39,6 +39,7 @@ func run(ctx context.Context) error {
 	}
 	p.api.Routes(c.ThroughSidecar())
 	c.ReadyWhen(p.keys.Ready)
+	c.ReadyWhen(p.operatorReady)
 	c.ReadyWhen(func(context.Context) error { return p.journal.Ready() })
 	c.Background("journal", p.runJournal)
 	c.Background("signing keys", p.runKeys)

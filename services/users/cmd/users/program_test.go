@@ -72,8 +72,14 @@ func start(t *testing.T) *running {
 	r.serve()
 	r.work(p.runJournal, p.runKeys)
 	r.eventually("the service is ready", func() bool { return p.journal.Ready() == nil && p.keys.Ready(t.Context()) == nil })
+	if p.operatorReady(t.Context()) == nil {
+		t.Error("the service is ready before its operator can log in")
+	}
 	if err := p.ensureOperator(t.Context()); err != nil {
 		t.Fatal(err)
+	}
+	if err := p.operatorReady(t.Context()); err != nil {
+		t.Errorf("with an operator: %v", err)
 	}
 	return r
 }
