@@ -45,6 +45,22 @@ func (r *run) faults() []fault {
 			fault{"PostgreSQL's connections cut", func(context.Context) error { r.stack.Databases.Cut(); return nil }},
 			fault{"databases read-only for a while", r.refuseWrites})
 	}
+	if m := r.stack.MongoDB; m != nil && m.Relay != nil {
+		list = append(list,
+			fault{"MongoDB's connections cut", func(context.Context) error { m.Relay.Cut(); return nil }},
+			fault{"MongoDB refuses for a while", func(ctx context.Context) error {
+				m.Relay.Refuse()
+				defer m.Relay.Accept()
+				wait(ctx, 2*time.Second)
+				return nil
+			}},
+			fault{"MongoDB hangs for a while", func(ctx context.Context) error {
+				m.Relay.Hang()
+				defer m.Relay.Pass()
+				wait(ctx, 4*time.Second)
+				return nil
+			}})
+	}
 	for _, app := range []string{"orders", "payments", "notifications"} {
 		if _, err := os.Stat(r.walIndex(app)); err == nil {
 			list = append(list, fault{app + "' store refuses writes", func(ctx context.Context) error { return r.lockStore(ctx, app) }})

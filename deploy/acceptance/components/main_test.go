@@ -29,10 +29,11 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// options are those of a stack of this checkout, on the servers.
+// options are those of a stack of this checkout, on the servers, with orders on PostgreSQL wherever they are on a server at all.
 func options(t *testing.T, b *backends.Backends) stack.Options {
 	t.Helper()
 	env := b.Env()
+	env["SIDECART_ORDERS_DB"] = b.PostgreSQL.URL("orders")
 	env["RATE_LIMIT_SENSITIVE"] = "1000"
 	return stack.Options{File: root + "/dapr.yaml", StateDir: t.TempDir(), FreePorts: true, BinDir: os.Getenv("SIDECART_BIN"), Env: env}
 }

@@ -2,9 +2,11 @@ package components
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -15,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
 
+	"sidecart.dev/acceptance/harness"
 	"sidecart.dev/local/stack"
 )
 
@@ -28,15 +31,13 @@ type component struct {
 	text []byte
 }
 
-// production reads the components of the production set, with orders on PostgreSQL where there is no MongoDB.
-func production(t *testing.T) []component {
+// production reads the components of the production set, with the file that is given for orders in place of the set's.
+func production(t *testing.T, orders string) []component {
 	t.Helper()
 	paths, err := filepath.Glob(root + "/components/production/*.yaml")
 	require.NoError(t, err)
-	if os.Getenv("SIDECART_MONGODB_URI") == "" {
-		paths = slices.DeleteFunc(paths, func(path string) bool { return filepath.Base(path) == "orders.yaml" })
-		paths = append(paths, root+"/components/variants/orders-postgresql.yaml")
-	}
+	paths = slices.DeleteFunc(paths, func(path string) bool { return filepath.Base(path) == "orders.yaml" })
+	paths = append(paths, orders)
 	var all []component
 	for _, path := range paths {
 		file, err := os.ReadFile(path)
@@ -66,11 +67,21 @@ func production(t *testing.T) []component {
 // a time and by nothing but that component's YAML.
 func TestAnyOneComponentIsSwappedByOneFile(t *testing.T) {
 	b := shared.Get(t)
-	for _, c := range production(t) {
+	orders, env := root+"/components/variants/orders-postgresql.yaml", map[string]string{}
+	if uri := harness.MongoDBURI(); uri != "" {
+		m, err := harness.NewMongoDB(uri)
+		require.NoError(t, err)
+		defer func() { require.NoError(t, m.Drop(context.WithoutCancel(t.Context()))) }()
+		orders, err = m.Component(root, t.TempDir())
+		require.NoError(t, err)
+		env["SIDECART_ORDERS_DB"] = m.URI
+	}
+	for _, c := range production(t, orders) {
 		t.Run(c.Metadata.Name+" as "+c.Spec.Type, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "replacement.yaml")
 			require.NoError(t, os.WriteFile(file, c.text, 0o600))
 			opts := options(t, b)
+			maps.Copy(opts.Env, env)
 			opts.Replace = []string{file}
 			st, err := stack.Start(t.Context(), opts)
 			require.NoError(t, err)

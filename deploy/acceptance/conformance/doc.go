@@ -2,6 +2,6 @@
 // the services rely on. What it finds are the tables in components/README.md; `go test ./conformance -update` writes them anew.
 //
 // It starts every server itself, on free ports and in temporary folders, from this machine's own binaries. MongoDB is
-// tried where $SIDECART_MONGODB_URI names one, in a database sidecart_conformance, which stays behind. What a machine
+// tried where $SIDECART_MONGODB_URI names one, in a database of its own, which is dropped at the end. What a machine
 // cannot run is skipped, and its column not compared.
 package conformance

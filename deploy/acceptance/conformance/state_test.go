@@ -3,13 +3,13 @@ package conformance
 import (
 	"context"
 	"errors"
-	"os"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"sidecart.dev/acceptance/harness"
 	"sidecart.dev/kit/sidecar"
 	"sidecart.dev/kit/sidecar/statetest"
 	"sidecart.dev/local/backends"
@@ -78,10 +78,14 @@ func stores() []store {
 		{
 			name: "MongoDB",
 			yaml: func(t *testing.T) string {
-				if os.Getenv("SIDECART_MONGODB_URI") == "" {
+				uri := harness.MongoDBURI()
+				if uri == "" {
 					t.Skip("no MongoDB: $SIDECART_MONGODB_URI is not set")
 				}
-				return component("store", "state.mongodb", "v1", "connectionString", "$SIDECART_MONGODB_URI", "databaseName", "sidecart_conformance",
+				m, err := harness.NewMongoDB(uri)
+				require.NoError(t, err)
+				t.Cleanup(func() { require.NoError(t, m.Drop(context.WithoutCancel(t.Context()))) })
+				return component("store", "state.mongodb", "v1", "connectionString", "$SIDECART_MONGODB_URI", "databaseName", m.Name,
 					"collectionName", "state", "writeConcern", "majority", "readConcern", "majority", "operationTimeout", "10s")
 			},
 			deviates: []string{updateOfAbsent, expiredInsert},

@@ -13,10 +13,11 @@ type Relay struct {
 	listener net.Listener
 	server   string
 
-	mu     sync.Mutex
-	held   chan struct{}         // while nothing gets through: closed when it does again
-	open   map[net.Conn]struct{} // both ends of every connection
-	closed bool
+	mu      sync.Mutex
+	held    chan struct{}         // while nothing gets through: closed when it does again
+	open    map[net.Conn]struct{} // both ends of every connection
+	refuses bool                  // while connections are ended as soon as they are made
+	closed  bool
 }
 
 // NewRelay starts a relay to the server at host:port. The caller closes it.
@@ -50,6 +51,21 @@ func (r *Relay) Pass() {
 		close(r.held)
 		r.held = nil
 	}
+}
+
+// Refuse ends every connection, and each new one as well until [Relay.Accept], as if the server had stopped.
+func (r *Relay) Refuse() {
+	r.mu.Lock()
+	r.refuses = true
+	r.mu.Unlock()
+	r.Cut()
+}
+
+// Accept lets new connections through again.
+func (r *Relay) Accept() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.refuses = false
 }
 
 // Cut ends every connection. New ones get through.
@@ -111,7 +127,7 @@ func (r *Relay) note(conns ...net.Conn) bool {
 	for _, conn := range conns {
 		r.open[conn] = struct{}{}
 	}
-	return !r.closed
+	return !r.closed && !r.refuses
 }
 
 func (r *Relay) copy(to io.Writer, from io.Reader) {

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net/url"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -26,6 +27,8 @@ type System struct {
 	Backends *backends.Backends
 	// Databases and Bus stand before them, for every client but this process.
 	Databases, Bus *Relay
+	// MongoDB is what orders are on, where the environment names a server; nil where they are on PostgreSQL.
+	MongoDB *MongoDB
 
 	backendsDir string            // empty: a temporary one
 	env         map[string]string // of the stack, besides this process's
@@ -48,7 +51,7 @@ func StartSystem(ctx context.Context, opts stack.Options, change ...func(*System
 		f(s)
 	}
 	if _, given := os.LookupEnv("SIDECART_USERS_DB"); opts.Components == "production" && !given {
-		env, err := s.startBackends(ctx)
+		env, err := s.startBackends(ctx, opts)
 		if err != nil {
 			return nil, errors.Join(err, s.stopBackends())
 		}
@@ -72,7 +75,7 @@ func (s *System) Stop(ctx context.Context) error {
 }
 
 // startBackends starts the servers and the relays before them, and returns the environment that leads to those.
-func (s *System) startBackends(ctx context.Context) (env map[string]string, err error) {
+func (s *System) startBackends(ctx context.Context, opts stack.Options) (env map[string]string, err error) {
 	if s.Backends, err = backends.Start(ctx, backends.Config{Dir: s.backendsDir}); err != nil {
 		return nil, err
 	}
@@ -87,7 +90,14 @@ func (s *System) startBackends(ctx context.Context) (env map[string]string, err 
 		value = strings.ReplaceAll(value, s.Backends.PostgreSQL.Addr(), s.Databases.Addr())
 		env[name] = strings.ReplaceAll(value, s.Backends.Redis.Addr(), s.Bus.Addr())
 	}
-	return env, nil
+	if uri := MongoDBURI(); uri != "" {
+		if s.MongoDB, err = NewMongoDB(uri); err != nil {
+			return nil, err
+		}
+		env["SIDECART_ORDERS_DB"] = s.MongoDB.URI
+		env["SIDECART_REPLACE"], err = s.MongoDB.Component(filepath.Dir(opts.File), opts.StateDir)
+	}
+	return env, err
 }
 
 func (s *System) stopBackends() error {
@@ -96,6 +106,11 @@ func (s *System) stopBackends() error {
 		if relay != nil {
 			errs = append(errs, relay.Close())
 		}
+	}
+	if s.MongoDB != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), Patience)
+		defer cancel()
+		errs = append(errs, s.MongoDB.Drop(ctx))
 	}
 	if s.Backends != nil {
 		errs = append(errs, s.Backends.Stop())
