@@ -67,7 +67,14 @@ func (s *Service) compose(ctx context.Context, m Message, e event.Event, facts F
 	for i := range r.Deliveries {
 		d := &r.Deliveries[i]
 		d.Subject = subject
-		if d.Status == Queued && !s.flood.take(d.Channel, m.Kind, d.Recipient, contact.EmailVerified) {
+		if d.Status != Queued {
+			continue
+		}
+		allowed, err := s.flood.take(ctx, *d, m.Kind, facts.UserID, contact.EmailVerified)
+		if err != nil {
+			return Record{}, err
+		}
+		if !allowed {
 			*d = d.suppressed(ReasonFlood)
 		}
 	}
@@ -79,7 +86,8 @@ func (s *Service) compose(ctx context.Context, m Message, e event.Event, facts F
 
 // contentFor is what a message says. To an address that nobody has verified it says nothing that somebody typed: whoever
 // registered the address may be a stranger to its owner, and would have us carry his words there. To a verified one a name
-// is written if it is one: names older than the rule for them may still be links.
+// is written if it is one, since names older than the rule for them may still be links, and a reason if no mail program
+// would make a link of it.
 func contentFor(m Message, facts Facts, contact *Contact) Content {
 	if contact == nil {
 		return Content{Facts: facts}
@@ -89,7 +97,8 @@ func contentFor(m Message, facts Facts, contact *Contact) Content {
 		if name := OneLine(contact.Name); text.Line(name, 1, maxName) == nil && !text.HasLink(name) {
 			c.Name = name
 		}
-	} else if m.Typed {
+	}
+	if m.Typed && (!contact.EmailVerified || text.HasLink(facts.Reason)) {
 		c.Facts.Reason = ""
 	}
 	return c

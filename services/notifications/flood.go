@@ -1,97 +1,122 @@
 package notifications
 
 import (
+	"context"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
 )
 
-// Limits is how many messages of a kind one recipient gets per hour at most, as a burst or spread.
+// Limits is how many messages of a kind one recipient gets in an hour of the clock at most; 0 is no limit.
 type Limits struct {
 	Security int // e-mails about the account, per address
 	Orders   int // e-mails about orders and payments, per address
 	// Unverified is Orders for an address that nobody has verified: enough for a customer who has just come, and of no
 	// use to whoever has put a stranger's address in.
 	Unverified int
-	SMS        int // SMS messages, per number
+	SMS        int // SMS messages, per number, and as many per account, whatever number it has at the time
+	SMSPrefix  int // SMS messages to numbers that differ in their last four digits only, which are often one owner's
 }
 
-// flood protects recipients: a token bucket per recipient and sort of message. It lives in this process: a restart
-// refills the buckets, and each replica has its own. It is safe for concurrent use.
+// Counters counts messages in the store, for all replicas together and beyond their restarts. It is safe for concurrent use.
+type Counters interface {
+	// Count adds the marks of messages to a counter that lives for an hour or two, and reports whether the last of them is
+	// within the limit. A mark that is counted already is not counted again, and is within the limit. What is not within
+	// the limit is not counted. The others before the last are counted in any case. Errors are transient faults.
+	Count(ctx context.Context, counter string, limit int, marks []string) (bool, error)
+}
+
+// flood protects recipients. A process lets the first few messages to a recipient through by itself, a quarter of the limit, so
+// that usual traffic costs the store nothing; from then on the store counts, those first ones included. So n replicas let through
+// at most limit + n × limit / 4 messages in an hour of the clock. SMS messages cost money and are counted in the store from the
+// first. A message is counted once, however often its event is delivered. It is safe for concurrent use.
 type flood struct {
-	limits Limits
-	now    func() time.Time
+	limits   Limits
+	counters Counters
+	now      func() time.Time
 
-	mu      sync.Mutex
-	buckets map[bucketKey]bucket
+	mu   sync.Mutex
+	few  map[string][]string // by counter: the marks of the first messages, which the store need not have heard of
+	hour int64               // of few
 }
 
-type bucketKey struct{ sort, recipient string }
+// maxEarly bounds the memory of the flood protection, about 10 MB. Above it the store counts everything.
+const maxEarly = 50_000
 
+func newFlood(limits Limits, counters Counters, now func() time.Time) *flood {
+	return &flood{limits: limits, counters: counters, now: now, few: map[string][]string{}}
+}
+
+// bucket is one of the counters that a message is counted in.
 type bucket struct {
-	level float64 // messages that may still be sent
-	at    time.Time
+	sort, who string
+	limit     int
+	free      int // messages that this process lets through before it asks the store
 }
 
-// maxBuckets bounds the memory of the flood protection, about 10 MB.
-const maxBuckets = 50_000
-
-func newFlood(limits Limits, now func() time.Time) *flood {
-	return &flood{limits: limits, now: now, buckets: map[bucketKey]bucket{}}
-}
-
-// take reports whether one more message may go to the recipient, and counts it.
-func (f *flood) take(c Channel, k Kind, recipient string, verified bool) bool {
-	sort, limit := f.limitOf(c, k, verified)
-	if limit <= 0 {
-		return true
+// take reports whether the delivery may be made, and counts it. Asked again about the same delivery it counts nothing.
+func (f *flood) take(ctx context.Context, d Delivery, k Kind, userID string, verified bool) (bool, error) {
+	for _, b := range f.buckets(d, k, userID, verified) {
+		if b.limit <= 0 {
+			continue
+		}
+		if ok, err := f.count(ctx, b, d.ID); err != nil || !ok {
+			return false, err
+		}
 	}
-	key, now := bucketKey{sort, strings.ToLower(recipient)}, f.now()
+	return true, nil
+}
+
+// buckets returns every counter of a delivery.
+func (f *flood) buckets(d Delivery, k Kind, userID string, verified bool) []bucket {
+	mail := func(sort string, limit int) []bucket {
+		return []bucket{{sort, strings.ToLower(d.Recipient), limit, limit / 4}}
+	}
+	switch {
+	case d.Channel == SMS:
+		return []bucket{
+			{"sms", d.Recipient, f.limits.SMS, 0},
+			{"sms-account", userID, f.limits.SMS, 0},
+			{"sms-prefix", d.Recipient[:max(0, len(d.Recipient)-4)], f.limits.SMSPrefix, 0},
+		}
+	case k == Security:
+		return mail("security", f.limits.Security)
+	case !verified:
+		return mail("unverified", f.limits.Unverified)
+	}
+	return mail("orders", f.limits.Orders)
+}
+
+func (f *flood) count(ctx context.Context, b bucket, deliveryID string) (bool, error) {
+	hour := f.now().Unix() / 3600
+	counter := b.sort + "/" + digest(b.who) + "/" + strconv.FormatInt(hour, 10)
+	marks, enough := f.early(hour, counter, mark(deliveryID), b.free)
+	if enough {
+		return true, nil
+	}
+	return f.counters.Count(ctx, counter, b.limit, marks)
+}
+
+// mark is what a counter remembers of a delivery.
+func mark(deliveryID string) string { return deliveryID[max(0, len(deliveryID)-10):] }
+
+// early notes the mark and reports true if it is one of the first few; else it returns the marks that the store has to count,
+// this one last.
+func (f *flood) early(hour int64, counter, mark string, free int) (marks []string, enough bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	b, ok := f.buckets[key]
-	if !ok {
-		f.makeRoom(now)
-		b = bucket{level: float64(limit), at: now}
+	if f.hour != hour {
+		f.hour, f.few = hour, map[string][]string{}
 	}
-	b.level = min(float64(limit), b.level+now.Sub(b.at).Hours()*float64(limit))
-	b.at = now
-	allowed := b.level >= 1
-	if allowed {
-		b.level--
-	}
-	f.buckets[key] = b
-	return allowed
-}
-
-// limitOf returns which bucket a message is counted in, and its size; 0 is no limit.
-func (f *flood) limitOf(c Channel, k Kind, verified bool) (sort string, limit int) {
+	few := f.few[counter]
 	switch {
-	case c == SMS:
-		return "sms", f.limits.SMS
-	case k == Security:
-		return "security", f.limits.Security
+	case slices.Contains(few, mark):
+		return nil, true
+	case len(few) < free && len(f.few) < maxEarly:
+		f.few[counter] = append(few, mark)
+		return nil, true
 	}
-	if !verified {
-		return "unverified", f.limits.Unverified
-	}
-	return "orders", f.limits.Orders
-}
-
-// makeRoom forgets buckets that are full again, and if there are none, any tenth of all.
-func (f *flood) makeRoom(now time.Time) {
-	if len(f.buckets) < maxBuckets {
-		return
-	}
-	for key, b := range f.buckets {
-		if now.Sub(b.at) >= time.Hour {
-			delete(f.buckets, key)
-		}
-	}
-	for key := range f.buckets {
-		if len(f.buckets) < maxBuckets*9/10 {
-			return
-		}
-		delete(f.buckets, key)
-	}
+	return append(slices.Clone(few), mark), false
 }

@@ -111,6 +111,7 @@ type Deps struct {
 	Store    Store
 	Lists    Lists
 	Contacts Contacts
+	Counters Counters
 	Journal  Journal
 	Renderer Renderer
 	Senders  map[Channel]Sender
@@ -120,7 +121,7 @@ type Deps struct {
 func New(cfg Config, deps Deps) *Service {
 	cfg = cfg.withDefaults()
 	s := &Service{
-		Deps: deps, cfg: cfg, flood: newFlood(cfg.Limits, cfg.Now), known: newRecent(cfg.Remembered),
+		Deps: deps, cfg: cfg, flood: newFlood(cfg.Limits, deps.Counters, cfg.Now), known: newRecent(cfg.Remembered),
 		lanes: map[Channel]*lane{}, meters: cfg.Metrics,
 	}
 	for c, sender := range deps.Senders {

@@ -151,7 +151,7 @@ func (w *world) start(change func(*process, *notifications.Config)) *process {
 		change(p, &cfg)
 	}
 	p.Service = notifications.New(cfg, notifications.Deps{
-		Store: dapr.NewStore(procState{p}), Lists: procLists{p}, Contacts: procContacts{p}, Journal: procJournal{p}, Renderer: r,
+		Store: dapr.NewStore(procState{p}), Lists: procLists{p}, Contacts: procContacts{p}, Counters: dapr.NewCounters(procState{p}), Journal: procJournal{p}, Renderer: r,
 		Senders: map[notifications.Channel]notifications.Sender{
 			notifications.Email: procSender{p, notifications.Email}, notifications.SMS: procSender{p, notifications.SMS},
 		},

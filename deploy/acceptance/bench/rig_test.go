@@ -54,7 +54,7 @@ func start(b *testing.B, s setup) *rig {
 	require.NoError(b, err)
 	r := &rig{sink: startSink(b)}
 	all := map[string]string{
-		"RATE_LIMIT_ADDRESS": "1000000", "RATE_LIMIT_USER": "1000000", "RATE_LIMIT_SENSITIVE": "1000000", "FLOOD_ORDERS_PER_HOUR": "0", "FLOOD_UNVERIFIED_PER_HOUR": "0", "FLOOD_SMS_PER_HOUR": "0",
+		"RATE_LIMIT_ADDRESS": "1000000", "RATE_LIMIT_USER": "1000000", "RATE_LIMIT_SENSITIVE": "1000000", "FLOOD_ORDERS_PER_HOUR": "0", "FLOOD_UNVERIFIED_PER_HOUR": "0", "FLOOD_SMS_PER_HOUR": "0", "FLOOD_SMS_PREFIX_PER_HOUR": "0",
 	}
 	maps.Copy(all, s.env)
 	began := time.Now()

@@ -137,7 +137,7 @@ func startIn(t *testing.T, dir string, seed uint64, change ...func(*harness.Syst
 	st, err := harness.StartSystem(t.Context(), stack.Options{
 		File: "../../../dapr.yaml", StateDir: dir, FreePorts: true,
 		Env: map[string]string{
-			"RATE_LIMIT_ADDRESS": "100000", "RATE_LIMIT_USER": "100000", "RATE_LIMIT_SENSITIVE": "100000", "FLOOD_ORDERS_PER_HOUR": "0", "FLOOD_UNVERIFIED_PER_HOUR": "0", "FLOOD_SMS_PER_HOUR": "0",
+			"RATE_LIMIT_ADDRESS": "100000", "RATE_LIMIT_USER": "100000", "RATE_LIMIT_SENSITIVE": "100000", "FLOOD_ORDERS_PER_HOUR": "0", "FLOOD_UNVERIFIED_PER_HOUR": "0", "FLOOD_SMS_PER_HOUR": "0", "FLOOD_SMS_PREFIX_PER_HOUR": "0",
 		},
 	}, change...)
 	require.NoError(t, err)

@@ -37,14 +37,15 @@ type Config struct {
 	DefaultLocale string `env:"DEFAULT_LOCALE" envDefault:"en"`
 	TimeZone      string `env:"TIME_ZONE"      envDefault:"UTC"` // of the dates in messages
 
-	SecurityPerHour int           `env:"FLOOD_SECURITY_PER_HOUR" envDefault:"20"`   // security mails per address; 0: no limit
-	OrdersPerHour   int           `env:"FLOOD_ORDERS_PER_HOUR"   envDefault:"120"`  // order and payment mails per address; 0: no limit
-	UnverifiedHour  int           `env:"FLOOD_UNVERIFIED_PER_HOUR" envDefault:"10"` // the same, to an address that nobody has verified; 0: no limit
-	SMSPerHour      int           `env:"FLOOD_SMS_PER_HOUR"      envDefault:"20"`   // SMS messages per number; 0: no limit
-	GiveUp          time.Duration `env:"GIVE_UP_AFTER"           envDefault:"24h"`  // age at which a message still refused is failed
-	SendTimeout     time.Duration `env:"SEND_TIMEOUT"            envDefault:"30s"`  // bound of one attempt
-	ContactSlack    time.Duration `env:"CONTACT_SLACK"           envDefault:"0s"`   // how much older than the event a remembered contact may be
-	GroupCommit     bool          `env:"JOURNAL_GROUP_COMMIT"    envDefault:"true"` // events accepted at the same time share a write of the journal
+	SecurityPerHour int           `env:"FLOOD_SECURITY_PER_HOUR" envDefault:"20"`    // security mails per address; 0: no limit
+	OrdersPerHour   int           `env:"FLOOD_ORDERS_PER_HOUR"   envDefault:"120"`   // order and payment mails per address; 0: no limit
+	UnverifiedHour  int           `env:"FLOOD_UNVERIFIED_PER_HOUR" envDefault:"10"`  // the same, to an address that nobody has verified; 0: no limit
+	SMSPerHour      int           `env:"FLOOD_SMS_PER_HOUR"      envDefault:"20"`    // SMS messages per number, and per account; 0: no limit
+	SMSPrefixHour   int           `env:"FLOOD_SMS_PREFIX_PER_HOUR" envDefault:"100"` // SMS messages to numbers that differ in the last four digits only; 0: no limit
+	GiveUp          time.Duration `env:"GIVE_UP_AFTER"           envDefault:"24h"`   // age at which a message still refused is failed
+	SendTimeout     time.Duration `env:"SEND_TIMEOUT"            envDefault:"30s"`   // bound of one attempt
+	ContactSlack    time.Duration `env:"CONTACT_SLACK"           envDefault:"0s"`    // how much older than the event a remembered contact may be
+	GroupCommit     bool          `env:"JOURNAL_GROUP_COMMIT"    envDefault:"true"`  // events accepted at the same time share a write of the journal
 }
 
 // Validate implements [config.Validator].
@@ -75,7 +76,10 @@ func (c *Config) Instance() string {
 func (c *Config) domain(reg prometheus.Registerer) notifications.Config {
 	return notifications.Config{
 		Concurrency: map[notifications.Channel]int{notifications.Email: c.EmailConcurrency, notifications.SMS: c.SMSConcurrency},
-		Limits:      notifications.Limits{Security: c.SecurityPerHour, Orders: c.OrdersPerHour, Unverified: c.UnverifiedHour, SMS: c.SMSPerHour},
+		Limits: notifications.Limits{
+			Security: c.SecurityPerHour, Orders: c.OrdersPerHour, Unverified: c.UnverifiedHour,
+			SMS: c.SMSPerHour, SMSPrefix: c.SMSPrefixHour,
+		},
 		SendTimeout: c.SendTimeout, Claim: c.SendTimeout + 15*time.Second, GiveUp: c.GiveUp,
 		Metrics: notifications.NewMetrics(reg),
 	}

@@ -55,7 +55,7 @@ func wire(ctx context.Context, c *chassis.Chassis, cfg Config) error {
 	store, lists := dapr.NewStore(state), dapr.NewLists(state)
 	service := notifications.New(cfg.domain(c.Metrics), notifications.Deps{
 		Store: store, Lists: lists, Journal: dapr.Journal{Journal: log}, Renderer: renderer,
-		Contacts: dapr.NewContacts(c.Sidecar.Caller(services.Authorize), cfg.ContactSlack, nil),
+		Contacts: dapr.NewContacts(c.Sidecar.Caller(services.Authorize), cfg.ContactSlack, nil), Counters: dapr.NewCounters(state),
 		Senders: map[notifications.Channel]notifications.Sender{
 			notifications.Email: dapr.NewEmailSender(c.Sidecar, cfg.EmailBinding),
 			notifications.SMS:   dapr.NewSMSSender(c.Sidecar, cfg.SMSBinding, dapr.SMSFormat(cfg.SMSFormat), cfg.SMSFrom),

@@ -1,0 +1,56 @@
+package dapr_test
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"sidecart.dev/kit/sidecar/sidecartest"
+	"sidecart.dev/notifications/dapr"
+)
+
+func TestACounterCountsAMarkOnceAndStopsAtItsLimit(t *testing.T) {
+	c := dapr.NewCounters(sidecartest.NewState())
+	count := func(limit int, marks ...string) bool {
+		ok, err := c.Count(t.Context(), "mail/x/1", limit, marks)
+		require.NoError(t, err)
+		return ok
+	}
+	assert.True(t, count(3, "a"))
+	assert.True(t, count(3, "a"), "the same again")
+	assert.True(t, count(3, "b", "c"), "with one of before")
+	assert.False(t, count(3, "d"))
+	assert.True(t, count(3, "b"), "what was counted may go out again")
+	assert.False(t, count(3, "e", "f"), "the last is one too many")
+	assert.False(t, count(4, "g"), "and the one before it is counted")
+	assert.True(t, count(5, "g"))
+}
+
+func TestACounterIsExactWhenManyCountAtOnce(t *testing.T) {
+	state := sidecartest.NewState()
+	var allowed sync.Map
+	var wg sync.WaitGroup
+	for i := range 10 {
+		wg.Go(func() {
+			for { // a replica whose attempt comes to nothing is given the event again
+				ok, err := dapr.NewCounters(state).Count(t.Context(), "sms/x/1", 4, []string{fmt.Sprint(i)})
+				if err == nil {
+					allowed.Store(i, ok)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	n := 0
+	allowed.Range(func(_, ok any) bool {
+		if ok.(bool) { //nolint:forcetypeassert // see above
+			n++
+		}
+		return true
+	})
+	assert.Equal(t, 4, n)
+}
