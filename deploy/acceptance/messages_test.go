@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/google/uuid"
@@ -50,8 +53,9 @@ func TestEveryMessageArrivesInTheCustomersLanguage(t *testing.T) {
 			expect("welcome", "")
 			paid := customer.Place(t, product.ID, "tok_visa")
 			customer.AwaitStatus(t, paid.ID, "paid")
-			expect("received", paid.ID)
 			expect("receipt", paid.ID)
+			late := customer.Place(t, product.ID, "tok_unanswered")
+			expect("received", late.ID)
 			customer.Must(t, http.StatusAccepted, http.MethodPost, "/api/v1/orders/"+paid.ID+"/cancel", nil, nil)
 			customer.AwaitStatus(t, paid.ID, "refunded")
 			expect("cancelled", paid.ID)
@@ -71,6 +75,72 @@ func TestEveryMessageArrivesInTheCustomersLanguage(t *testing.T) {
 	}
 }
 
+// about returns the subjects of the mails about an order, oldest first.
+func about(ctx context.Context, customer *harness.Customer, orderID string) ([]string, error) {
+	mails, err := world.Inbox.To(ctx, customer.Email)
+	slices.Reverse(mails)
+	var subjects []string
+	for _, m := range mails {
+		if strings.Contains(m.Subject, orderID) {
+			subjects = append(subjects, m.Subject)
+		}
+	}
+	return subjects, err
+}
+
+// TestAnOrderIsToldOnce waits for the mail about a later order: nothing about the first can be on its way then but what is told
+// of orders that wait, and the first does not.
+func TestAnOrderIsToldOnce(t *testing.T) {
+	inContract(t)
+	product, customer := firstProduct(t), world.NewCustomer(t)
+	paid, declined := customer.Place(t, product.ID, "tok_visa"), customer.Place(t, product.ID, "tok_declined")
+	customer.AwaitStatus(t, paid.ID, "paid")
+	customer.AwaitStatus(t, declined.ID, "payment_failed")
+	waiting := customer.Place(t, product.ID, "tok_unanswered")
+	harness.Eventually(t, func(ctx context.Context) error {
+		subjects, err := about(ctx, customer, waiting.ID)
+		if err == nil && len(subjects) == 0 {
+			err = fmt.Errorf("nothing is told of an order whose payment takes long")
+		}
+		return err
+	})
+	for id, want := range map[string]string{
+		paid.ID: "Your receipt", declined.ID: "Payment declined", waiting.ID: "Order received",
+	} {
+		subjects, err := about(t.Context(), customer, id)
+		require.NoError(t, err)
+		if assert.Len(t, subjects, 1, "one mail for one thing that happened") {
+			assert.Contains(t, subjects[0], want)
+		}
+	}
+}
+
+// TestAnOrderThatWaitedIsToldTwiceInOrder keeps payments from doing anything until the customer has been told that the order has
+// come in.
+func TestAnOrderThatWaitedIsToldTwiceInOrder(t *testing.T) {
+	if own == nil {
+		t.Skip("only processes this suite started are stopped")
+	}
+	product, customer := firstProduct(t), world.NewCustomer(t)
+	payments, err := own.App("payments")
+	require.NoError(t, err)
+	require.NoError(t, syscall.Kill(payments.PID, syscall.SIGSTOP))
+	goOn := sync.OnceValue(func() error { return syscall.Kill(payments.PID, syscall.SIGCONT) })
+	defer func() { assert.NoError(t, goOn()) }()
+	order := customer.Place(t, product.ID, "tok_visa")
+	world.AwaitMail(t, customer.Email, func(m harness.Mail) bool { return strings.Contains(m.Subject, "Order received") })
+	require.NoError(t, goOn())
+	customer.AwaitStatus(t, order.ID, "paid")
+	world.AwaitMail(t, customer.Email, func(m harness.Mail) bool { return strings.Contains(m.Subject, "Your receipt") })
+	subjects, err := about(t.Context(), customer, order.ID)
+	require.NoError(t, err)
+	if assert.Len(t, subjects, 2) {
+		assert.Contains(t, subjects[0], "Order received")
+		assert.Contains(t, subjects[1], "Your receipt")
+	}
+	awaitAll(t, customer)
+}
+
 func TestPreferencesAreRespected(t *testing.T) {
 	inContract(t)
 	product := firstProduct(t)
@@ -83,6 +153,8 @@ func TestPreferencesAreRespected(t *testing.T) {
 	order := customer.Place(t, product.ID, "tok_visa")
 	customer.AwaitStatus(t, order.ID, "paid")
 	world.AwaitMail(t, customer.Email, func(m harness.Mail) bool { return strings.Contains(m.Subject, "receipt") })
+	waiting := customer.Place(t, product.ID, "tok_unanswered")
+	customer.Must(t, http.StatusOK, http.MethodPost, "/api/v1/orders/"+waiting.ID+"/cancel", nil, nil)
 	harness.Eventually(t, func(ctx context.Context) error {
 		messages, err := world.Inbox.SMS(ctx, phone)
 		if err == nil && (len(messages) != 1 || !strings.Contains(messages[0].Body, order.ID)) {
@@ -94,7 +166,7 @@ func TestPreferencesAreRespected(t *testing.T) {
 	harness.Eventually(t, func(context.Context) error {
 		customer.Must(t, http.StatusOK, http.MethodGet, "/api/v1/notifications", nil, &list)
 		for _, n := range list.Items {
-			if n.EventType == "order.placed.v1" && n.Channel == "email" && n.Status == "suppressed" {
+			if n.EventType == "order.cancelled.v1" && n.Channel == "email" && n.Status == "suppressed" {
 				return nil
 			}
 		}
@@ -103,7 +175,7 @@ func TestPreferencesAreRespected(t *testing.T) {
 	mails, err := world.Inbox.To(t.Context(), customer.Email)
 	require.NoError(t, err)
 	for _, m := range mails {
-		assert.NotContains(t, m.Subject, "Order received", "mail that is not wanted is not sent")
+		assert.NotContains(t, m.Subject, "Order cancelled", "mail that is not wanted is not sent")
 	}
 }
 
@@ -130,8 +202,8 @@ func TestNotificationsAreListedNewestFirst(t *testing.T) {
 			}
 			cursor = "&cursor=" + url.QueryEscape(*page.Next)
 		}
-		if len(seen) != 7 {
-			return fmt.Errorf("%d messages are listed, not a welcome, three orders and three receipts", len(seen))
+		if len(seen) != 4 {
+			return fmt.Errorf("%d messages are listed, not a welcome and three receipts", len(seen))
 		}
 		return nil
 	})

@@ -2,6 +2,7 @@ package notifications
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"sidecart.dev/kit/fault"
@@ -20,7 +21,8 @@ func (s *Service) deliver(ctx context.Context, l *lane, j job, done func()) {
 	ok = ok && err == nil
 	if ok {
 		err = fault.Guard(ctx, func() error { return s.attempt(ctx, l, r, *r.Delivery(l.channel)) })
-		ok = err == nil || ctx.Err() == nil // if the service stops, the outcome is not known, and not the provider's fault
+		// If the service stops, the outcome is not known, and not the provider's fault.
+		ok = (err == nil || ctx.Err() == nil) && !errors.Is(err, errNotTried)
 	}
 	if !ok {
 		l.tried(j.id, untried)
@@ -83,12 +85,20 @@ func (s *Service) claim(ctx context.Context, l *lane, j job) (r Record, ok bool)
 	return Record{}, false
 }
 
-// attempt renders and sends. What came too late is not sent.
+// attempt renders and sends. What came too late is not sent. errNotTried says that it may have, which could not be found out.
 func (s *Service) attempt(ctx context.Context, l *lane, r Record, d Delivery) error {
 	if !r.Content.Expires.IsZero() && !s.cfg.Now().Before(r.Content.Expires) {
 		return fault.New(fault.Unprocessable, "expired", ReasonExpired)
 	}
-	m, _ := MessageOf(r.EventType)
+	m, ok := MessageOf(r.EventType)
+	if !ok {
+		return errStale // accepted by an earlier release, which still told this
+	}
+	inTurn, err := s.inTurn(ctx, l.channel, m, r)
+	if err != nil {
+		return err
+	}
+	defer inTurn()
 	rendered, err := s.Renderer.Render(m.Template, *r.Content)
 	if err != nil {
 		return err
@@ -158,6 +168,8 @@ func (s *Service) apply(r *Record, d *Delivery, result error) {
 	case result == nil:
 		r.end(d, Sent, "", now)
 	case d.Status != Queued: // erased meanwhile
+	case errors.Is(result, errStale):
+		r.end(d, Suppressed, ReasonStale, now)
 	case fault.KindOf(result).Transient() && now.Sub(r.CreatedAt) > s.cfg.GiveUp:
 		r.end(d, Failed, ReasonGaveUp, now)
 	case fault.KindOf(result).Transient():

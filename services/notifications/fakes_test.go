@@ -50,6 +50,10 @@ func (l procLists) Append(_ context.Context, userID string, entries []string) (s
 }
 
 func (l procLists) Page(_ context.Context, userID string, before uint64, limit int) (page []string, next uint64, err error) {
+	if l.p.listsDown.Load() {
+		l.p.listsAsked.Add(1)
+		return nil, 0, errRefused
+	}
 	err = l.p.call(func() error {
 		l.p.mu.Lock()
 		defer l.p.mu.Unlock()

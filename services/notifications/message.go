@@ -43,6 +43,9 @@ type Message struct {
 	Unverified bool
 	// Typed: its reason is what a person typed, a customer or an operator.
 	Typed bool
+	// Provisional: it says how things stand for now. It is not sent once there is anything else to say about the order, so that no
+	// customer reads that an order has come in after reading what became of it.
+	Provisional bool
 	// Erases: once it is told, everything that names the user is erased.
 	Erases bool
 }
@@ -54,7 +57,7 @@ var messages = []Message{
 	{EventType: "user.password_reset_requested.v1", Topic: "users", Kind: Security, Template: "password_reset", Token: ResetToken, Unverified: true},
 	{EventType: "user.password_changed.v1", Topic: "users", Kind: Security, Template: "password_changed", Unverified: true},
 	{EventType: "user.deleted.v1", Topic: "users", Kind: Security, Template: "deleted", Unverified: true, Erases: true},
-	{EventType: "order.placed.v1", Topic: "orders", Kind: Orders, Template: "order_placed", Unverified: true},
+	{EventType: "order.delayed.v1", Topic: "orders", Kind: Orders, Template: "order_delayed", Unverified: true, Provisional: true},
 	{EventType: "order.cancelled.v1", Topic: "orders", Kind: Orders, Template: "order_cancelled", Unverified: true, Typed: true},
 	{EventType: "payment.confirmed.v1", Topic: "payments", Kind: Payments, Template: "payment_confirmed", Unverified: true},
 	{EventType: "payment.declined.v1", Topic: "payments", Kind: Payments, Template: "payment_declined", Unverified: true},

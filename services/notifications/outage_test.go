@@ -17,7 +17,7 @@ func TestAnOutageOfOneChannelDelaysNoOther(t *testing.T) {
 	const n = 50
 	var events []event.Event
 	for v := range int64(n) {
-		events = append(events, example(t, "order.placed.v1", v+1))
+		events = append(events, example(t, "order.cancelled.v1", v+1))
 	}
 	p.accept(events...)
 	w.until("every SMS message is sent", func() bool { return len(w.sentBy(notifications.SMS)) == n })
@@ -72,7 +72,7 @@ func TestARetryByOneChannelDoesNotWaitForTheOther(t *testing.T) {
 	p := w.start(func(_ *process, c *notifications.Config) {
 		c.BreakerPause, c.BreakerMax, c.Breaker = time.Hour, time.Hour, 1
 	})
-	first, second := example(t, "order.placed.v1", 1), example(t, "order.placed.v1", 2)
+	first, second := example(t, "order.cancelled.v1", 1), example(t, "order.cancelled.v1", 2)
 	p.accept(first)
 	w.until("both channels have failed", func() bool {
 		r := w.record(first)
@@ -117,7 +117,7 @@ func TestARefusedMessageIsGivenUpInTheEnd(t *testing.T) {
 func TestUserDeletionErasesWhatNamesTheUserAndKeepsCounts(t *testing.T) {
 	w := newWorld(t)
 	p := w.start(nil)
-	told := []event.Event{example(t, "user.registered.v1", 1), example(t, "order.placed.v1", 1), example(t, "payment.confirmed.v1", 2)}
+	told := []event.Event{example(t, "user.registered.v1", 1), example(t, "order.cancelled.v1", 1), example(t, "payment.confirmed.v1", 2)}
 	p.accept(told...)
 	p.finish()
 	w.setOutage(notifications.SMS, errRefused)

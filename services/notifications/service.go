@@ -103,6 +103,7 @@ type Service struct {
 	flood  *flood
 	known  *recent
 	lanes  map[Channel]*lane
+	turns  turns
 	meters *Metrics
 }
 

@@ -12,7 +12,7 @@ import (
 )
 
 func TestEveryEventOfTheContractsIsToldOrDeliberatelyNot(t *testing.T) {
-	untold := map[string]bool{"payment.voided.v1": true}
+	untold := map[string]bool{"order.placed.v1": true, "payment.voided.v1": true}
 	for _, eventType := range contracts.EventTypes() {
 		t.Run(eventType, func(t *testing.T) {
 			w := newWorld(t)
@@ -77,14 +77,14 @@ func TestPreferencesDecide(t *testing.T) {
 		eventType  string
 		want       want
 	}{
-		"all on":                     {on, on, "+4915112345678", "order.placed.v1", want{"sent", "sent"}},
-		"mail only":                  {on, off, "+4915112345678", "order.placed.v1", want{"sent", ""}},
+		"all on":                     {on, on, "+4915112345678", "order.delayed.v1", want{"sent", "sent"}},
+		"mail only":                  {on, off, "+4915112345678", "order.delayed.v1", want{"sent", ""}},
 		"SMS only":                   {off, on, "+4915112345678", "payment.refunded.v1", want{"suppressed", "sent"}},
 		"nothing":                    {off, off, "+4915112345678", "payment.declined.v1", want{"suppressed", ""}},
 		"orders but no payments":     {onlyOrders, onlyOrders, "+4915112345678", "payment.confirmed.v1", want{"suppressed", ""}},
 		"orders, and it is one":      {onlyOrders, onlyOrders, "+4915112345678", "order.cancelled.v1", want{"sent", "sent"}},
-		"SMS wanted without a phone": {on, on, "", "order.placed.v1", want{"sent", "suppressed"}},
-		"a number that is none":      {on, on, "110", "order.placed.v1", want{"sent", "failed"}},
+		"SMS wanted without a phone": {on, on, "", "order.delayed.v1", want{"sent", "suppressed"}},
+		"a number that is none":      {on, on, "110", "order.delayed.v1", want{"sent", "failed"}},
 		"security whatever is off":   {off, off, "+4915112345678", "user.password_changed.v1", want{"sent", ""}},
 		"no security by SMS":         {on, on, "+4915112345678", "user.password_reset_requested.v1", want{"sent", ""}},
 	} {
@@ -136,7 +136,7 @@ func TestAnUnknownUserIsAcceptedAndToldNothing(t *testing.T) {
 	w := newWorld(t)
 	delete(w.contacts, ada)
 	p := w.start(nil)
-	e := example(t, "order.placed.v1", 1)
+	e := example(t, "order.delayed.v1", 1)
 	p.accept(e)
 	if d := w.record(e).Deliveries[0]; d.Status != notifications.Suppressed || d.Reason != notifications.ReasonUnknownUser {
 		t.Errorf("the delivery is %+v", d)
@@ -149,7 +149,7 @@ func TestAnUnknownUserIsAcceptedAndToldNothing(t *testing.T) {
 func TestAcceptedTellsWhatIsRecorded(t *testing.T) {
 	w := newWorld(t)
 	p := w.start(nil)
-	yes, no := example(t, "order.placed.v1", 1), example(t, "order.placed.v1", 2)
+	yes, no := example(t, "order.delayed.v1", 1), example(t, "order.delayed.v1", 2)
 	p.accept(yes)
 	voided := event.ID("pay_w8n2c6b5t1z9", 3, "payment.voided.v1")
 	for _, q := range []*process{p, w.start(nil)} { // one that remembers, one that reads
@@ -162,7 +162,7 @@ func TestAcceptedTellsWhatIsRecorded(t *testing.T) {
 
 func TestAnEventWithoutItsDataIsPoison(t *testing.T) {
 	p := newWorld(t).start(nil)
-	e := example(t, "order.placed.v1", 1)
+	e := example(t, "order.delayed.v1", 1)
 	for _, data := range []string{`{}`, `{"user_id":"usr_x"}`, `{"user_id":"usr_x","order_id":"ord_1","total":{"amount":1,"currency":"€"}}`, `[]`} {
 		e.Data = []byte(data)
 		if err := p.Accept(t.Context(), e); fault.KindOf(err) != fault.Invalid {
@@ -187,7 +187,7 @@ func TestARecipientIsNotFlooded(t *testing.T) {
 		t.Errorf("the excess is %+v", d)
 	}
 	w.skip(time.Hour)
-	p.accept(example(t, "user.password_reset_requested.v1", 9), example(t, "order.placed.v1", 1))
+	p.accept(example(t, "user.password_reset_requested.v1", 9), example(t, "order.delayed.v1", 1))
 	p.finish()
 	if n := len(w.sentBy(notifications.Email)); n != 4 {
 		t.Errorf("%d mails after an hour and with one of another sort, want 4", n)

@@ -122,13 +122,7 @@ func (s *Service) eraseUser(ctx context.Context, userID, except string) error {
 }
 
 func (s *Service) erasePage(ctx context.Context, entries []string, except string) error {
-	ids := make([]string, 0, len(entries))
-	for _, entry := range entries {
-		if id, _ := ParseEntryID(entry); id != except && (len(ids) == 0 || ids[len(ids)-1] != id) {
-			ids = append(ids, id)
-		}
-	}
-	found, err := s.Store.LoadAll(ctx, ids)
+	found, err := s.Store.LoadAll(ctx, recordsOf(entries, except))
 	if err != nil {
 		return err
 	}

@@ -133,6 +133,9 @@ type process struct {
 	stop    context.CancelFunc
 	stopped chan struct{}
 	email   notifications.Sender // what mails go through; nil: the world's provider
+
+	listsDown  atomic.Bool // lists cannot be read
+	listsAsked atomic.Int64
 }
 
 var errDead = fault.New(fault.Unavailable, "unavailable", "the process is dead")

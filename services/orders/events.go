@@ -13,6 +13,7 @@ const Topic = "orders"
 // The events this service publishes.
 const (
 	PlacedEvent    = "order.placed.v1"
+	DelayedEvent   = "order.delayed.v1"
 	CancelledEvent = "order.cancelled.v1"
 )
 
@@ -25,6 +26,16 @@ type PlacedData struct {
 	Total         money.Money `json:"total"`
 	PaymentMethod string      `json:"payment_method"`
 	PlacedAt      time.Time   `json:"placed_at"`
+}
+
+// DelayedData is the data of order.delayed.v1.
+type DelayedData struct {
+	OrderID  string      `json:"order_id"`
+	UserID   string      `json:"user_id"`
+	Version  int64       `json:"version"`
+	Items    []Item      `json:"items"`
+	Total    money.Money `json:"total"`
+	PlacedAt time.Time   `json:"placed_at"`
 }
 
 // CancelledData is the data of order.cancelled.v1. It says enough for payments to close the payment of an order it never heard of.
@@ -46,6 +57,14 @@ func (o Order) PlacedEvent() (event.Event, error) {
 	return event.New("orders", PlacedEvent, o.id, 1, o.createdAt, PlacedData{
 		OrderID: o.id, UserID: o.userID, Version: 1, Items: o.items, Total: o.total,
 		PaymentMethod: o.paymentMethod, PlacedAt: o.createdAt,
+	})
+}
+
+// DelayedEvent returns order.delayed.v1 of an order whose payment is not decided after that time. It says nothing that the
+// state does not say, so the order does not owe it: it is of use only while the order waits, and may never be published.
+func (o Order) DelayedEvent(after time.Duration) (event.Event, error) {
+	return event.New("orders", DelayedEvent, o.id, 1, o.createdAt.Add(after), DelayedData{
+		OrderID: o.id, UserID: o.userID, Version: 1, Items: o.items, Total: o.total, PlacedAt: o.createdAt,
 	})
 }
 

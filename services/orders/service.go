@@ -3,6 +3,7 @@ package orders
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 
 	"sidecart.dev/kit/event"
@@ -62,6 +63,8 @@ type Journal interface {
 	Begin(ctx context.Context, id string) (Ticket, error)
 	// Ready returns nil if Begin can be expected to succeed.
 	Ready() error
+	// Poke has the settler look at the ids now rather than later. It does not block.
+	Poke(ids ...string)
 }
 
 // Ticket is a handler's hold on an id; the first call counts.
@@ -101,12 +104,15 @@ type Deps struct {
 
 // Config is how the service works. The zero value of a field means its default.
 type Config struct {
-	Limits     Limits        // largest totals of an order, default [DefaultLimits]
-	Patience   time.Duration // how long an event may take to have its effect before it is published again, default 2 s
-	EraseAgain time.Duration // age of a deleted user's erasure at which a last look ends it, default 1 min
-	Publishers int           // events published at once without a request waiting for them, default 64
-	Now        func() time.Time
-	Logger     *slog.Logger
+	Limits   Limits        // largest totals of an order, default [DefaultLimits]
+	Patience time.Duration // how long an event may take to have its effect before it is published again, default 2 s
+	// DelayedAfter is how long a payment may be undecided before the customer is told that the order has come in, default
+	// 10 s. Of an order that is decided earlier nothing is told but how it was decided.
+	DelayedAfter time.Duration
+	EraseAgain   time.Duration // age of a deleted user's erasure at which a last look ends it, default 1 min
+	Publishers   int           // events published at once without a request waiting for them, default 64
+	Now          func() time.Time
+	Logger       *slog.Logger
 	// Observe is told what the state machine said to each trigger; nil for nobody.
 	Observe func(Trigger, Verdict)
 }
@@ -117,6 +123,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Patience == 0 {
 		c.Patience = 2 * time.Second
+	}
+	if c.DelayedAfter == 0 {
+		c.DelayedAfter = 10 * time.Second
 	}
 	if c.EraseAgain == 0 {
 		c.EraseAgain = time.Minute
@@ -141,6 +150,7 @@ type Service struct {
 	cfg       Config
 	deps      Deps
 	announcer announcer
+	waking    sync.Map // ids of the young orders that the settler is to look at when they are late
 }
 
 // New makes a service.

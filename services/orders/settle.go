@@ -15,9 +15,10 @@ import (
 //
 //   - no order: the attempt came to nothing. It is fenced off, if a write may still be under way, and forgotten.
 //   - not done: payments is asked what it knows. What it knows is applied as if the event had come. Where it knows
-//     nothing, or has not yet seen the cancellation, the order's events are published again.
-//   - done: notifications is asked whether it has taken over the order's events; those it has not are published again. When it has
-//     them all, nothing is left for this service to do, and the order leaves the journal.
+//     nothing, or has not yet seen the cancellation, the order's events are published again. Of one that has waited too long
+//     the customer is told that it has come in (delayed.go).
+//   - done: notifications is asked whether it has taken over what the customer is to be told; what it has not is published
+//     again. When it has all, nothing is left for this service to do, and the order leaves the journal.
 //
 // Every step is idempotent. Orders whose step fails stay in the journal.
 func (s *Service) Settle(ctx context.Context, entries []journal.Entry) ([]string, error) {
@@ -115,12 +116,13 @@ func (r *round) drive(ctx context.Context) {
 	known, err := r.deps.Payments.Lookup(ctx, open)
 	if err != nil {
 		r.fail(fmt.Errorf("asking payments: %w", err))
-		return
+	} else {
+		r.each(open, func(id string) error {
+			payment, ok := known[id]
+			return r.driveOne(ctx, r.order(id), payment, ok)
+		})
 	}
-	r.each(open, func(id string) error {
-		payment, ok := known[id]
-		return r.driveOne(ctx, r.order(id), payment, ok)
-	})
+	r.tellDelays(ctx, open) // whom payments does not answer, the customers are waiting all the same
 }
 
 // driveOne applies what payments knows of an order that is not done, and tells payments again what it seems not to have heard.
@@ -162,33 +164,29 @@ func (r *round) learn(ctx context.Context, o Order, p Payment) (Order, error) {
 	return o, nil
 }
 
-// handOver asks notifications about the orders that are done, and ends those it has taken over.
+// handOver asks notifications about the orders that are done, and ends those of which it has taken over what the customer
+// is to be told by this service. What payments has to do, it has done.
 func (r *round) handOver(ctx context.Context) {
-	owed, ids := map[string][]string{}, []string(nil)
+	var done, ids []string
 	for id, o := range r.orders {
-		events, err := o.Events()
-		if err != nil {
-			r.errs = append(r.errs, err)
-			continue
-		}
 		if !o.Done() {
 			continue
 		}
-		for _, e := range events {
-			owed[id], ids = append(owed[id], e.ID), append(ids, e.ID)
+		done = append(done, id)
+		e, owed, err := o.CancelledEvent()
+		if err != nil {
+			r.errs = append(r.errs, err)
+		} else if owed {
+			ids = append(ids, e.ID)
 		}
 	}
-	if len(ids) == 0 {
-		return
-	}
-	accepted, err := r.deps.Notifications.Accepted(ctx, ids)
-	if err != nil {
-		r.fail(fmt.Errorf("asking notifications: %w", err))
-		return
-	}
-	done := make([]string, 0, len(owed))
-	for id := range owed {
-		done = append(done, id)
+	accepted := map[string]bool{}
+	if len(ids) > 0 {
+		var err error
+		if accepted, err = r.deps.Notifications.Accepted(ctx, ids); err != nil {
+			r.fail(fmt.Errorf("asking notifications: %w", err))
+			return
+		}
 	}
 	r.each(done, func(id string) error { return r.end(ctx, id, accepted) })
 }
@@ -198,14 +196,12 @@ func (r *round) end(ctx context.Context, id string, accepted map[string]bool) er
 	r.mu.Lock()
 	o, sure := r.orders[id], r.sure[id]
 	r.mu.Unlock()
-	events, err := o.Events()
+	e, owed, err := o.CancelledEvent()
 	if err != nil {
 		return err
 	}
-	for _, e := range events {
-		if !accepted[e.ID] {
-			return r.repeat(ctx, o, func(e event.Event) bool { return !accepted[e.ID] })
-		}
+	if owed && !accepted[e.ID] {
+		return r.repeat(ctx, o, func(e event.Event) bool { return e.Type == CancelledEvent })
 	}
 	if !sure {
 		found, err := r.deps.Repository.Fence(ctx, id)

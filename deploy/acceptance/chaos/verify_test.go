@@ -21,6 +21,7 @@ type outcome struct {
 	ends                     map[string]int // orders by final status
 	lost, untold, wrong      []string
 	doubled                  []string // mails that came more than once
+	late                     []string // orders of which "received" was told after their end
 	ledgerDifference         int64
 	drain                    time.Duration // from the end of the load until everything was finished
 }
@@ -102,7 +103,13 @@ func (r *run) told(ctx context.Context, o *order, status string, out *outcome) e
 			return err
 		}
 		subjects, told := map[string][]string{}, false // times by subject
-		for _, m := range found {
+		var received, end time.Time
+		for _, m := range found { // newest first
+			if strings.HasPrefix(m.Subject, "Order received") {
+				received = m.Created
+			} else {
+				end = m.Created
+			}
 			subjects[m.Subject] = append(subjects[m.Subject], m.Created.UTC().Format("15:04:05.000"))
 			told = told || strings.HasPrefix(m.Subject, mails[status])
 			if len(m.To) != 1 || m.To[0].Address != o.customer.Email || len(m.Cc) > 0 {
@@ -111,6 +118,9 @@ func (r *run) told(ctx context.Context, o *order, status string, out *outcome) e
 		}
 		if !told {
 			return fmt.Errorf("no mail %q among %v", mails[status], subjects)
+		}
+		if received.After(end) {
+			out.late = append(out.late, o.id)
 		}
 		for subject, times := range subjects {
 			if len(times) > 1 {
@@ -205,7 +215,8 @@ lost                 %d
 customer not told    %d
 wrongly charged      %d
 told twice           %d
+told in wrong order  %d
 ledger difference    %d
 finished after       %s
-`, o.acknowledged, o.ends, o.unanswered, len(o.lost), len(o.untold), len(o.wrong), len(o.doubled), o.ledgerDifference, o.drain.Round(time.Millisecond))
+`, o.acknowledged, o.ends, o.unanswered, len(o.lost), len(o.untold), len(o.wrong), len(o.doubled), len(o.late), o.ledgerDifference, o.drain.Round(time.Millisecond))
 }

@@ -122,7 +122,7 @@ func (f *fixture) add(userID string, n int) {
 		f.t.Fatal(err)
 	}
 	r := notifications.Record{
-		ID: id, EventID: id, EventType: "order.placed.v1", Kind: notifications.Orders, UserID: userID, OrderID: "ord_1", CreatedAt: time.Now().UTC(),
+		ID: id, EventID: id, EventType: "order.delayed.v1", Kind: notifications.Orders, UserID: userID, OrderID: "ord_1", CreatedAt: time.Now().UTC(),
 		Deliveries: []notifications.Delivery{
 			{ID: "ntf_e" + id, Channel: notifications.Email, Status: notifications.Sent, Subject: "Order received", Seq: seqs[0], SentAt: time.Now().UTC(), Recipient: "secret@example.org"},
 			{ID: "ntf_s" + id, Channel: notifications.SMS, Status: notifications.Suppressed, Reason: notifications.ReasonNoPhone, Subject: "Order received", Seq: seqs[1]},

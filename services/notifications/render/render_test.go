@@ -60,7 +60,7 @@ var said = map[string]map[string]struct {
 		"en": {"Your Sidecart account was deleted", []string{"1 March 2026", "last message"}},
 		"de": {"Ihr Konto bei Sidecart wurde gelöscht", []string{"1. März 2026", "letzte Nachricht"}},
 	},
-	"order_placed": {
+	"order_delayed": {
 		"en": {"Order received: " + order, []string{order, "€1,261.48", "Espresso beans", "€25.98", "€12.99", "1 March 2026"}},
 		"de": {"Bestellung eingegangen: " + order, []string{order, "1.261,48\u00a0€", "Espresso beans", "25,98\u00a0€", "12,99\u00a0€", "1. März 2026"}},
 	},
@@ -214,7 +214,7 @@ func TestATemplateIsReplacedWithoutRebuilding(t *testing.T) {
 	if got, _ := r.Subject("password_changed", sample(t, "password_changed", "de")); got != "Ihr Passwort für Sidecart wurde geändert" {
 		t.Errorf("the other language's subject is %q", got)
 	}
-	if out, err := r.Render("order_placed", sample(t, "order_placed", "fr")); err != nil || !strings.Contains(out.HTML, `lang="fr"`) {
+	if out, err := r.Render("order_delayed", sample(t, "order_delayed", "fr")); err != nil || !strings.Contains(out.HTML, `lang="fr"`) {
 		t.Errorf("a language that was added: %v", err)
 	}
 }

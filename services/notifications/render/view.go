@@ -76,7 +76,7 @@ func Sample(m notifications.Message, locale string) notifications.Content {
 	c.Facts.OrderID = "ord_k3v9q2m7x4d1"
 	c.Facts.Amount = money.New(126148, "EUR")
 	switch m.Template {
-	case "order_placed", "payment_confirmed":
+	case "order_delayed", "payment_confirmed":
 		c.Facts.Items = []notifications.Item{
 			{Name: "Espresso beans", Quantity: 2, UnitPrice: money.New(1299, "EUR")},
 			{Name: "Espresso machine, polished steel, with a milk frother", Quantity: 1, UnitPrice: money.New(123550, "EUR")},

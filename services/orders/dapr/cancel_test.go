@@ -130,14 +130,14 @@ func TestAnOrderThatChangesWhileItIsJudgedDoneIsLookedAtAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 		cancelled := false
-		w.asked = func(question string) {
-			if question == "notifications/internal/notifications/accepted" && !cancelled {
-				cancelled = true
-				if _, err := r.Service.Cancel(ctx, o.ID(), customer, ""); err != nil {
-					t.Errorf("cancelling: %v", err)
-				}
+		r.life.mu.Lock()
+		r.life.read = func() {
+			cancelled = true
+			if _, err := r.Service.Cancel(ctx, o.ID(), customer, ""); err != nil {
+				t.Errorf("cancelling: %v", err)
 			}
 		}
+		r.life.mu.Unlock()
 		finished, err := r.Service.Settle(ctx, []journal.Entry{{ID: o.ID(), Fence: true}})
 		if err != nil || !cancelled || len(finished) != 0 {
 			t.Errorf("settling: finished %v, %v; want nothing, as the order was cancelled meanwhile (%v)", finished, err, cancelled)

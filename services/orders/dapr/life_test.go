@@ -23,6 +23,8 @@ type life struct {
 	killAt int  // 0: never
 	after  bool // die when the call has taken effect, rather than before
 
+	read func() // called once after the next bulk read
+
 	hold time.Duration // set: the next write of an order is answered with a failure and carried out this much later, dead or not
 }
 
@@ -87,6 +89,13 @@ func (l *life) Get(ctx context.Context, key string) (item sidecar.Item, err erro
 // BulkGet implements [sidecar.State].
 func (l *life) BulkGet(ctx context.Context, keys []string) (items map[string]sidecar.Item, err error) {
 	err = l.do(func() (err error) { items, err = l.State.BulkGet(ctx, keys); return err })
+	l.mu.Lock()
+	read := l.read
+	l.read = nil
+	l.mu.Unlock()
+	if read != nil {
+		read()
+	}
 	return items, err
 }
 

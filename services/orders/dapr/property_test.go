@@ -114,20 +114,16 @@ func (s *stage) compare() error {
 
 func (s *stage) agree(o orders.Order) error {
 	p := s.payments[o.ID()]
-	events, err := o.Events()
-	if err != nil {
-		return err
-	}
-	for _, e := range events {
-		if !s.told[e.ID] {
-			return fmt.Errorf("nobody was told of %s", e.ID)
-		}
+	if e, owed, err := o.CancelledEvent(); err != nil || owed && !s.told[e.ID] {
+		return fmt.Errorf("nobody was told of %s, %v", e.ID, err)
 	}
 	switch {
 	case !o.Done() || !o.Status().Terminal():
 		return fmt.Errorf("it has not come to its end")
 	case s.cancelled[o.ID()] && o.Status() != orders.Cancelled && o.Status() != orders.Refunded:
 		return fmt.Errorf("the customer was told that it is cancelled")
+	case p == nil:
+		return fmt.Errorf("payments has never heard of it")
 	case p.Captures > 1:
 		return fmt.Errorf("charged twice")
 	}

@@ -31,9 +31,18 @@ type world struct {
 	told     map[string]bool     // event ids that notifications has accepted
 	outbox   []event.Event       // what payments has published and nobody has taken
 	down     bool                // payments and notifications do not answer
+	silent   string              // the one of them that does not answer; empty: both do
+	delays   []delay             // of which customers were told
+	deaf     bool                // notifications hears nothing
 
 	latency func() time.Duration  // of each call to a sidecar; nil: none
 	asked   func(question string) // called when a question arrives; nil: nothing
+}
+
+// delay is what was said of an order that waits, and when it was heard.
+type delay struct {
+	event.Event
+	heard time.Time
 }
 
 // payment is what the fake payments service knows of one order.
@@ -61,8 +70,10 @@ func (w *world) deliver(m sidecartest.Message) error {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.told[e.ID] = true
+	w.told[e.ID] = w.told[e.ID] || !w.deaf
 	switch e.Type {
+	case orders.DelayedEvent:
+		w.delays = append(w.delays, delay{e, time.Now()})
 	case orders.PlacedEvent:
 		data, err := event.Decode[orders.PlacedData](e)
 		if err != nil {
@@ -90,6 +101,10 @@ func (w *world) charge(data orders.PlacedData) {
 		w.emit(data.OrderID, "payment.declined.v1", map[string]any{"code": "card_declined"})
 		return
 	}
+	if data.PaymentMethod == "tok_unanswered" {
+		p.Status = orders.PaymentPending
+		return
+	}
 	p.Status, p.Captures = orders.PaymentCaptured, 1
 	w.emit(data.OrderID, "payment.confirmed.v1", nil)
 }
@@ -100,6 +115,10 @@ func (w *world) giveBack(data orders.CancelledData) {
 		w.payments[data.OrderID] = &payment{ID: "pay_" + data.OrderID[4:], Amount: data.Total.Amount, Status: orders.PaymentIsVoided}
 		w.emit(data.OrderID, "payment.voided.v1", nil)
 		return
+	}
+	if p.Status == orders.PaymentPending {
+		p.Status = orders.PaymentIsVoided
+		w.emit(data.OrderID, "payment.voided.v1", nil)
 	}
 	if p.Status == orders.PaymentCaptured || p.Status == orders.PaymentPartly {
 		w.refund(data.OrderID, p.Amount-p.Refunded)
@@ -145,7 +164,7 @@ func (w *world) call(_ context.Context, app, _, path string, in []byte) (any, er
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.down {
+	if w.down || w.silent == app {
 		return nil, fault.New(fault.Unavailable, "unavailable", "down")
 	}
 	var req struct {

@@ -115,8 +115,8 @@ export function account({ me, changed }) {
       })),
     form([['name', 'Name', { value: me.name }], ['phone', 'Phone', { type: 'tel', value: me.phone || '' }],
       ['locale', 'Language of messages', { options: languages, value: me.locale }],
-      box('email_orders', 'E-mail about orders', p.email.orders), box('email_payments', 'E-mail about payments', p.email.payments),
-      box('sms_orders', 'Text messages about orders', p.sms.orders), box('sms_payments', 'Text messages about payments', p.sms.payments)], 'Save', async (v) => {
+      box('email_orders', 'E-mail when an order waits or is cancelled', p.email.orders), box('email_payments', 'E-mail with receipts, declines and refunds', p.email.payments),
+      box('sms_orders', 'Text message when an order waits or is cancelled', p.sms.orders), box('sms_payments', 'Text messages with receipts, declines and refunds', p.sms.payments)], 'Save', async (v) => {
       await call('PATCH', '/users/me', { name: v.name, phone: v.phone || null, locale: v.locale, preferences: {
         email: { orders: v.email_orders, payments: v.email_payments }, sms: { orders: v.sms_orders, payments: v.sms_payments } } })
         .catch((problem) => { throw maybe(problem, 'Saving again does no harm.'); });

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"time"
 
 	"sidecart.dev/kit/chassis"
 	"sidecart.dev/kit/config"
@@ -20,12 +21,13 @@ import (
 type Config struct {
 	chassis.Config
 
-	StateStore   string `env:"STATE_STORE"     envDefault:"orders-store"` // state store component
-	PubSub       string `env:"PUBSUB"          envDefault:"bus"`          // pub/sub component
-	ProductsFile string `env:"PRODUCTS_FILE"`                             // products of the first start; empty: the built-in ones
-	Limit        int64  `env:"ORDER_LIMIT"     envDefault:"10000"`        // largest total of an order, in whole units of its currency
-	Instance     string `env:"INSTANCE"`                                  // differs between replicas, the same after a restart; empty: host and port
-	GroupCommit  bool   `env:"JOURNAL_GROUP_COMMIT" envDefault:"true"`    // orders placed at the same time share a write of the journal
+	StateStore   string        `env:"STATE_STORE"     envDefault:"orders-store"` // state store component
+	PubSub       string        `env:"PUBSUB"          envDefault:"bus"`          // pub/sub component
+	ProductsFile string        `env:"PRODUCTS_FILE"`                             // products of the first start; empty: the built-in ones
+	Limit        int64         `env:"ORDER_LIMIT"     envDefault:"10000"`        // largest total of an order, in whole units of its currency
+	Instance     string        `env:"INSTANCE"`                                  // differs between replicas, the same after a restart; empty: host and port
+	DelayedAfter time.Duration `env:"ORDER_DELAYED_AFTER" envDefault:"10s"`      // how long a payment may be undecided before the customer is told that the order has come in
+	GroupCommit  bool          `env:"JOURNAL_GROUP_COMMIT" envDefault:"true"`    // orders placed at the same time share a write of the journal
 
 	Limits map[string]int64 `env:"ORDER_LIMITS"` // of single currencies, such as HUF:4000000,JPY:1500000
 }
@@ -36,7 +38,7 @@ func (c *Config) Validate() error {
 	if err != nil {
 		err = fmt.Errorf("ORDER_LIMIT and ORDER_LIMITS: %w", err)
 	}
-	return config.All(c.Config.Validate(), err)
+	return config.All(c.Config.Validate(), err, config.Positive("ORDER_DELAYED_AFTER", c.DelayedAfter))
 }
 
 func (c *Config) limits() orders.Limits {
@@ -70,7 +72,7 @@ func run(ctx context.Context) error {
 	letters := deadletter.New(state, "orders")
 	node, err := dapr.New(dapr.Config{
 		State: state, Bus: c.Sidecar.Bus(cfg.PubSub), Peers: c.Sidecar.Caller(key.Authorize), Letters: letters,
-		Service: orders.Config{Limits: cfg.limits()}, Seed: seed,
+		Service: orders.Config{Limits: cfg.limits(), DelayedAfter: cfg.DelayedAfter}, Seed: seed,
 		Journal: journal.Config{Instance: instance(cfg), OneByOne: !cfg.GroupCommit}, Registerer: c.Metrics,
 	})
 	if err != nil {
