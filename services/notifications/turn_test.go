@@ -32,7 +32,9 @@ func TestOrderReceivedNeverComesAfterWhatBecameOfTheOrder(t *testing.T) {
 		}{
 			"it is delayed, then decided": {func(p *process, received, decided event.Event) {
 				p.accept(received)
-				p.until("it is told", func() bool { return len(p.sentBy(notifications.Email)) == 1 })
+				p.until("it is told", func() bool {
+					return len(p.sentBy(notifications.Email)) == 1 && len(p.sentBy(notifications.SMS)) == 1
+				})
 				p.accept(decided)
 			}, []string{delayed, decision}},
 			"the decision overtakes the delay on the bus": {func(p *process, received, decided event.Event) {

@@ -42,12 +42,13 @@ func (s *Service) Lookup(ctx context.Context, ids []string) ([]Order, error) {
 }
 
 // Cancel cancels the customer's order, or starts the refund of one that is paid; cancelling again changes nothing. A Conflict
-// fault with code order_state says that the status does not allow it.
-func (s *Service) Cancel(ctx context.Context, id, userID, reason string) (Order, error) {
+// fault with code order_state says that the status does not allow it. allowed is asked with the order that is to be changed,
+// and its error prevents the change; nil allows every order. One that is cancelled already needs no change and is not asked about.
+func (s *Service) Cancel(ctx context.Context, id, userID, reason string, allowed func(Order) error) (Order, error) {
 	if _, err := s.Get(ctx, id, userID, false); err != nil {
 		return Order{}, err
 	}
-	o, verdict, err := s.Apply(ctx, id, Change{Trigger: CancelRequested, At: s.cfg.Now(), Reason: reason})
+	o, verdict, err := s.applyIf(ctx, id, Change{Trigger: CancelRequested, At: s.cfg.Now(), Reason: reason}, allowed)
 	if err == nil && verdict == Refused {
 		err = fault.Newf(fault.Conflict, "order_state", "An order that is %s cannot be cancelled.", o.status)
 	}
@@ -60,6 +61,11 @@ func (s *Service) Cancel(ctx context.Context, id, userID, reason string) (Order,
 // An order that was done and is not any more begins a new intent before it is written. One that was not done needs none:
 // its id is in the journal until a settler finds it done, and then this write fails on its ETag.
 func (s *Service) Apply(ctx context.Context, id string, c Change) (Order, Verdict, error) {
+	return s.applyIf(ctx, id, c, nil)
+}
+
+// applyIf is Apply of a change that the order as it is may be protected from.
+func (s *Service) applyIf(ctx context.Context, id string, c Change, allowed func(Order) error) (Order, Verdict, error) {
 	for range attempts {
 		stored, err := s.load(ctx, id)
 		if err != nil {
@@ -67,6 +73,11 @@ func (s *Service) Apply(ctx context.Context, id string, c Change) (Order, Verdic
 		}
 		before := *stored.Order
 		after, verdict := before.Apply(c)
+		if allowed != nil && verdict != Repeated {
+			if err := allowed(before); err != nil {
+				return before, verdict, err
+			}
+		}
 		if verdict != Applied {
 			s.decided(ctx, before, c.Trigger, verdict)
 			return before, verdict, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"sidecart.dev/kit/fault"
 	"sidecart.dev/kit/journal"
@@ -40,7 +41,7 @@ func crashCancelAt(t *testing.T, n int, after bool) (reached bool) {
 		t.Fatal(err)
 	}
 	first.life.arm(n, after)
-	_, err = first.Service.Cancel(ctx, o.ID(), customer, "")
+	_, err = first.Service.Cancel(ctx, o.ID(), customer, "", nil)
 	acknowledged := err == nil
 	synctest.Wait()
 	reached = !first.life.alive()
@@ -93,7 +94,7 @@ func TestCancelAgainstPaymentIsDecidedByWhoIsWrittenFirst(t *testing.T) {
 			if !test.cancelFirst {
 				hear()
 			}
-			cancelled, err := r.Service.Cancel(ctx, o.ID(), customer, "")
+			cancelled, err := r.Service.Cancel(ctx, o.ID(), customer, "", nil)
 			if err != nil || cancelled.Status() != test.answered {
 				t.Errorf("%s: cancelling answers %q, %v; want %q", name, cancelled.Status(), err, test.answered)
 			}
@@ -133,7 +134,7 @@ func TestAnOrderThatChangesWhileItIsJudgedDoneIsLookedAtAgain(t *testing.T) {
 		r.life.mu.Lock()
 		r.life.read = func() {
 			cancelled = true
-			if _, err := r.Service.Cancel(ctx, o.ID(), customer, ""); err != nil {
+			if _, err := r.Service.Cancel(ctx, o.ID(), customer, "", nil); err != nil {
 				t.Errorf("cancelling: %v", err)
 			}
 		}
@@ -141,6 +142,38 @@ func TestAnOrderThatChangesWhileItIsJudgedDoneIsLookedAtAgain(t *testing.T) {
 		finished, err := r.Service.Settle(ctx, []journal.Entry{{ID: o.ID(), Fence: true}})
 		if err != nil || !cancelled || len(finished) != 0 {
 			t.Errorf("settling: finished %v, %v; want nothing, as the order was cancelled meanwhile (%v)", finished, err, cancelled)
+		}
+		if err := w.settled(r); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestWhatMayBeCancelledIsDecidedByTheOrderThatIsReplaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := context.Background()
+		w := newWorld()
+		r := w.start(t)
+		defer r.end()
+		o, _, err := r.Service.Place(ctx, customer, "key", request("tok_visa"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		asked := 0
+		_, err = r.Service.Cancel(ctx, o.ID(), customer, "", func(before orders.Order) error {
+			if asked++; asked == 1 { // it is paid after it was read, and before it is written
+				if _, _, err := r.Service.Apply(ctx, o.ID(), orders.Change{Trigger: orders.PaymentConfirmed, At: time.Now()}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if before.Version() != o.Version() {
+				return fault.New(fault.Conflict, "precondition_failed", "")
+			}
+			return nil
+		})
+		found, _ := r.Service.Get(ctx, o.ID(), customer, false)
+		if fault.CodeOf(err) != "precondition_failed" || asked != 2 || found.Status() != orders.Paid {
+			t.Errorf("after %d looks cancelling answers %v and the order is %q; want it refused at the second look, and paid", asked, err, found.Status())
 		}
 		if err := w.settled(r); err != nil {
 			t.Error(err)
@@ -161,7 +194,7 @@ func TestOthersOrdersDoNotExist(t *testing.T) {
 		if _, err := r.Service.Get(ctx, o.ID(), "usr_2", false); !fault.Is(err, fault.NotFound) {
 			t.Errorf("another customer reads it: %v, want NotFound", err)
 		}
-		if _, err := r.Service.Cancel(ctx, o.ID(), "usr_2", ""); !fault.Is(err, fault.NotFound) {
+		if _, err := r.Service.Cancel(ctx, o.ID(), "usr_2", "", nil); !fault.Is(err, fault.NotFound) {
 			t.Errorf("another customer cancels it: %v, want NotFound", err)
 		}
 		if _, err := r.Service.Get(ctx, o.ID(), "usr_2", true); err != nil {
@@ -170,7 +203,7 @@ func TestOthersOrdersDoNotExist(t *testing.T) {
 		if err := w.settled(r); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := r.Service.Cancel(ctx, o.ID(), customer, ""); fault.CodeOf(err) != "order_state" {
+		if _, err := r.Service.Cancel(ctx, o.ID(), customer, "", nil); fault.CodeOf(err) != "order_state" {
 			t.Errorf("cancelling a failed order: %v, want order_state", err)
 		}
 	})

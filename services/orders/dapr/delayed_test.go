@@ -48,7 +48,7 @@ func TestACustomerIsToldThatAnOrderHasComeInOnlyIfItWaits(t *testing.T) {
 			w.capture(o.ID())
 		}, false},
 		"the customer cancels before": {"tok_unanswered", func(t *testing.T, _ *world, r *replica, o orders.Order) {
-			if _, err := r.Service.Cancel(ctx, o.ID(), customer, ""); err != nil {
+			if _, err := r.Service.Cancel(ctx, o.ID(), customer, "", nil); err != nil {
 				t.Error(err)
 			}
 		}, false},

@@ -34,7 +34,7 @@ func TestThePendingOrdersOfADeletedCustomerAreCancelled(t *testing.T) {
 		if err := w.settled(r); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := r.Service.Cancel(ctx, cancelled.ID(), customer, "I am moving to 1 Elm Street"); err != nil {
+		if _, err := r.Service.Cancel(ctx, cancelled.ID(), customer, "I am moving to 1 Elm Street", nil); err != nil {
 			t.Fatal(err)
 		}
 		if err := w.settled(r); err != nil {
@@ -111,7 +111,7 @@ func crashErasureAt(t *testing.T, n int, after bool) (reached bool) {
 	if err := w.settled(first); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := first.Service.Cancel(ctx, o.ID(), customer, "Ada moved to Turin"); err != nil {
+	if _, err := first.Service.Cancel(ctx, o.ID(), customer, "Ada moved to Turin", nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.settled(first); err != nil {

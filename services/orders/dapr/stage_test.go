@@ -109,7 +109,7 @@ func (s *stage) perform(a act) {
 		}
 		id := s.placed[a.N/2%len(s.placed)]
 		s.meanwhile(func() error {
-			_, err := r.Service.Cancel(ctx, id, customer, "changed my mind")
+			_, err := r.Service.Cancel(ctx, id, customer, "changed my mind", nil)
 			return s.promise(s.cancelled, id, err)
 		}, fault.NotFound, fault.Conflict)
 	case "refund", "refund part":

@@ -364,6 +364,31 @@ func TestOperatorsEditProducts(t *testing.T) {
 	s.want("a bad cursor", s.do("", "GET", "/api/v1/products?cursor=%20", ""), 400, "invalid_cursor")
 }
 
+// TestOnlyTheOrderThatWasReadIsCancelled holds If-Match against an order that was paid since it was read: to cancel it then would
+// start a refund that nobody has asked for.
+func TestOnlyTheOrderThatWasReadIsCancelled(t *testing.T) {
+	s := open(t)
+	placed := s.place(ada, "1", oneMoka)
+	path, stale := placed.header.Get("Location"), placed.header.Get("ETag")
+	s.settle(placed, orders.PaymentConfirmed)
+	cancel := func(match string) answer { return s.do(ada, "POST", path+"/cancel", "", "If-Match", match) }
+	s.want("cancelling what has been paid since", cancel(stale), 412, "precondition_failed")
+	read := s.do(ada, "GET", path, "")
+	if read.body["status"] != "paid" {
+		t.Errorf("the order is %v, want it paid as before", read.body["status"])
+	}
+	s.want("a weak tag", cancel("W/"+read.header.Get("ETag")), 412, "precondition_failed")
+	cancelled := cancel(`"7", ` + read.header.Get("ETag"))
+	s.want("cancelling what was read", cancelled, 202, "")
+	s.want("asking again, the answer being lost", cancel(read.header.Get("ETag")), 202, "")
+
+	failed := s.place(ada, "2", oneMoka)
+	s.settle(failed, orders.PaymentDeclined)
+	path = failed.header.Get("Location")
+	s.want("cancelling what has failed since", cancel(failed.header.Get("ETag")), 412, "precondition_failed")
+	s.want("cancelling whatever is there", cancel("*"), 409, "order_state")
+}
+
 func TestOtherServicesLookOrdersUp(t *testing.T) {
 	s := open(t)
 	placed := s.place(ada, "1", oneMoka)

@@ -102,7 +102,9 @@ func (a *api) cancel(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	o, err := a.service.Cancel(r.Context(), mux.Vars(r)["order_id"], auth.From(r.Context()).UserID, reason)
+	precondition := web.Precondition(r)
+	o, err := a.service.Cancel(r.Context(), mux.Vars(r)["order_id"], auth.From(r.Context()).UserID, reason,
+		func(o orders.Order) error { return precondition(web.VersionTag(o.Version())) })
 	if err != nil {
 		return err
 	}
