@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"sidecart.dev/kit/deadletter"
 	"sidecart.dev/kit/journal"
 	"sidecart.dev/kit/sidecar/sidecartest"
 	"sidecart.dev/notifications"
@@ -25,7 +26,7 @@ func TestTheKitsJournalAndListCarryTheService(t *testing.T) {
 	p := &process{world: w} // for what it does not have of its own
 	lists, store := dapr.NewLists(state), dapr.NewStore(state)
 	s := notifications.New(notifications.Config{BreakerPause: 10 * time.Millisecond, BreakerMax: 20 * time.Millisecond, RetryBase: 50 * time.Millisecond}, notifications.Deps{
-		Store: store, Lists: lists, Contacts: procContacts{p}, Counters: dapr.NewCounters(state), Journal: dapr.Journal{Journal: log}, Renderer: r,
+		Store: store, Lists: lists, Contacts: procContacts{p}, Counters: dapr.NewCounters(state), Letters: deadletter.New(state, "notifications"), Journal: dapr.Journal{Journal: log}, Renderer: r,
 		Senders: map[notifications.Channel]notifications.Sender{
 			notifications.Email: procSender{p, notifications.Email}, notifications.SMS: procSender{p, notifications.SMS},
 		},

@@ -2,9 +2,11 @@ package notifications_test
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 	"time"
 
+	"sidecart.dev/kit/deadletter"
 	"sidecart.dev/kit/event"
 	"sidecart.dev/kit/fault"
 	"sidecart.dev/notifications"
@@ -127,9 +129,17 @@ func TestUserDeletionErasesWhatNamesTheUserAndKeepsCounts(t *testing.T) {
 		r := w.record(waiting)
 		return r.Deliveries[0].Status == notifications.Sent && r.Deliveries[1].Attempts > 0
 	})
+	letters := deadletter.New(w.state, "notifications")
+	letter := []byte(`{"data": {"user_id": "` + ada + `", "reason": "moved to 1 Elm Street"}}`)
+	if err := letters.Keep(t.Context(), event.DeadLetter{Raw: letter}); err != nil {
+		t.Fatal(err)
+	}
 	gone := example(t, "user.deleted.v1", 4)
 	p.accept(gone)
 	p.finish()
+	if kept, _, err := letters.List(t.Context(), "", 10); err != nil || len(kept) != 1 || strings.Contains(string(kept[0].Payload), "Elm") {
+		t.Errorf("the dead letters are %+v, %v", kept, err)
+	}
 
 	mails := w.sentBy(notifications.Email)
 	if last := mails[len(mails)-1]; last.ID != notifications.DeliveryID(gone.ID, notifications.Email) {

@@ -107,12 +107,19 @@ type Service struct {
 	meters *Metrics
 }
 
+// Letters are the dead letters of this service, which have the words of events that could not be handled.
+type Letters interface {
+	// Erase overwrites what people typed in the letters about these users. It may be repeated.
+	Erase(ctx context.Context, userIDs ...string) error
+}
+
 // Deps is what a service needs. All are required.
 type Deps struct {
 	Store    Store
 	Lists    Lists
 	Contacts Contacts
 	Counters Counters
+	Letters  Letters
 	Journal  Journal
 	Renderer Renderer
 	Senders  map[Channel]Sender

@@ -100,6 +100,9 @@ func (s *Service) settleErasure(ctx context.Context, r *Record) (done bool, err 
 	if err := s.eraseUser(ctx, r.UserID, keep); err != nil {
 		return false, err
 	}
+	if err := s.Letters.Erase(ctx, r.UserID); err != nil {
+		return false, err
+	}
 	return keep == "" && began.Sub(r.CreatedAt) >= s.cfg.EraseAgain, nil
 }
 

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"sidecart.dev/contracts"
+	"sidecart.dev/kit/deadletter"
 	"sidecart.dev/kit/event"
 	"sidecart.dev/kit/fault"
 	"sidecart.dev/kit/journal"
@@ -154,7 +155,7 @@ func (w *world) start(change func(*process, *notifications.Config)) *process {
 		change(p, &cfg)
 	}
 	p.Service = notifications.New(cfg, notifications.Deps{
-		Store: dapr.NewStore(procState{p}), Lists: procLists{p}, Contacts: procContacts{p}, Counters: dapr.NewCounters(procState{p}), Journal: procJournal{p}, Renderer: r,
+		Store: dapr.NewStore(procState{p}), Lists: procLists{p}, Contacts: procContacts{p}, Counters: dapr.NewCounters(procState{p}), Letters: deadletter.New(procState{p}, "notifications"), Journal: procJournal{p}, Renderer: r,
 		Senders: map[notifications.Channel]notifications.Sender{
 			notifications.Email: procSender{p, notifications.Email}, notifications.SMS: procSender{p, notifications.SMS},
 		},

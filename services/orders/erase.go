@@ -77,7 +77,7 @@ func (s *Service) eraseUser(ctx context.Context, userID string) error {
 			}
 		}
 		if page.Next == "" {
-			return nil
+			return s.deps.Letters.Erase(ctx, userID)
 		}
 		q.Cursor = page.Next
 	}

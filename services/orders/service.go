@@ -92,6 +92,12 @@ type Notifications interface {
 	Accepted(ctx context.Context, eventIDs []string) (map[string]bool, error)
 }
 
+// Letters are the dead letters of this service, which have the words of events that could not be handled.
+type Letters interface {
+	// Erase overwrites what people typed in the letters about these users. It may be repeated.
+	Erase(ctx context.Context, userIDs ...string) error
+}
+
 // Deps are what the service works with. All are required.
 type Deps struct {
 	Repository    Repository
@@ -100,6 +106,7 @@ type Deps struct {
 	Bus           Bus
 	Payments      Payments
 	Notifications Notifications
+	Letters       Letters
 }
 
 // Config is how the service works. The zero value of a field means its default.

@@ -3,6 +3,7 @@ package payments
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -90,6 +91,9 @@ func (s *Service) sweep(ctx context.Context) {
 		}
 		return nil
 	})
+	if err == nil {
+		err = s.Letters.Erase(ctx, slices.Collect(maps.Keys(users))...)
+	}
 	if err != nil {
 		s.Log.WarnContext(ctx, "erasure of payment methods is not complete and will be repeated", "error", err.Error())
 		return

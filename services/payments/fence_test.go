@@ -2,10 +2,13 @@ package payments_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
+	"sidecart.dev/kit/deadletter"
+	"sidecart.dev/kit/event"
 	"sidecart.dev/kit/money"
 	"sidecart.dev/payments"
 )
@@ -124,6 +127,11 @@ func TestADeletedUsersPaymentMethodsAndWhatPeopleTypedAreErased(t *testing.T) {
 		t.Fatalf("refund: %v", err)
 	}
 	settled(t, w)
+	letters := deadletter.New(w.state, payments.App)
+	letter := fmt.Appendf(nil, `{"data": {"user_id": %q, "reason": "Ada moved to 1 Elm Street"}}`, o.UserID)
+	if err := letters.Keep(ctx, event.DeadLetter{Raw: letter}); err != nil {
+		t.Fatalf("keep a dead letter: %v", err)
+	}
 	if err := s.UserDeleted(ctx, o.UserID); err != nil {
 		t.Fatalf("user deleted: %v", err)
 	}
@@ -137,6 +145,9 @@ func TestADeletedUsersPaymentMethodsAndWhatPeopleTypedAreErased(t *testing.T) {
 	}
 	if r, replayed, err := s.Refund(ctx, payments.IDOf(o.ID), request); err != nil || !replayed || r.Reason != "erased" {
 		t.Fatalf("the same refund asked for again: %+v, replayed %v, %v", r, replayed, err)
+	}
+	if kept, _, err := letters.List(ctx, "", 10); err != nil || len(kept) != 1 || strings.Contains(string(kept[0].Payload), "Elm") {
+		t.Fatalf("the dead letters are %+v, %v", kept, err)
 	}
 	if w.intents.size() != 0 {
 		t.Fatal("the erasure never left the journal")

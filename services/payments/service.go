@@ -24,6 +24,7 @@ type Config struct {
 	Provider Provider
 	Index    Index
 	Runner   Runner
+	Letters  Letters
 
 	ProviderTimeout time.Duration // bound of one call to the provider, default 10 s
 	DriveTimeout    time.Duration // bound of driving one payment once, default 25 s
@@ -40,6 +41,12 @@ type Config struct {
 	// Attention is called with one of the Attention constants when an operator should look at a payment, which the log
 	// names; default nothing.
 	Attention func(what string)
+}
+
+// Letters are the dead letters of this service, which have the words of events that could not be handled.
+type Letters interface {
+	// Erase overwrites what people typed in the letters about these users. It may be repeated.
+	Erase(ctx context.Context, userIDs ...string) error
 }
 
 // What operators should look at. What is overdue is so after [Config.GiveUpAfter], and is said each time that the provider

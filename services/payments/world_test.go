@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"sidecart.dev/kit/deadletter"
 	"sidecart.dev/kit/fault"
 	"sidecart.dev/kit/money"
 	"sidecart.dev/kit/sidecar"
@@ -52,6 +53,7 @@ func (w *world) replica(change ...func(*payments.Config)) *payments.Service {
 	state := &watched{State: w.state, world: w}
 	cfg := payments.Config{
 		Store: dapr.NewStore(state), Intents: w.intents, Bus: w.bus, Notifier: w.bus, Orders: w.bus, Index: w.index, Runner: inline{},
+		Letters:  deadletter.New(state, payments.App),
 		Provider: simulated.New(simulated.Config{State: state, SlowDelay: -1}),
 		Wait:     func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
 	}

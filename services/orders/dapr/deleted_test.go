@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"sidecart.dev/kit/deadletter"
 	"sidecart.dev/kit/event"
 	"sidecart.dev/orders"
 )
@@ -76,6 +77,38 @@ func TestThePendingOrdersOfADeletedCustomerAreCancelled(t *testing.T) {
 		w.setDown(false)
 		if err := w.settled(r); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+func TestWhatPeopleTypedIsErasedFromDeadLetters(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := context.Background()
+		w := newWorld()
+		r := w.start(t)
+		defer r.end()
+		letters := deadletter.New(w.state, "orders")
+		for _, userID := range []string{customer, "usr_other"} {
+			raw := fmt.Appendf(nil, `{"data": {"user_id": %q, "reason": "I am moving to 1 Elm Street"}}`, userID)
+			if err := letters.Keep(ctx, event.DeadLetter{Raw: raw}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := r.Service.UserDeleted(ctx, customer); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.settled(r); err != nil {
+			t.Fatal(err)
+		}
+		kept, _, err := letters.List(ctx, "", 10)
+		if err != nil || len(kept) != 2 {
+			t.Fatalf("the letters are %v, %v", kept, err)
+		}
+		for _, l := range kept {
+			erased, others := !strings.Contains(string(l.Payload), "Elm Street"), strings.Contains(string(l.Payload), "usr_other")
+			if erased == others {
+				t.Errorf("after the erasure there is %s", l.Payload)
+			}
 		}
 	})
 }

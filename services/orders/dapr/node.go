@@ -20,13 +20,19 @@ type Config struct {
 	State   sidecar.State
 	Bus     sidecar.Publisher
 	Peers   sidecar.Caller // calls payments and notifications
-	Letters event.DeadLetters
+	Letters Letters
 
 	Service orders.Config
 	Seed    orders.Catalogue // written when the store has no products; empty: [orders.DefaultCatalogue]
 	Journal journal.Config   // Name, State, Registerer and Logger are filled in
 
 	Registerer prometheus.Registerer // nil for no metrics
+}
+
+// Letters keeps dead letters, and erases from them.
+type Letters interface {
+	event.DeadLetters
+	orders.Letters
 }
 
 // Node is one replica of the service without its HTTP API.
@@ -64,6 +70,7 @@ func New(cfg Config) (*Node, error) {
 		Bus:           bus{cfg.Bus},
 		Payments:      payments{cfg.Peers},
 		Notifications: notifications{cfg.Peers},
+		Letters:       cfg.Letters,
 	})
 	consume(n.Consumer, n.Service, cfg.Service.Now)
 	return n, nil

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sidecart.dev/contracts/validate"
+	"sidecart.dev/kit/deadletter"
 	"sidecart.dev/kit/event"
 	"sidecart.dev/kit/fault"
 	"sidecart.dev/kit/sidecar/sidecartest"
@@ -211,7 +212,7 @@ func (w *world) start(t testing.TB) *replica {
 	t.Helper()
 	l := &life{State: w.state, bus: w.bus, latency: w.latency}
 	node, err := dapr.New(dapr.Config{
-		State: l, Bus: l, Peers: &sidecartest.Caller{Handle: w.call}, Letters: noLetters{},
+		State: l, Bus: l, Peers: &sidecartest.Caller{Handle: w.call}, Letters: deadletter.New(l, "orders"),
 		Service: orders.Config{Logger: slog.New(slog.DiscardHandler)},
 	})
 	if err != nil {
@@ -240,12 +241,6 @@ func (r *replica) end() {
 	r.stop()
 	<-r.done
 }
-
-// noLetters fails the test's delivery when something is poison.
-type noLetters struct{}
-
-// Keep implements [event.DeadLetters].
-func (noLetters) Keep(context.Context, event.DeadLetter) error { return nil }
 
 // settled lets virtual time pass, delivering every message, until the replicas have taken over what others left behind and have
 // no unfinished business.

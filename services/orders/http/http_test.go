@@ -73,6 +73,8 @@ type letters struct{}
 
 func (letters) Keep(context.Context, event.DeadLetter) error { return nil }
 
+func (letters) Erase(context.Context, ...string) error { return nil }
+
 // openContract reads the contract once: that takes longer than all the rest.
 var openContract = sync.OnceValues(validate.NewHTTP)
 

@@ -52,16 +52,16 @@ func wire(ctx context.Context, c *chassis.Chassis, cfg Config) error {
 	if err != nil {
 		return err
 	}
+	letters := deadletter.New(state, "notifications")
 	store, lists := dapr.NewStore(state), dapr.NewLists(state)
 	service := notifications.New(cfg.domain(c.Metrics), notifications.Deps{
 		Store: store, Lists: lists, Journal: dapr.Journal{Journal: log}, Renderer: renderer,
-		Contacts: dapr.NewContacts(c.Sidecar.Caller(services.Authorize), cfg.ContactSlack, nil), Counters: dapr.NewCounters(state),
+		Contacts: dapr.NewContacts(c.Sidecar.Caller(services.Authorize), cfg.ContactSlack, nil), Counters: dapr.NewCounters(state), Letters: letters,
 		Senders: map[notifications.Channel]notifications.Sender{
 			notifications.Email: dapr.NewEmailSender(c.Sidecar, cfg.EmailBinding),
 			notifications.SMS:   dapr.NewSMSSender(c.Sidecar, cfg.SMSBinding, dapr.SMSFormat(cfg.SMSFormat), cfg.SMSFrom),
 		},
 	})
-	letters := deadletter.New(state, "notifications")
 	consumer := consumer.New("notifications", letters)
 	for _, m := range notifications.Messages() {
 		consumer.On(m.Topic, m.EventType, service.Accept)

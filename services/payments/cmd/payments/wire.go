@@ -63,16 +63,16 @@ func assemble(c host, metrics prometheus.Registerer, cfg settings, key *auth.Ser
 	if err != nil {
 		return err
 	}
+	letters := deadletter.New(out.state, payments.App)
 	pool := payments.NewPool(cfg.MaxCharges)
 	service := payments.NewService(payments.Config{
 		Store: dapr.NewStore(out.state), Intents: dapr.Intents{Journal: intents}, Bus: dapr.Bus{Publisher: out.publisher},
 		Notifier: dapr.Notifier{Caller: out.caller}, Orders: dapr.Orders{Caller: out.caller}, Provider: provider(cfg, out),
-		Index: dapr.NewIndex(list.New(list.Config{State: out.state})), Runner: pool,
+		Index: dapr.NewIndex(list.New(list.Config{State: out.state})), Runner: pool, Letters: letters,
 		ProviderTimeout: cfg.ProviderTimeout, GiveUpAfter: cfg.GiveUpAfter, Seen: dapr.ProviderMetrics(metrics, pool.Running),
 		Attention: dapr.AttentionMetric(metrics),
 	})
 
-	letters := deadletter.New(out.state, payments.App)
 	consumer := consumer.New(payments.App, letters)
 	dapr.Subscribe(consumer, service)
 	consumer.Routes(c.ThroughSidecar())
