@@ -1,8 +1,11 @@
 package acceptance
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -194,4 +197,32 @@ func TestARefundWithoutAnAnswerIsMadeOnce(t *testing.T) {
 // is gone as soon as there is an answer.
 func askAgain() chromedp.Action[chromedp.Void] {
 	return script(`[...document.querySelectorAll("button")].find((b) => b.textContent === "Ask again now")?.click()`)
+}
+
+// What the shop sends with a login tells the browser from a stranger who guesses. It outlives the session and names nobody.
+func TestTheBrowserShowsAtALoginThatItHasLoggedInBefore(t *testing.T) {
+	customer := world.NewCustomer(t)
+	s := openShop(t)
+	sent := make(chan string, 2)
+	s.through(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/sessions") {
+			body, err := io.ReadAll(r.Body)
+			assert.NoError(t, err)
+			var form struct {
+				DeviceToken string `json:"device_token"`
+			}
+			assert.NoError(t, json.Unmarshal(body, &form))
+			sent <- form.DeviceToken
+			r.Body = io.NopCloser(bytes.NewReader(body))
+		}
+		next.ServeHTTP(w, r)
+	})
+	s.logIn(customer.Login)
+	assert.Empty(t, <-sent, "a browser that nobody has logged in from")
+	kept, err := chromedp.Run(s.ctx, chromedp.Evaluate[string](`JSON.parse(localStorage.getItem("sidecart/device"))`))
+	require.NoError(t, err)
+	require.NotEmpty(t, kept)
+	s.do(chromedp.Click(`//nav/button[.="Log out"]`), chromedp.WaitVisible(`//nav/a[.="Log in"]`))
+	s.logIn(customer.Login)
+	assert.Equal(t, kept, <-sent)
 }

@@ -84,6 +84,24 @@ func TestLoginTellsNothingAboutWhoExists(t *testing.T) {
 	}
 }
 
+// The guesser is slowed down. The owner goes on in his session, and logs in with what an earlier login gave his device.
+func TestGuessingAPasswordDoesNotKeepTheOwnerOut(t *testing.T) {
+	inContract(t)
+	customer := world.NewCustomer(t)
+	require.NotEmpty(t, customer.DeviceToken)
+	wrong := map[string]string{"email": customer.Email, "password": "not the password"}
+	for range 6 {
+		harness.Must(t, world.API, http.StatusUnauthorized, http.MethodPost, "/api/v1/sessions", wrong, nil)
+	}
+	refused := harness.Must(t, world.API, http.StatusTooManyRequests, http.MethodPost, "/api/v1/sessions", wrong, nil)
+	assert.NotEmpty(t, refused.Header.Get("Retry-After"))
+	const fresh = "entirely different words"
+	customer.Must(t, http.StatusNoContent, http.MethodPut, "/api/v1/users/me/password",
+		map[string]string{"current_password": customer.Password, "new_password": fresh}, nil)
+	right := map[string]string{"email": customer.Email, "password": fresh, "device_token": customer.DeviceToken}
+	harness.Must(t, world.API, http.StatusCreated, http.MethodPost, "/api/v1/sessions", right, nil)
+}
+
 func withoutTrace(t *testing.T, a harness.Answer) map[string]any {
 	t.Helper()
 	var p map[string]any

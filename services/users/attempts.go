@@ -93,12 +93,3 @@ func prefixOf(address netip.Addr) string {
 	prefix, _ := address.Prefix(bits) // cannot fail: bits fits the family
 	return prefix.Masked().Addr().String() + "/" + strconv.Itoa(bits)
 }
-
-// networkOf names a client's address as one account remembers it: a digest that says nothing beside another account's.
-// It is empty for an address that is not known.
-func networkOf(accountKey string, address netip.Addr) string {
-	if !address.IsValid() {
-		return ""
-	}
-	return EmailKey(accountKey + " " + prefixOf(address))
-}

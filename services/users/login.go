@@ -2,7 +2,6 @@ package users
 
 import (
 	"context"
-	"net/netip"
 
 	"github.com/golang-jwt/jwt/v5"
 
@@ -15,50 +14,45 @@ import (
 type Grant struct {
 	AccessToken  string
 	RefreshToken string
+	DeviceToken  string // of a login only: see [User.NewDeviceToken]
 }
 
-// Login checks a password and begins a session. Address is the client's, or invalid if it is not known.
+// Login checks a password and begins a session.
 //
-// An unknown address and a wrong password are the same Unauthenticated fault after the same work: the same store calls
-// and one hash. Failures slow down further ones of the account, known or not, and of the client's address: a RateLimited fault.
-// A network from which the account was logged in before is slowed down by failures from there alone, so that whoever guesses
-// passwords elsewhere does not keep the owner out.
-func (s *Service) Login(ctx context.Context, email, password string, address netip.Addr) (Grant, error) {
+// An unknown address and a wrong password are the same fault after the same work: the same store calls and one hash.
+// Failures slow down further ones of the account, known or not, and of the client's address: a RateLimited fault.
+// Whoever has logged in from the client's device or network before is not slowed down by guesses made elsewhere:
+// see admit.
+func (s *Service) Login(ctx context.Context, email, password string, client Client) (Grant, error) {
 	normal, err := NormaliseEmail(email)
 	if err != nil {
 		return Grant{}, fault.InvalidFields(fault.Field{Field: "email", Message: err.Error()})
-	}
-	if err := s.checkAddress(ctx, address); err != nil {
-		return Grant{}, err
 	}
 	key := EmailKey(normal)
 	u, err := s.byEmail(ctx, key)
 	if err != nil {
 		return Grant{}, err
 	}
-	bucket, network := "account/"+key, networkOf(key, address)
-	if u.knows(network) {
-		bucket += "/" + network // strangers' failures elsewhere do not count here
-	}
-	if err := s.reserve(ctx, bucket); err != nil {
+	admitted, err := s.admit(ctx, key, u, client)
+	if err != nil {
 		return Grant{}, err
 	}
-	ok, outdated, err := s.Hasher.Verify(ctx, u.PasswordHash, normalisePassword(password))
+	ok, outdated, err := s.judge(ctx, admitted, u, password)
 	if err != nil {
-		s.forgive(ctx, bucket) // it was not judged
+		s.forgive(ctx, admitted.bucket) // it was not judged
 		return Grant{}, err
 	}
 	if !ok {
-		s.blame(ctx, address)
-		return Grant{}, fault.New(fault.Unauthenticated, "unauthenticated", "The e-mail address or the password is wrong.")
+		return Grant{}, s.wrong(ctx, admitted, client.Address)
 	}
-	s.forgive(ctx, bucket)
+	s.forgive(ctx, admitted.bucket)
 	if outdated {
 		s.rehash(ctx, u, password)
 	}
-	if network != "" && !u.knows(network) {
-		s.recognise(ctx, u.ID, network)
+	if u, err = s.withDeviceKey(ctx, u); err != nil {
+		return Grant{}, err
 	}
+	s.recognise(ctx, u, key, client.Address)
 	return s.begin(ctx, u)
 }
 
@@ -80,14 +74,6 @@ func (s *Service) byEmail(ctx context.Context, key string) (User, error) {
 		return User{}, nil
 	}
 	return u, err
-}
-
-// recognise notes that the account was logged in from a network. Failing to costs its owner a wait under attack, nothing more.
-func (s *Service) recognise(ctx context.Context, userID, network string) {
-	_, err := s.change(ctx, userID, func(u *User) (bool, error) { return u.recognise(network), nil })
-	if err != nil {
-		s.Log.InfoContext(ctx, "network of a login not noted", "user_id", userID, "error", err.Error())
-	}
 }
 
 // rehash replaces a hash made with outdated parameters. It is an improvement only: its failure is no failure of the login.
@@ -115,7 +101,11 @@ func (s *Service) begin(ctx context.Context, u User) (Grant, error) {
 	if err := s.Sessions.Insert(ctx, token.ID, session, RefreshLife); err != nil {
 		return Grant{}, err
 	}
-	return s.grant(u, token)
+	grant, err := s.grant(u, token)
+	if err == nil {
+		grant.DeviceToken, err = u.NewDeviceToken(s.Rand, s.now())
+	}
+	return grant, err
 }
 
 func (s *Service) grant(u User, token RefreshToken) (Grant, error) {
@@ -247,7 +237,8 @@ func (s *Service) Alive(ctx context.Context, p auth.Principal) error {
 	return nil
 }
 
-// Logout ends one session, or all of a user's, which only a session that goes on may do. This service takes no more
+// Logout ends one session, or all of a user's, which only a session that goes on may do. Whoever ends all trusts none
+// of the devices any more: they are strangers to the account until they are used to log in again. This service takes no more
 // changes by their access tokens; elsewhere these go on until they expire, within [AccessLife].
 func (s *Service) Logout(ctx context.Context, p auth.Principal, all bool) error {
 	if !all {
@@ -258,7 +249,7 @@ func (s *Service) Logout(ctx context.Context, p auth.Principal, all bool) error 
 	}
 	u, err := s.change(ctx, p.UserID, func(u *User) (bool, error) {
 		u.EndSessions()
-		return true, nil
+		return true, u.RenewDeviceKey(s.Rand)
 	})
 	if err != nil {
 		return err

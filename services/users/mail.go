@@ -105,12 +105,12 @@ func (s *Service) ConfirmReset(ctx context.Context, token, wanted string) error 
 		}
 		u.proveByReset() // whoever reads mail to the address has just proved it
 		u.SetPassword(hash, s.now(), traceOf(ctx))
-		return true, nil
+		return true, u.RenewDeviceKey(s.Rand) // devices are as good as strangers' to whoever lost the password
 	})
 	if err != nil {
 		return hideAccount(err)
 	}
-	s.forgive(ctx, "account/"+EmailKey(u.Email))
+	s.forgive(ctx, accountBucket(EmailKey(u.Email)))
 	s.spread(ctx, changed)
 	return nil
 }

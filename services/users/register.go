@@ -46,6 +46,9 @@ func (s *Service) register(ctx context.Context, r Registration, role auth.Role) 
 		return User{}, err
 	}
 	u := NewUser(id, role, r, hash, s.now(), traceOf(ctx))
+	if err := u.RenewDeviceKey(s.Rand); err != nil {
+		return User{}, err
+	}
 	t, err := s.Journal.Begin(ctx, registrationID(id, key))
 	if err != nil {
 		return User{}, err

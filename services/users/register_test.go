@@ -3,7 +3,6 @@ package users_test
 import (
 	"context"
 	"fmt"
-	"net/netip"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -17,7 +16,7 @@ import (
 
 var ada = users.Draft{Email: "Ada@Example.com", Password: "correct horse battery", Name: "Ada Lovelace"}
 
-var nowhere netip.Addr
+var nowhere users.Client
 
 func TestOneOfManyRegistrationsOfAnAddressSucceeds(t *testing.T) {
 	w := userstest.New(t)

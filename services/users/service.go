@@ -72,8 +72,9 @@ type Config struct {
 	Users    Docs[User]     // by id
 	Claims   Docs[Claim]    // by EmailKey
 	Sessions Docs[Session]  // by session id
-	Attempts Docs[Attempts] // by "account/…" or "address/…"
-	Endings  Docs[Ended]    // one document: see [Ended]
+	Attempts Docs[Attempts] // by "account/…", "address/…", "network/…", "device/…" or "session/…"
+	Networks Docs[KnownNetwork]
+	Endings  Docs[Ended] // one document: see [Ended]
 
 	Journal       Journal
 	Announcer     Announcer

@@ -6,7 +6,6 @@
 package users
 
 import (
-	"slices"
 	"time"
 
 	"sidecart.dev/kit/auth"
@@ -73,8 +72,8 @@ type User struct {
 	UpdatedAt     time.Time   `json:"updated_at"`
 	DeletedAt     time.Time   `json:"deleted_at,omitzero"`
 	Tokens        []MailToken `json:"tokens,omitempty"`
-	Networks      []string    `json:"networks,omitempty"` // digests of where it was logged in from, the latest last
-	Pending       []Pending   `json:"pending,omitempty"`  // events that notifications has not accepted yet
+	DeviceKey     []byte      `json:"device_key,omitempty"` // what it knows devices and networks by; see [Client]
+	Pending       []Pending   `json:"pending,omitempty"`    // events that notifications has not accepted yet
 	VerifyAskedAt time.Time   `json:"verify_asked_at,omitzero"`
 	ResetAskedAt  time.Time   `json:"reset_asked_at,omitzero"`
 }
@@ -111,26 +110,6 @@ func (u *User) happened(eventType string, now time.Time, trace string) {
 	u.Pending = kept
 }
 
-// maxNetworks bounds the networks that an account remembers.
-const maxNetworks = 8
-
-// knows reports whether the account was logged in from the network before.
-func (u *User) knows(network string) bool {
-	return network != "" && slices.Contains(u.Networks, network)
-}
-
-// recognise remembers a network, in the place of the oldest if there are enough. It reports whether it is new.
-func (u *User) recognise(network string) bool {
-	if u.knows(network) || u.Status != Active {
-		return false
-	}
-	if len(u.Networks) >= maxNetworks {
-		u.Networks = u.Networks[len(u.Networks)-maxNetworks+1:]
-	}
-	u.Networks = append(slices.Clone(u.Networks), network)
-	return true
-}
-
 // SetPassword replaces the password, ends every session and spends every reset link.
 func (u *User) SetPassword(passwordHash string, now time.Time, trace string) {
 	u.PasswordHash = passwordHash
@@ -143,7 +122,7 @@ func (u *User) SetPassword(passwordHash string, now time.Time, trace string) {
 // whoever registered the address may have been somebody else, who would go on reading the owner's messages.
 func (u *User) proveByReset() {
 	if !u.EmailVerified {
-		u.Phone, u.Preferences, u.Networks = "", DefaultPreferences(), nil
+		u.Phone, u.Preferences = "", DefaultPreferences()
 	}
 	u.EmailVerified = true
 	u.dropTokens(Verify)
@@ -177,7 +156,7 @@ func (u *User) AskReset(now time.Time, trace string) bool {
 // notifications has accepted the event, because the last message needs them (see [User.Accept]).
 func (u *User) Delete(now time.Time, trace string) {
 	u.Status, u.DeletedAt = Deleted, now
-	u.PasswordHash, u.Tokens, u.Pending, u.Networks = "", nil, nil, nil
+	u.PasswordHash, u.Tokens, u.Pending, u.DeviceKey = "", nil, nil, nil
 	u.Epoch++
 	u.happened(EventDeleted, now, trace)
 }

@@ -25,6 +25,7 @@ type Session struct {
 	AccessToken  string `json:"access_token"`
 	RefreshToken string `json:"refresh_token"`
 	ExpiresIn    int    `json:"expires_in"`
+	DeviceToken  string `json:"device_token"` // of a login only
 }
 
 // Product is a product as the API writes it.

@@ -20,13 +20,15 @@ func writeGrant(w http.ResponseWriter, status int, g users.Grant) error {
 		ExpiresIn        int    `json:"expires_in"` // seconds
 		RefreshToken     string `json:"refresh_token"`
 		RefreshExpiresIn int    `json:"refresh_expires_in"` // seconds
-	}{g.AccessToken, "Bearer", int(users.AccessLife.Seconds()), g.RefreshToken, int(users.RefreshLife.Seconds())})
+		DeviceToken      string `json:"device_token,omitempty"`
+	}{g.AccessToken, "Bearer", int(users.AccessLife.Seconds()), g.RefreshToken, int(users.RefreshLife.Seconds()), g.DeviceToken})
 }
 
 func (a *API) login(w http.ResponseWriter, r *http.Request) error {
 	var in struct {
-		Email    string `json:"email"`
-		Password string `json:"password"`
+		Email       string `json:"email"`
+		Password    string `json:"password"`
+		DeviceToken string `json:"device_token"` // one that is of no use here counts as none
 	}
 	if err := web.Decode(r, &in); err != nil {
 		return err
@@ -34,8 +36,12 @@ func (a *API) login(w http.ResponseWriter, r *http.Request) error {
 	if err := required(field{"password", in.Password, maxPassword}); err != nil {
 		return err
 	}
+	if len(in.DeviceToken) > maxToken {
+		return fault.InvalidFields(fault.Field{Field: "device_token", Message: "must be at most 512 characters long"})
+	}
 	address, _ := netip.ParseAddr(r.Header.Get(ClientIPHeader)) // invalid: not known
-	grant, err := a.Service.Login(r.Context(), in.Email, in.Password, address)
+	client := users.Client{Address: address, DeviceToken: in.DeviceToken}
+	grant, err := a.Service.Login(r.Context(), in.Email, in.Password, client)
 	if err != nil {
 		return err
 	}

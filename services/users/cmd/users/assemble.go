@@ -55,6 +55,7 @@ func assemble(cfg settings, out outside) (*program, error) {
 		Claims:        dapr.NewDocs[users.Claim](out.state, "email"),
 		Sessions:      dapr.NewDocs[users.Session](out.state, "session"),
 		Attempts:      dapr.NewDocs[users.Attempts](out.state, "attempts"),
+		Networks:      dapr.NewDocs[users.KnownNetwork](out.state, "network"),
 		Endings:       dapr.NewDocs[users.Ended](out.state, "ended"),
 		Journal:       dapr.Journal{Journal: j},
 		Announcer:     dapr.Announcer{Bus: out.bus},

@@ -44,6 +44,12 @@ func TestTheLifeOfAnAccount(t *testing.T) {
 	r.want(r.send("POST", "/api/v1/users/me/verification", token, ""), 202, "asking for a needless mail")
 	r.want(r.ask("/internal/mail-tokens", `{"user_id":"`+id+`","kind":"verify","event_id":"x"}`), 404, "minting for a verified address")
 
+	again = r.want(r.send("POST", "/api/v1/sessions", "", `{"email":"ada@example.com","password":"correct horse battery","device_token":"`+
+		session.text("device_token")+`"}`), 201, "logging in on the same device")
+	if d := again.text("device_token"); d == "" || d == session.text("device_token") {
+		t.Errorf("the device token of the next login is %q, want a fresh one", d)
+	}
+
 	refreshed := r.want(r.send("POST", "/api/v1/sessions/refresh", "", `{"refresh_token":"`+session.text("refresh_token")+`"}`), 200, "refreshing")
 	token = refreshed.text("access_token")
 	r.want(r.send("PUT", "/api/v1/users/me/password", token, `{"current_password":"wrong","new_password":"staple of the trade"}`), 422, "a wrong current password")
@@ -160,6 +166,9 @@ func TestWrongRequestsAreAnsweredWithWhatToChange(t *testing.T) {
 		{"POST", "/api/v1/users", `invalid: {`, 400, "invalid_json", ""},
 		{"POST", "/api/v1/users", "invalid: \"" + strings.Repeat("x", 70_000) + "\"", 413, "body_too_large", ""},
 		{"POST", "/api/v1/sessions", `invalid: {"email":"ada@example.com","password":""}`, 400, "invalid_request", "password"},
+		{"POST", "/api/v1/sessions", `invalid: {"email":"ada@example.com","password":"correct horse battery","device_token":"` + strings.Repeat("x", 513) + `"}`, 400, "invalid_request", "device_token"},
+		{"POST", "/api/v1/sessions", `invalid: {"email":"ada@example.com","password":"correct horse battery","device_token":null}`, 400, "invalid_request", "device_token"},
+		{"POST", "/api/v1/sessions", `{"email":"ada@example.com","password":"wrong","device_token":"nonsense"}`, 401, "unauthenticated", ""},
 		{"POST", "/api/v1/sessions/refresh", `invalid: {}`, 400, "invalid_request", "refresh_token"},
 		{"POST", "/api/v1/sessions/refresh", `{"refresh_token":"rt_nothing.of-the-sort"}`, 401, "unauthenticated", ""},
 		{"POST", "/api/v1/users/verify", `{"token":"aaaaaaaaaaaaaaaaaaaa"}`, 422, "unprocessable", "token"},

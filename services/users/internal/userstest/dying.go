@@ -14,9 +14,12 @@ type Dying struct {
 	// At is the call, counting from 1, at which the process dies; zero means never.
 	At int64
 	// Done: the fatal call takes effect, but its answer is lost.
-	Done  bool
-	calls atomic.Int64
+	Done          bool
+	calls, writes atomic.Int64
 }
+
+// Writes returns how many of the calls were writes.
+func (d *Dying) Writes() int64 { return d.writes.Load() }
 
 // Calls returns how many calls were made.
 func (d *Dying) Calls() int64 { return d.calls.Load() }
@@ -46,15 +49,18 @@ func (d *Dying) BulkGet(ctx context.Context, keys []string) (items map[string]si
 
 // Insert implements sidecar.State.
 func (d *Dying) Insert(ctx context.Context, key string, value []byte, opts ...sidecar.WriteOption) error {
+	d.writes.Add(1)
 	return d.call(func() error { return d.State.Insert(ctx, key, value, opts...) })
 }
 
 // Update implements sidecar.State.
 func (d *Dying) Update(ctx context.Context, key string, value []byte, etag string, opts ...sidecar.WriteOption) error {
+	d.writes.Add(1)
 	return d.call(func() error { return d.State.Update(ctx, key, value, etag, opts...) })
 }
 
 // Delete implements sidecar.State.
 func (d *Dying) Delete(ctx context.Context, key, etag string) error {
+	d.writes.Add(1)
 	return d.call(func() error { return d.State.Delete(ctx, key, etag) })
 }

@@ -114,6 +114,7 @@ func (w *World) ProcessWith(params argon2.Params) *Process {
 			Claims:        dapr.NewDocs[users.Claim](store, "email"),
 			Sessions:      dapr.NewDocs[users.Session](store, "session"),
 			Attempts:      dapr.NewDocs[users.Attempts](store, "attempts"),
+			Networks:      dapr.NewDocs[users.KnownNetwork](store, "network"),
 			Endings:       dapr.NewDocs[users.Ended](store, "ended"),
 			Journal:       w.Journal,
 			Announcer:     dapr.Announcer{Bus: w.Bus},
@@ -160,6 +161,20 @@ func (w *World) Live() (accounts []users.User) {
 		}
 	}
 	return accounts
+}
+
+// Change changes an account in the store, as a program of another version might have written it.
+func (w *World) Change(id string, change func(*users.User)) {
+	w.T.Helper()
+	docs := dapr.NewDocs[users.User](w.State, "user")
+	u, rev, err := docs.Get(w.T.Context(), id)
+	if err == nil {
+		change(&u)
+		err = docs.Update(w.T.Context(), id, u, rev, 0)
+	}
+	if err != nil {
+		w.T.Fatal(err)
+	}
 }
 
 func cutPrefix(s, prefix string) (string, bool) {
