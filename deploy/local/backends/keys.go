@@ -67,45 +67,46 @@ func makeKeys() (*keys, error) {
 		}
 		k.Ports[server] = port
 	}
-	return k, k.makeCertificates()
+	var err error
+	k.CA, k.Certificate, k.Key, err = Certificates("localhost")
+	return k, err
 }
 
-// makeCertificates makes an authority, which is forgotten once it has signed the one certificate of the servers.
-func (k *keys) makeCertificates() error {
+// Certificates makes an authority, which is forgotten once it has signed one certificate for servers of these names, in PEM.
+func Certificates(names ...string) (ca, certificate, key string, err error) {
 	now := time.Now()
-	ca := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Sidecart local backends"},
+	authority := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Sidecart's own stores"},
 		NotBefore: now.Add(-time.Hour), NotAfter: now.AddDate(10, 0, 0),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 	}
 	server := &x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "localhost"},
-		NotBefore: ca.NotBefore, NotAfter: ca.NotAfter,
-		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: names[0]},
+		NotBefore: authority.NotBefore, NotAfter: authority.NotAfter,
+		DNSNames: names, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
-	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	authorityKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return err
+		return "", "", "", err
 	}
 	serverKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return err
+		return "", "", "", err
 	}
-	caDER, err := x509.CreateCertificate(rand.Reader, ca, ca, &caKey.PublicKey, caKey)
+	authorityDER, err := x509.CreateCertificate(rand.Reader, authority, authority, &authorityKey.PublicKey, authorityKey)
 	if err != nil {
-		return err
+		return "", "", "", err
 	}
-	serverDER, err := x509.CreateCertificate(rand.Reader, server, ca, &serverKey.PublicKey, caKey)
+	serverDER, err := x509.CreateCertificate(rand.Reader, server, authority, &serverKey.PublicKey, authorityKey)
 	if err != nil {
-		return err
+		return "", "", "", err
 	}
 	keyDER, err := x509.MarshalPKCS8PrivateKey(serverKey)
 	if err != nil {
-		return err
+		return "", "", "", err
 	}
-	k.CA, k.Certificate, k.Key = block("CERTIFICATE", caDER), block("CERTIFICATE", serverDER), block("PRIVATE KEY", keyDER)
-	return nil
+	return block("CERTIFICATE", authorityDER), block("CERTIFICATE", serverDER), block("PRIVATE KEY", keyDER), nil
 }
 
 func block(kind string, der []byte) string {
