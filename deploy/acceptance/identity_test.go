@@ -124,11 +124,12 @@ func TestAnAddressIsVerifiedByTheMailedLinkOnce(t *testing.T) {
 	inContract(t)
 	customer := world.NewCustomer(t)
 	token := mailedToken(t, customer.Email, "confirm your e-mail")
-	harness.Must(t, world.API, http.StatusNoContent, http.MethodPost, "/api/v1/users/verify", map[string]string{"token": token}, nil)
-	harness.Must(t, world.API, http.StatusUnprocessableEntity, http.MethodPost, "/api/v1/users/verify", map[string]string{"token": token}, nil)
+	customer.Must(t, http.StatusNoContent, http.MethodPost, "/api/v1/users/verify", map[string]string{"token": token}, nil)
+	customer.Must(t, http.StatusUnprocessableEntity, http.MethodPost, "/api/v1/users/verify", map[string]string{"token": token}, nil)
 	var me harness.User
 	customer.Must(t, http.StatusOK, http.MethodGet, "/api/v1/users/me", nil, &me)
 	assert.True(t, me.EmailVerified)
+	harness.Must(t, world.API, http.StatusOK, http.MethodPost, "/api/v1/sessions/refresh", map[string]string{"refresh_token": customer.RefreshToken}, nil)
 }
 
 func TestAForgottenPasswordIsResetByMail(t *testing.T) {

@@ -211,8 +211,11 @@ func TestWhenDevicesAndNetworksAreForgotten(t *testing.T) {
 		kept   bool
 	}{
 		"the first proof of the address by a reset": {event: reset},
+		"the first proof of the address by a link alone": {event: func(t *testing.T, p *userstest.Process, u users.User, _ users.Grant) error {
+			return p.VerifyEmail(t.Context(), mint(t, p, u.ID, users.Verify), users.Known{})
+		}},
 		"a later reset": {event: reset, before: func(t *testing.T, p *userstest.Process, u users.User) {
-			if err := p.VerifyEmail(t.Context(), mint(t, p, u.ID, users.Verify)); err != nil {
+			if err := p.VerifyEmail(t.Context(), mint(t, p, u.ID, users.Verify), users.Known{}); err != nil {
 				t.Fatal(err)
 			}
 		}},

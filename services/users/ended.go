@@ -131,12 +131,5 @@ func (s *Service) Ended(ctx context.Context) (auth.EndedSet, error) {
 	return set, nil
 }
 
-// endsSessions reports whether the account's undelivered events say that its sessions have ended.
-func (u *User) endsSessions() bool {
-	for _, p := range u.Pending {
-		if p.Type == EventDeleted || p.Type == EventPasswordChanged {
-			return true
-		}
-	}
-	return false
-}
+// endedLately reports whether sessions of the account have ended so lately that access tokens of theirs may be alive.
+func (u *User) endedLately(now time.Time) bool { return now.Sub(u.EpochAt) < endedLife }

@@ -33,6 +33,9 @@ func TestEveryEndOfASessionIsToldToEveryService(t *testing.T) {
 		"a reset of the password": func(t *testing.T, p *userstest.Process, u users.User, _ users.Grant) error {
 			return p.ConfirmReset(t.Context(), mint(t, p, u.ID, users.Reset), "staple of the trade")
 		},
+		"a proof of the address by somebody unknown": func(t *testing.T, p *userstest.Process, u users.User, _ users.Grant) error {
+			return p.VerifyEmail(t.Context(), mint(t, p, u.ID, users.Verify), users.Known{})
+		},
 		"deletion": func(t *testing.T, p *userstest.Process, u users.User, _ users.Grant) error {
 			return p.Delete(t.Context(), u.ID, nil)
 		},

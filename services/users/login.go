@@ -248,7 +248,7 @@ func (s *Service) Logout(ctx context.Context, p auth.Principal, all bool) error 
 		return err
 	}
 	u, err := s.change(ctx, p.UserID, func(u *User) (bool, error) {
-		u.EndSessions()
+		u.EndSessions(s.now())
 		return true, u.RenewDeviceKey(s.Rand)
 	})
 	if err != nil {

@@ -16,22 +16,6 @@ func (s *Service) AskVerification(ctx context.Context, userID string) error {
 	return err
 }
 
-// VerifyEmail spends a mailed token. One that is unknown, spent or expired is an Unprocessable fault.
-func (s *Service) VerifyEmail(ctx context.Context, token string) error {
-	id, secret, err := ParseMailToken(token)
-	if err != nil {
-		return err
-	}
-	_, err = s.change(ctx, id, func(u *User) (bool, error) {
-		if !u.Holds(Verify, secret, s.now()) {
-			return false, errTokenSpent()
-		}
-		u.VerifyEmail(s.now())
-		return true, nil
-	})
-	return hideAccount(err)
-}
-
 // AskReset wants a reset mail sent to an address, if somebody has it. What is done before it returns is one entry in the
 // journal, the same for every address; the rest is done afterwards, so neither answer nor time tells who has an account.
 func (s *Service) AskReset(ctx context.Context, email string) error {
@@ -103,8 +87,9 @@ func (s *Service) ConfirmReset(ctx context.Context, token, wanted string) error 
 		if !u.Holds(Reset, secret, s.now()) {
 			return false, errTokenSpent()
 		}
-		u.proveByReset() // whoever reads mail to the address has just proved it
+		u.ProveAddress(false, s.now())
 		u.SetPassword(hash, s.now(), traceOf(ctx))
+		u.OwnerKnown = true                   // the password is of whoever reads the address's mail
 		return true, u.RenewDeviceKey(s.Rand) // devices are as good as strangers' to whoever lost the password
 	})
 	if err != nil {

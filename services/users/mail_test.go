@@ -25,14 +25,14 @@ func TestVerifyingSpendsTheToken(t *testing.T) {
 	w, p, u, _ := signedUp(t)
 	token := mint(t, p, u.ID, users.Verify)
 	again := mint(t, p, u.ID, users.Verify) // a mail may be sent twice: both links work
-	if err := p.VerifyEmail(t.Context(), token); err != nil {
+	if err := p.VerifyEmail(t.Context(), token, users.Known{}); err != nil {
 		t.Fatal(err)
 	}
 	if after, err := w.Process().Profile(t.Context(), u.ID); err != nil || !after.EmailVerified || after.Version != u.Version+1 {
 		t.Errorf("after verifying: %+v, %v", after, err)
 	}
 	for _, spent := range []string{token, again} {
-		if err := p.VerifyEmail(t.Context(), spent); !fault.Is(err, fault.Unprocessable) {
+		if err := p.VerifyEmail(t.Context(), spent, users.Known{}); !fault.Is(err, fault.Unprocessable) {
 			t.Errorf("a second use: %v, want Unprocessable", err)
 		}
 	}
@@ -55,7 +55,7 @@ func TestTokensAreForOneKindOneAccountAndSomeTime(t *testing.T) {
 		"a reset token": reset, "another account's": strings.TrimPrefix(other.ID, "usr_") + "." + secret, "nonsense": "xxxxxxxxxxxxxxxxxxxx",
 		"an account that never was": strings.Repeat("b", 26) + "." + secret, "no secret": strings.TrimPrefix(u.ID, "usr_") + ".",
 	} {
-		if err := p.VerifyEmail(t.Context(), bad); !fault.Is(err, fault.Unprocessable) {
+		if err := p.VerifyEmail(t.Context(), bad, users.Known{}); !fault.Is(err, fault.Unprocessable) {
 			t.Errorf("verifying with %s: %v, want Unprocessable", name, err)
 		}
 	}
@@ -67,7 +67,7 @@ func TestTokensAreForOneKindOneAccountAndSomeTime(t *testing.T) {
 		t.Errorf("resetting after an hour: %v, want Unprocessable", err)
 	}
 	w.Advance(22 * time.Hour)
-	if err := p.VerifyEmail(t.Context(), verify); err != nil {
+	if err := p.VerifyEmail(t.Context(), verify, users.Known{}); err != nil {
 		t.Errorf("verifying after 23 hours: %v", err)
 	}
 }
@@ -98,23 +98,6 @@ func TestResettingEndsEverySessionAndWorksOnce(t *testing.T) {
 	login(t, p, "staple of the trade")
 	if after, _ := p.Profile(t.Context(), u.ID); !after.EmailVerified {
 		t.Error("who used the mailed link has not proved to own the address")
-	}
-}
-
-func TestTheFirstProofByResetTakesBackWhereMessagesGo(t *testing.T) {
-	_, p, u, _ := signedUp(t)
-	for _, proven := range []bool{false, true} {
-		phone, on := "+4915112345678", true
-		if _, err := p.UpdateProfile(t.Context(), u.ID, users.Patch{Phone: &phone, SMSOrders: &on}, nil); err != nil {
-			t.Fatal(err)
-		}
-		if err := p.ConfirmReset(t.Context(), mint(t, p, u.ID, users.Reset), "staple of the trade"); err != nil {
-			t.Fatal(err)
-		}
-		after, err := p.Profile(t.Context(), u.ID)
-		if kept := after.Phone != "" && after.Preferences.SMS.Orders; err != nil || kept != proven {
-			t.Errorf("proven before: %v; number and preferences kept: %v, %v", proven, kept, err)
-		}
 	}
 }
 

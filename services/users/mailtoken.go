@@ -84,13 +84,6 @@ func (u *User) Holds(kind TokenKind, secret string, now time.Time) bool {
 	return found
 }
 
-// VerifyEmail marks the address as the owner's and spends every verification token.
-func (u *User) VerifyEmail(now time.Time) {
-	u.dropTokens(Verify)
-	u.EmailVerified = true
-	u.changed(now)
-}
-
 func (u *User) dropTokens(kind TokenKind) {
 	kept := u.Tokens[:0:0]
 	for _, t := range u.Tokens {

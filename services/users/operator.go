@@ -41,14 +41,20 @@ func (s *Service) EnsureOperator(ctx context.Context, email, password string) er
 	if err != nil {
 		return err
 	}
-	_, err = s.change(ctx, u.ID, func(u *User) (bool, error) {
-		u.Role, u.PasswordHash = auth.Operator, hash
-		if !same {
-			u.EndSessions()
+	changed, err := s.change(ctx, u.ID, func(u *User) (bool, error) {
+		switch {
+		case u.Role != auth.Operator:
+			u.takeBack(s.now()) // somebody else may have registered the address first
+		case !same:
+			u.EndSessions(s.now())
 		}
+		u.Role, u.PasswordHash = auth.Operator, hash
 		u.changed(s.now())
 		return true, nil
 	})
+	if err == nil {
+		s.spread(ctx, changed)
+	}
 	return err
 }
 

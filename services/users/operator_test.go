@@ -7,6 +7,7 @@ import (
 
 	"sidecart.dev/kit/auth"
 	"sidecart.dev/kit/fault"
+	"sidecart.dev/users"
 	"sidecart.dev/users/internal/userstest"
 )
 
@@ -41,6 +42,21 @@ func TestTheFirstOperatorIsMadeOnceByAnyNumberOfReplicas(t *testing.T) {
 	grant, err := p.Login(t.Context(), "operator@sidecart.local", "a second password", nowhere)
 	if err != nil || principal(t, p, grant).Role != auth.Operator {
 		t.Errorf("the new password: %v", err)
+	}
+}
+
+func TestWhoeverRegisteredTheOperatorsAddressFirstKeepsNoPartOfIt(t *testing.T) {
+	w, p, u, grant := signedUp(t)
+	setUp(t, p, u.ID)
+	who := principal(t, p, grant)
+	if err := p.EnsureOperator(t.Context(), ada.Email, ada.Password); err != nil {
+		t.Fatal(err)
+	}
+	if after := w.Live()[0]; after.Role != auth.Operator || after.Phone != "" || after.Preferences != users.DefaultPreferences() {
+		t.Errorf("the operator's account has the stranger's settings: %+v", after)
+	}
+	if _, ok := refreshes(t, p, grant.RefreshToken); ok || judge(t, p, who) == nil {
+		t.Error("the stranger's session goes on in the operator's account")
 	}
 }
 

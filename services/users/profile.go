@@ -79,18 +79,13 @@ func (s *Service) ChangePassword(ctx context.Context, p auth.Principal, current,
 		return fault.InvalidFields(fault.Field{Field: "new_password", Message: err.Error()})
 	}
 	key := "session/" + p.SessionID // which nobody else can fill
-	if err := s.reserve(ctx, key); err != nil {
-		return err
-	}
-	ok, _, err := s.Hasher.Verify(ctx, u.PasswordHash, normalisePassword(current))
+	ok, err := s.checkPassword(ctx, key, u, current)
 	if err != nil {
-		s.forgive(ctx, key)
 		return err
 	}
 	if !ok {
-		return wrongPassword()
+		return wrongPassword("current_password", "The current password is wrong.")
 	}
-	s.forgive(ctx, key)
 	hash, err := s.Hasher.Hash(ctx, password)
 	if err != nil {
 		return err
@@ -127,9 +122,9 @@ func (s *Service) carryOver(ctx context.Context, sessionID string, epoch int64) 
 	return errBusy()
 }
 
-func wrongPassword() error {
+func wrongPassword(field, message string) error {
 	return &fault.Error{
-		Kind: fault.Unprocessable, Code: "unprocessable", Message: "The current password is wrong.",
-		Fields: []fault.Field{{Field: "current_password", Message: "is wrong"}},
+		Kind: fault.Unprocessable, Code: "unprocessable", Message: message,
+		Fields: []fault.Field{{Field: field, Message: "is wrong"}},
 	}
 }

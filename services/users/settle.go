@@ -81,7 +81,7 @@ func (s *Service) settle(ctx context.Context, e journal.Entry, users map[string]
 			return err == nil, err
 		}
 	}
-	if u.endsSessions() && e.Age < endedLife {
+	if u.endedLately(s.now()) {
 		if err := s.sessionsEnded(ctx, u); err != nil {
 			return false, err
 		}

@@ -62,12 +62,14 @@ type User struct {
 	Role          auth.Role   `json:"role"`
 	Email         string      `json:"email,omitempty"` // normalised; empty once a deleted account is erased
 	EmailVerified bool        `json:"email_verified"`
+	OwnerKnown    bool        `json:"owner_known,omitempty"` // who reads the address's mail has set or known the password
 	Name          string      `json:"name,omitempty"`
 	Phone         string      `json:"phone,omitempty"`
 	Locale        string      `json:"locale,omitempty"`
 	Preferences   Preferences `json:"preferences"`
 	PasswordHash  string      `json:"password_hash,omitempty"` // PHC string
 	Epoch         int64       `json:"epoch"`                   // sessions of an earlier epoch are dead
+	EpochAt       time.Time   `json:"epoch_at,omitzero"`       // when the epoch began
 	CreatedAt     time.Time   `json:"created_at"`
 	UpdatedAt     time.Time   `json:"updated_at"`
 	DeletedAt     time.Time   `json:"deleted_at,omitzero"`
@@ -113,23 +115,38 @@ func (u *User) happened(eventType string, now time.Time, trace string) {
 // SetPassword replaces the password, ends every session and spends every reset link.
 func (u *User) SetPassword(passwordHash string, now time.Time, trace string) {
 	u.PasswordHash = passwordHash
-	u.Epoch++
+	u.EndSessions(now)
 	u.dropTokens(Reset)
 	u.happened(EventPasswordChanged, now, trace)
 }
 
-// proveByReset notes that a mailed reset link was used. The first proof of an address takes back where messages go:
-// whoever registered the address may have been somebody else, who would go on reading the owner's messages.
-func (u *User) proveByReset() {
-	if !u.EmailVerified {
-		u.Phone, u.Preferences = "", DefaultPreferences()
+// ProveAddress notes that a mailed link was used: whoever used it reads the mail of the address. Known says that
+// the same person knows the account's password. As long as that was never so, whoever registered the address may
+// have been somebody else, and every proof takes back what he has set: sessions, phone number and preferences.
+// Otherwise he would go on reading the owner's messages. It reports whether it has taken them back.
+func (u *User) ProveAddress(known bool, now time.Time) (tookBack bool) {
+	tookBack = !known && !u.OwnerKnown
+	if tookBack {
+		u.takeBack(now)
 	}
 	u.EmailVerified = true
+	u.OwnerKnown = u.OwnerKnown || known
 	u.dropTokens(Verify)
+	u.changed(now)
+	return tookBack
+}
+
+// takeBack ends everything by which whoever registered the account could go on being part of it, but the password.
+func (u *User) takeBack(now time.Time) {
+	u.Phone, u.Preferences, u.DeviceKey = "", DefaultPreferences(), nil
+	u.EndSessions(now)
 }
 
 // EndSessions makes every session of the account dead.
-func (u *User) EndSessions() { u.Epoch++ }
+func (u *User) EndSessions(now time.Time) {
+	u.Epoch++
+	u.EpochAt = now
+}
 
 // AskVerification wants a verification mail sent. It reports false if there is nothing to do: the address is verified,
 // or a mail was asked for a moment ago.
@@ -157,7 +174,7 @@ func (u *User) AskReset(now time.Time, trace string) bool {
 func (u *User) Delete(now time.Time, trace string) {
 	u.Status, u.DeletedAt = Deleted, now
 	u.PasswordHash, u.Tokens, u.Pending, u.DeviceKey = "", nil, nil, nil
-	u.Epoch++
+	u.EndSessions(now)
 	u.happened(EventDeleted, now, trace)
 }
 

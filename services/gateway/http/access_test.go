@@ -61,8 +61,12 @@ func TestEveryRouteIsGuarded(t *testing.T) {
 			}
 			assert.Empty(t, w.took(), "nothing of this reached a service")
 
-			token := map[gateway.Access]string{gateway.User: customer, gateway.Operator: operator}[route.Access]
+			token := map[gateway.Access]string{gateway.Public: customer, gateway.User: customer, gateway.Operator: operator}[route.Access]
 			w.answers(answerFor)
+			if route.Access == gateway.Public {
+				assert.Equal(t, http.StatusOK, w.ask(route.Method, path, "").Code, "anyone may ask")
+				w.took()
+			}
 			rec := w.ask(route.Method, path, token)
 			assert.Equal(t, http.StatusOK, rec.Code, "%s", rec.Body)
 			reached := w.took()
@@ -70,9 +74,7 @@ func TestEveryRouteIsGuarded(t *testing.T) {
 			if route.App != gateway.Own {
 				assert.Equal(t, route.App, reached[0].Header.Get(sidecar.AppIDHeader))
 				assert.Equal(t, path, reached[0].URL.Path)
-				if token != "" {
-					assert.Equal(t, "Bearer "+token, reached[0].Header.Get("Authorization"), "the service verifies again")
-				}
+				assert.Equal(t, "Bearer "+token, reached[0].Header.Get("Authorization"), "the service verifies again")
 			}
 		})
 	}

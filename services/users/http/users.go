@@ -114,15 +114,29 @@ func (a *API) askVerification(w http.ResponseWriter, r *http.Request) error {
 
 func (a *API) verify(w http.ResponseWriter, r *http.Request) error {
 	var in struct {
-		Token string `json:"token"`
+		Token    string  `json:"token"`
+		Password *string `json:"password"`
 	}
 	if err := web.Decode(r, &in); err != nil {
 		return err
 	}
-	if err := required(field{"token", in.Token, maxToken}); err != nil {
+	must := []field{{"token", in.Token, maxToken}}
+	var shown users.Known
+	if in.Password != nil {
+		must = append(must, field{"password", *in.Password, maxPassword})
+		shown.Password = *in.Password
+	}
+	if err := required(must...); err != nil {
 		return err
 	}
-	if err := a.Service.VerifyEmail(r.Context(), in.Token); err != nil {
+	if r.Header.Get("Authorization") != "" {
+		p, err := a.Verifier.Authenticate(r)
+		if err != nil {
+			return err
+		}
+		shown.Session = &p
+	}
+	if err := a.Service.VerifyEmail(r.Context(), in.Token, shown); err != nil {
 		return err
 	}
 	return empty(w, http.StatusNoContent)

@@ -1,7 +1,7 @@
 import * as attempt from './attempt.js';
 import { call } from './api.js';
 import { button, el, form, notice } from './dom.js';
-import { forget, logIn } from './session.js';
+import { forget, logIn, user } from './session.js';
 
 const email = ['email', 'E-mail address', { type: 'email', autocomplete: 'email', required: true }];
 const fresh = (name, label) => [name, label, { type: 'password', autocomplete: 'new-password', minlength: 10 }];
@@ -69,25 +69,39 @@ function maybe(problem, hint) {
   return problem;
 }
 
+let opened = ''; // the verification link's token: it is in the address no more, and the page may be drawn again
+
+/** The page of a verification link: with a session it is used at once, without one its user says that the account is his own. */
 export async function verify({ query, me, changed }) {
-  const mailed = token(query);
+  const mailed = opened = token(query) || opened;
   const box = el('div');
-  const confirmed = () => el('p', {}, 'Your address is confirmed. Thank you. ', el('a', { href: '#/' }, 'To the shop'));
-  if (me?.email_verified || !mailed) {
-    box.append(me?.email_verified ? confirmed() : el('p', {}, 'Open the link in the message we sent you.'));
-    return [el('h1', {}, 'Confirm your address'), box];
-  }
-  const confirmIt = async () => {
+  const page = [el('h1', {}, 'Confirm your address'), box];
+  const confirmed = () => box.replaceChildren(el('p', { role: 'status' }, 'Your address is confirmed. Thank you. ', el('a', { href: '#/' }, 'To the shop')));
+  const failed = (p) => box.replaceChildren(el('p', { class: 'error', role: 'alert' }, p.message), ...(p.unanswered ? [button('Try again', {}, confirmIt)] : []));
+  const send = async (shown) => {
     try {
-      await call('POST', '/users/verify', { token: mailed });
-      await changed();
-      box.replaceChildren(confirmed());
-    } catch (p) {
-      box.replaceChildren(el('p', { class: 'error', role: 'alert' }, p.message), p.unanswered && button('Try again', {}, confirmIt));
+      await call('POST', '/users/verify', { token: mailed, ...shown });
+    } catch (problem) { // the link may have been used before, or just now if there was no answer then
+      if (!problem.fields?.some((f) => f.field === 'token') || !await isConfirmed()) throw problem;
     }
+    opened = '';
+    await changed();
+    confirmed();
   };
-  await confirmIt();
-  return [el('h1', {}, 'Confirm your address'), box];
+  const confirmIt = () => send().catch((p) => (p.status === 403 ? askPassword() : p.status === 401 || failed(p)));
+  const askPassword = () => box.replaceChildren(
+    el('p', {}, 'Enter your password, so that we know that you have registered with this address yourself.'),
+    form([['password', 'Password', { type: 'password', autocomplete: 'current-password' }]], 'Confirm', send),
+    el('p', {}, 'Did somebody else register with your address? ', el('a', { href: '#/forgotten' }, 'This was not me: set a new password')));
+  if (mailed) await (me ? confirmIt() : askPassword());
+  else if (me?.email_verified) confirmed();
+  else box.append(el('p', {}, 'Open the link in the message we sent you.'));
+  return page;
+}
+
+/** Whether the address of who is logged in is confirmed by now. */
+async function isConfirmed() {
+  return user() && (await call('GET', '/users/me')).email_verified;
 }
 
 /** Logs out in all tabs, whether or not the server can be told. */

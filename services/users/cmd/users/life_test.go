@@ -39,7 +39,9 @@ func TestTheLifeOfAnAccount(t *testing.T) {
 	}
 
 	verify := r.want(r.ask("/internal/mail-tokens", `{"user_id":"`+id+`","kind":"verify","event_id":"x"}`), 200, "minting").text("token")
-	r.want(r.send("POST", "/api/v1/users/verify", "", `{"token":"`+verify+`"}`), 204, "verifying")
+	r.want(r.send("POST", "/api/v1/users/verify", "", `{"token":"`+verify+`","password":"a wrong password"}`), 422, "verifying with a wrong password")
+	r.want(r.send("POST", "/api/v1/users/verify", token+"x", `{"token":"`+verify+`"}`), 401, "verifying with a broken token")
+	r.want(r.send("POST", "/api/v1/users/verify", token, `{"token":"`+verify+`"}`), 204, "verifying")
 	r.want(r.send("POST", "/api/v1/users/verify", "", `{"token":"`+verify+`"}`), 422, "verifying twice")
 	r.want(r.send("POST", "/api/v1/users/me/verification", token, ""), 202, "asking for a needless mail")
 	r.want(r.ask("/internal/mail-tokens", `{"user_id":"`+id+`","kind":"verify","event_id":"x"}`), 404, "minting for a verified address")
