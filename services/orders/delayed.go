@@ -4,7 +4,50 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"sidecart.dev/kit/aggregate"
+	"sidecart.dev/kit/event"
 )
+
+// tellDelays publishes order.delayed.v1 of those of the orders whose payment has been undecided for too long, until notifications
+// has it. An order that is decided in time is told once, by its receipt or its decline: the fast path pays nothing for this.
+//
+// The event may still be under way when the payment is decided. Notifications sees to it that no customer reads that an
+// order has come in after reading what became of it.
+func (r *round) tellDelays(ctx context.Context, open []aggregate.Open[Order]) error {
+	var late []event.Event
+	for _, o := range open {
+		if _, decided := r.changed[o.ID]; decided || o.Doc.status != Pending {
+			continue // decided by this round, or cancelled, of which the customer is told
+		}
+		if wait := r.cfg.DelayedAfter - r.cfg.Now().Sub(o.Doc.createdAt); wait > 0 {
+			r.lookAgain(o.ID, wait)
+			continue
+		}
+		e, err := o.Doc.DelayedEvent(r.cfg.DelayedAfter)
+		if err != nil {
+			return err
+		}
+		late = append(late, e)
+	}
+	if len(late) == 0 {
+		return nil
+	}
+	ids := make([]string, len(late))
+	for i, e := range late {
+		ids[i] = e.ID
+	}
+	accepted, err := r.deps.Notifications.Accepted(ctx, ids)
+	if err != nil {
+		return fmt.Errorf("asking notifications: %w", err)
+	}
+	return aggregate.Each(ctx, late, func(e event.Event) error {
+		if accepted[e.ID] {
+			return nil
+		}
+		return r.orders.Publish(ctx, e)
+	})
+}
 
 // lookAgain has the settler look at an order when that time has passed. The journal's pauses grow: without this the next look
 // could be long after an order has begun to be late.
@@ -14,49 +57,6 @@ func (s *Service) lookAgain(id string, after time.Duration) {
 	}
 	time.AfterFunc(after, func() {
 		s.waking.Delete(id)
-		s.deps.Journal.Poke(id)
-	})
-}
-
-// tellDelays publishes order.delayed.v1 of those of the orders whose payment has been undecided for too long, until notifications
-// has it. An order that is decided in time is told once, by its receipt or its decline: the fast path pays nothing for this.
-//
-// The event may still be under way when the payment is decided. Notifications sees to it that no customer reads that an
-// order has come in after reading what became of it.
-func (r *round) tellDelays(ctx context.Context, open []string) {
-	late, ids := map[string]Order{}, []string(nil)
-	for _, id := range open {
-		o := r.order(id)
-		if o.status != Pending {
-			continue // decided by this round, or cancelled, of which the customer is told
-		}
-		if wait := r.cfg.DelayedAfter - r.cfg.Now().Sub(o.createdAt); wait > 0 {
-			r.lookAgain(id, wait)
-			continue
-		}
-		e, err := o.DelayedEvent(r.cfg.DelayedAfter)
-		if err != nil {
-			r.fail(err)
-			continue
-		}
-		late[e.ID], ids = o, append(ids, e.ID)
-	}
-	if len(ids) == 0 {
-		return
-	}
-	accepted, err := r.deps.Notifications.Accepted(ctx, ids)
-	if err != nil {
-		r.fail(fmt.Errorf("asking notifications: %w", err))
-		return
-	}
-	r.each(ids, func(id string) error {
-		if accepted[id] {
-			return nil
-		}
-		e, err := late[id].DelayedEvent(r.cfg.DelayedAfter)
-		if err != nil {
-			return err
-		}
-		return r.deps.Bus.Publish(ctx, Topic, e)
+		s.orders.Poke(id)
 	})
 }

@@ -2,10 +2,12 @@ package orders
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
 
+	"sidecart.dev/kit/aggregate"
 	"sidecart.dev/kit/journal"
 )
 
@@ -43,14 +45,11 @@ func (o Order) kept(s Status, reason string) string {
 	return reason
 }
 
-// erasurePrefix tells an erasure in the journal from an order.
-const erasurePrefix = "erase:"
-
 // UserDeleted takes on what the end of an account means here. Pending orders are cancelled: nobody is left who could, and
 // nobody would hear of the charge. What people typed is erased from all of them. It returns nil once the intent is
 // durable; most of it is done by then, and the settler does the rest. It may be repeated.
 func (s *Service) UserDeleted(ctx context.Context, userID string) error {
-	ticket, err := s.deps.Journal.Begin(ctx, erasurePrefix+userID)
+	ticket, err := s.deps.Journal.Begin(ctx, journal.KindID(ErasureKind, userID))
 	if err != nil {
 		return err
 	}
@@ -93,38 +92,38 @@ func (s *Service) eraseOrder(ctx context.Context, o Order) error {
 	if o.erased {
 		return nil
 	}
-	for range attempts {
-		stored, err := s.load(ctx, o.id)
-		if err != nil {
-			return err
-		}
-		after, changed := stored.Order.Erase(s.cfg.Now())
+	_, err := s.orders.Change(ctx, o.id, func(o Order) (Order, error) {
+		next, changed := o.Erase(s.cfg.Now())
 		if !changed {
-			return nil
+			return o, aggregate.ErrUnchanged
 		}
-		if ok, err := s.replace(ctx, *stored.Order, after, stored.ETag); err != nil || ok {
-			return err
-		}
-	}
-	return tooBusy()
+		return next, nil
+	})
+	return err
 }
 
-// settleErasures goes through the orders of the deleted users whose erasure is in the journal. An erasure is finished by a
-// round that begins when the account's access tokens are refused everywhere, so that no order can come after it.
-func (r *round) settleErasures(ctx context.Context, entries []journal.Entry) {
+// SettleErasures goes through the orders of the deleted users whose erasure is in the journal: it is the journal's settler of the
+// ids of [ErasureKind]. An erasure is finished by a round that begins when the account's access tokens are refused everywhere,
+// so that no order can come after it.
+func (s *Service) SettleErasures(ctx context.Context, entries []journal.Entry) (finished []string, err error) {
+	var errs []error
 	for _, e := range entries {
-		if err := r.eraseUser(ctx, strings.TrimPrefix(e.ID, erasurePrefix)); err != nil {
-			r.fail(err)
-		} else if e.Age >= r.cfg.EraseAgain {
-			r.finished = append(r.finished, e.ID)
+		if err := s.eraseUser(ctx, strings.TrimPrefix(e.ID, bareErasure)); err != nil {
+			errs = append(errs, err)
+		} else if e.Age >= s.cfg.EraseAgain {
+			finished = append(finished, e.ID)
 		}
 	}
+	return finished, errors.Join(errs...)
 }
 
-// splitErasures returns the orders and the erasures among the entries.
+// bareErasure began the ids of erasures before ids had kinds.
+const bareErasure = "erase:"
+
+// splitErasures returns the orders and the erasures among entries that may be of a time before ids had kinds.
 func splitErasures(entries []journal.Entry) (orders, erasures []journal.Entry) {
 	for _, e := range entries {
-		if strings.HasPrefix(e.ID, erasurePrefix) {
+		if strings.HasPrefix(e.ID, bareErasure) {
 			erasures = append(erasures, e)
 		} else {
 			orders = append(orders, e)

@@ -1,5 +1,6 @@
 // Package orders has the products and the orders of the shop: what an order is, what may happen to it, and how it is
-// driven to its end. It does no I/O of its own; package dapr has the store, the bus and the calls to other services.
+// driven to its end. It stands on the kit's aggregates, which see to it that what is acknowledged is finished; the products'
+// store and the other services stand behind interfaces.
 package orders
 
 import (

@@ -2,52 +2,21 @@ package orders
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"sync"
 	"time"
 
-	"sidecart.dev/kit/event"
+	"sidecart.dev/kit/aggregate"
+	"sidecart.dev/kit/list"
+	"sidecart.dev/kit/sidecar"
 )
 
-// Stored is one key of the store where an order may be.
-type Stored struct {
-	Order *Order // nil: there is none, or the key is fenced off against a delayed write
-	ETag  string // good for one Replace; empty: there is no such key at all
-	Err   error  // set where the key holds something that is not an order
-}
-
-// Repository keeps orders. Errors are transient faults unless a method says otherwise. Implementations are safe for concurrent use.
-type Repository interface {
-	// Load reads one order. Nothing under the key is an empty Stored, not an error.
-	Load(ctx context.Context, id string) (Stored, error)
-	// LoadAll reads several; ids with nothing under their key are absent from the answer.
-	LoadAll(ctx context.Context, ids []string) (map[string]Stored, error)
-	// Insert writes a new order, or fails with sidecar.CodeExists.
-	Insert(ctx context.Context, o Order) error
-	// Replace writes an order over what was read with the ETag, or fails with sidecar.CodeConflict.
-	Replace(ctx context.Context, o Order, etag string) error
-	// Fence makes every write impossible that was prepared before, and returns what is there after it; see journal.Fence.
-	Fence(ctx context.Context, id string) (Stored, error)
-	// Append adds the order to the newest end of its customer's list and returns its position. An order holds its position;
-	// entries of which the order holds another are leftovers of attempts that came to nothing.
-	Append(ctx context.Context, userID, orderID string) (uint64, error)
-	// List returns a page of a customer's orders, newest first.
-	List(ctx context.Context, q Query) (Page, error)
-}
-
-// Query asks for a page of one customer's orders.
-type Query struct {
-	UserID string
-	Status Status // empty: any
-	Limit  int    // 1 or more
-	Cursor string // of the page before; empty: from the newest
-}
-
-// Page is a page of orders. It may be shorter than asked for, even empty, and still have a next one.
-type Page struct {
-	Orders []Order
-	Next   string // cursor of the next page; empty: this is the last
-}
+// The kinds of the ids in this service's journal.
+const (
+	Kind        = "order"   // an order that is not done, or of which somebody is still to be told
+	ErasureKind = "erasure" // a deleted user, whose orders are to be ended and erased
+)
 
 // Products keeps the catalogue. Implementations are safe for concurrent use.
 type Products interface {
@@ -55,29 +24,6 @@ type Products interface {
 	Catalogue(ctx context.Context) (Catalogue, error)
 	// Change replaces the catalogue with what edit makes of the present one. edit may run several times.
 	Change(ctx context.Context, edit func(Catalogue) (Catalogue, error)) error
-}
-
-// Journal remembers orders that are not done; see package journal.
-type Journal interface {
-	// Begin makes the id durable. Its error is a transient fault.
-	Begin(ctx context.Context, id string) (Ticket, error)
-	// Ready returns nil if Begin can be expected to succeed.
-	Ready() error
-	// Poke has the settler look at the ids now rather than later. It does not block.
-	Poke(ids ...string)
-}
-
-// Ticket is a handler's hold on an id; the first call counts.
-type Ticket interface {
-	// Release leaves the id to the settler, the outcome of the writes being unknown.
-	Release()
-	// Wrote leaves the id to the settler, every write having been answered.
-	Wrote()
-}
-
-// Bus publishes events.
-type Bus interface {
-	Publish(ctx context.Context, topic string, e event.Event) error
 }
 
 // Payments answers what has become of payments.
@@ -100,10 +46,11 @@ type Letters interface {
 
 // Deps are what the service works with. All are required.
 type Deps struct {
-	Repository    Repository
+	State         sidecar.State
+	Bus           sidecar.Publisher
+	Journal       aggregate.Journal
+	Ready         func() error // nil if the journal can be expected to take an intent
 	Products      Products
-	Journal       Journal
-	Bus           Bus
 	Payments      Payments
 	Notifications Notifications
 	Letters       Letters
@@ -117,7 +64,6 @@ type Config struct {
 	// 10 s. Of an order that is decided earlier nothing is told but how it was decided.
 	DelayedAfter time.Duration
 	EraseAgain   time.Duration // age of a deleted user's erasure at which a last look ends it, default 1 min
-	Publishers   int           // events published at once without a request waiting for them, default 64
 	Now          func() time.Time
 	Logger       *slog.Logger
 	// Observe is told what the state machine said to each trigger; nil for nobody.
@@ -128,17 +74,12 @@ func (c Config) withDefaults() Config {
 	if c.Limits.Any == 0 {
 		c.Limits = DefaultLimits()
 	}
-	if c.Patience == 0 {
-		c.Patience = 2 * time.Second
-	}
-	if c.DelayedAfter == 0 {
-		c.DelayedAfter = 10 * time.Second
-	}
-	if c.EraseAgain == 0 {
-		c.EraseAgain = time.Minute
-	}
-	if c.Publishers == 0 {
-		c.Publishers = 64
+	for field, value := range map[*time.Duration]time.Duration{
+		&c.Patience: 2 * time.Second, &c.DelayedAfter: 10 * time.Second, &c.EraseAgain: time.Minute,
+	} {
+		if *field == 0 {
+			*field = value
+		}
 	}
 	if c.Now == nil {
 		c.Now = time.Now
@@ -154,20 +95,35 @@ func (c Config) withDefaults() Config {
 
 // Service is what can be done with products and orders. It is safe for concurrent use.
 type Service struct {
-	cfg       Config
-	deps      Deps
-	announcer announcer
-	waking    sync.Map // ids of the young orders that the settler is to look at when they are late
+	cfg    Config
+	deps   Deps
+	orders *aggregate.Aggregates[Order]
+	lists  *list.Lists // of each customer's orders, newest last
+	waking sync.Map    // ids of the young orders that the settler is to look at when they are late
 }
 
-// New makes a service.
+// New makes a service. Its journal settles ids of [Kind] with [Service.Settle] and those of [ErasureKind] with
+// [Service.SettleErasures].
 func New(cfg Config, deps Deps) *Service {
 	cfg = cfg.withDefaults()
-	return &Service{
-		cfg: cfg, deps: deps,
-		announcer: announcer{bus: deps.Bus, slots: make(chan struct{}, cfg.Publishers), log: cfg.Logger},
-	}
+	s := &Service{cfg: cfg, deps: deps, lists: list.New(list.Config{State: deps.State})}
+	s.orders = aggregate.New(aggregate.Config[Order]{
+		Kind: Kind, State: deps.State, Journal: deps.Journal, Done: Order.Done, Events: Order.Events,
+		Bus: deps.Bus, Topic: Topic, Encode: encode, Decode: decode, Patience: cfg.Patience, Logger: cfg.Logger,
+	})
+	s.orders.DrivenBy(aggregate.Driver[Order]{Drive: s.drive, Accepted: s.accepted})
+	return s
 }
 
 // Drain waits until no event is being published in the background, or ctx ends.
-func (s *Service) Drain(ctx context.Context) { s.announcer.drain(ctx) }
+func (s *Service) Drain(ctx context.Context) { s.orders.Drain(ctx) }
+
+func encode(o Order) ([]byte, error) { return json.Marshal(o.Document()) }
+
+func decode(raw []byte) (Order, error) {
+	var d Document
+	if err := json.Unmarshal(raw, &d); err != nil {
+		return Order{}, err
+	}
+	return d.Order()
+}

@@ -16,7 +16,7 @@ import (
 	"sidecart.dev/local/stack"
 )
 
-// sow gives a customer copies of an order, written as services/orders/dapr/repository.go would have written them: placing
+// sow gives a customer copies of an order, written as services/orders would have written them: placing
 // that many would take an hour.
 func sow(b *testing.B, r *rig, model string, c *harness.Customer, n int) {
 	b.Helper()

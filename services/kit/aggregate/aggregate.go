@@ -132,22 +132,24 @@ func (a *Aggregates[T]) Get(ctx context.Context, id string) (T, error) {
 	return found.Doc, err
 }
 
-// GetAll returns those of the documents that exist, by id, with one call.
+// GetAll returns those of the documents that exist, by id, with one call. Those that can be read are returned also where others
+// cannot, which is an error.
 func (a *Aggregates[T]) GetAll(ctx context.Context, ids []string) (map[string]T, error) {
 	found, err := a.readAll(ctx, ids)
 	if err != nil {
 		return nil, err
 	}
 	docs := make(map[string]T, len(found))
+	var errs []error
 	for id, r := range found {
 		if r.err != nil {
-			return nil, r.err
+			errs = append(errs, r.err)
 		}
 		if r.Exists {
 			docs[id] = r.Doc
 		}
 	}
-	return docs, nil
+	return docs, firstOf(errs)
 }
 
 // Finish forgets intents whose business is finished, as a read that began at asOf has shown; see [journal.Journal.Finish].

@@ -218,23 +218,41 @@ func (r *round[T]) told(ctx context.Context, s *settling[T], accepted map[string
 	return err
 }
 
+// each does work for every document, several at once, and reports each error.
+func each[T any](ctx context.Context, docs []*settling[T], work func(*settling[T]) error, fail func(error)) {
+	fail(Each(ctx, docs, func(s *settling[T]) error {
+		if err := work(s); err != nil {
+			return fmt.Errorf("%s: %w", s.id, err)
+		}
+		return nil
+	}))
+}
+
 // settleParallel is the number of documents of one round that are worked on at once.
 const settleParallel = 8
 
-// each does work for every document, several at once, and reports each error.
-func each[T any](ctx context.Context, docs []*settling[T], work func(*settling[T]) error, fail func(error)) {
-	var wg sync.WaitGroup
-	slots := make(chan struct{}, settleParallel)
-	for _, s := range docs {
+// Each does work for every item, several at once, and returns the first error, saying how many more there were. It is for drivers:
+// what fails of one item keeps no other from being worked on.
+func Each[I any](ctx context.Context, items []I, work func(item I) error) error {
+	var (
+		all   sync.WaitGroup
+		mu    sync.Mutex
+		errs  []error
+		slots = make(chan struct{}, settleParallel)
+	)
+	for _, item := range items {
 		slots <- struct{}{}
-		wg.Go(func() {
+		all.Go(func() {
 			defer func() { <-slots }()
-			if err := fault.Guard(ctx, func() error { return work(s) }); err != nil {
-				fail(fmt.Errorf("%s: %w", s.id, err))
+			if err := fault.Guard(ctx, func() error { return work(item) }); err != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				errs = append(errs, err)
 			}
 		})
 	}
-	wg.Wait()
+	all.Wait()
+	return firstOf(errs)
 }
 
 // firstOf returns the first error, saying how many more there were: what fails for one usually fails for all.

@@ -17,15 +17,17 @@ import (
 	"github.com/gorilla/mux"
 
 	"sidecart.dev/contracts/validate"
+	"sidecart.dev/kit/aggregate"
 	"sidecart.dev/kit/auth"
-	"sidecart.dev/kit/event"
 	"sidecart.dev/kit/fault"
+	"sidecart.dev/kit/journal"
 	"sidecart.dev/kit/sidecar/sidecartest"
 	"sidecart.dev/kit/telemetry"
 	"sidecart.dev/kit/web"
 	"sidecart.dev/orders"
-	"sidecart.dev/orders/dapr"
 	ordershttp "sidecart.dev/orders/http"
+	"sidecart.dev/orders/peers"
+	"sidecart.dev/orders/store"
 )
 
 func TestMain(m *testing.M) {
@@ -71,8 +73,6 @@ func (bearer) RequireService(callers ...string) mux.MiddlewareFunc {
 
 type letters struct{}
 
-func (letters) Keep(context.Context, event.DeadLetter) error { return nil }
-
 func (letters) Erase(context.Context, ...string) error { return nil }
 
 // openContract reads the contract once: that takes longer than all the rest.
@@ -80,39 +80,43 @@ var openContract = sync.OnceValues(validate.NewHTTP)
 
 // shop is the service behind its real router. Every exchange is checked against the contract.
 type shop struct {
-	t      *testing.T
-	url    string
-	client *http.Client
-	node   *dapr.Node
+	t       *testing.T
+	url     string
+	client  *http.Client
+	service *orders.Service
 }
 
 func open(t *testing.T) *shop {
 	t.Helper()
-	node, err := dapr.New(dapr.Config{
-		State: sidecartest.NewState(), Bus: &sidecartest.Bus{Check: validate.Event}, Peers: &sidecartest.Caller{}, Letters: letters{},
-		Service: orders.Config{Limits: orders.Limits{Any: 2000}, Logger: slog.New(slog.DiscardHandler)},
-	})
+	state, log := sidecartest.NewState(), slog.New(slog.DiscardHandler)
+	j, err := journal.New(journal.Config{Name: "orders", State: state, Logger: log})
 	if err != nil {
 		t.Fatal(err)
 	}
+	service := orders.New(orders.Config{Limits: orders.Limits{Any: 2000}, Logger: log}, orders.Deps{
+		State: state, Bus: &sidecartest.Bus{Check: validate.Event}, Journal: aggregate.Of(j), Ready: j.Ready,
+		Products: store.NewProducts(state, orders.DefaultCatalogue(), nil, log),
+		Payments: peers.Payments{Caller: &sidecartest.Caller{}}, Notifications: peers.Notifications{Caller: &sidecartest.Caller{}},
+		Letters: letters{},
+	})
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- node.Run(ctx) }()
+	go func() { done <- j.Run(ctx, service) }()
 	t.Cleanup(func() {
 		stop()
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
 	})
-	for deadline := time.Now().Add(10 * time.Second); node.Ready(ctx) != nil; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(10 * time.Second); j.Ready() != nil; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("not ready: %v", node.Ready(ctx))
+			t.Fatalf("not ready: %v", j.Ready())
 		}
 	}
 	r := mux.NewRouter()
 	r.UseEncodedPath()
 	r.Use(web.Trace, web.Recover)
-	ordershttp.Routes(r, node.Service, bearer{}, bearer{})
+	ordershttp.Routes(r, service, bearer{}, bearer{})
 	server := httptest.NewServer(r)
 	t.Cleanup(server.Close)
 	contract, err := openContract()
@@ -120,7 +124,7 @@ func open(t *testing.T) *shop {
 		t.Fatal(err)
 	}
 	transport := contract.RoundTripper(nil, func(err error) { t.Errorf("contract: %v", err) })
-	return &shop{t: t, url: server.URL, client: &http.Client{Transport: transport}, node: node}
+	return &shop{t: t, url: server.URL, client: &http.Client{Transport: transport}, service: service}
 }
 
 type answer struct {
@@ -320,7 +324,7 @@ func TestCancellingTellsWhetherItIsDone(t *testing.T) {
 func (s *shop) settle(a answer, trigger orders.Trigger) {
 	s.t.Helper()
 	id := a.body["id"].(string)
-	if _, _, err := s.node.Service.Apply(s.t.Context(), id, orders.Change{Trigger: trigger, At: time.Now()}); err != nil {
+	if _, _, err := s.service.Apply(s.t.Context(), id, orders.Change{Trigger: trigger, At: time.Now()}); err != nil {
 		s.t.Fatal(err)
 	}
 }

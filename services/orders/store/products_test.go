@@ -1,4 +1,4 @@
-package dapr_test
+package store_test
 
 import (
 	"bytes"
@@ -12,13 +12,13 @@ import (
 	"sidecart.dev/kit/fault"
 	"sidecart.dev/kit/sidecar/sidecartest"
 	"sidecart.dev/orders"
-	"sidecart.dev/orders/dapr"
+	"sidecart.dev/orders/store"
 )
 
 // slowProducts are products whose store takes ten seconds to answer.
-func slowProducts() *dapr.Products {
+func slowProducts() *store.Products {
 	state := sidecartest.NewState()
-	products := dapr.NewProducts(state, orders.DefaultCatalogue(), nil, nil)
+	products := store.NewProducts(state, orders.DefaultCatalogue(), nil, nil)
 	state.After = func(_ context.Context, op sidecartest.Op, _ string) error {
 		if op == sidecartest.OpGet {
 			time.Sleep(10 * time.Second)
@@ -86,7 +86,7 @@ func TestAStoredProductThatBreaksALaterRuleIsTakenOffSaleAndNothingElseIs(t *tes
 		t.Fatal(err)
 	}
 	var log bytes.Buffer
-	products := dapr.NewProducts(state, orders.DefaultCatalogue(), nil, slog.New(slog.NewTextHandler(&log, nil)))
+	products := store.NewProducts(state, orders.DefaultCatalogue(), nil, slog.New(slog.NewTextHandler(&log, nil)))
 	for range 2 {
 		c, err := products.Catalogue(t.Context())
 		if err != nil {

@@ -1,4 +1,5 @@
-package dapr
+// Package store keeps the products of the shop in the state store.
+package store
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-package dapr_test
+package orders_test
 
 import (
 	"context"
@@ -13,7 +13,6 @@ import (
 	"sidecart.dev/kit/money"
 	"sidecart.dev/kit/sidecar/sidecartest"
 	"sidecart.dev/orders"
-	"sidecart.dev/orders/dapr"
 )
 
 func TestPagesStayPutWhileOrdersArePlaced(t *testing.T) {
@@ -93,7 +92,8 @@ func TestAPageCostsTheSameAtAnySize(t *testing.T) {
 	fill(t, small, 1_000)
 	fill(t, large, 100_000)
 	cost := func(state *sidecartest.State, size int, q orders.Query) (gets, bulks int) {
-		repo := dapr.NewRepository(state)
+		w := newWorld()
+		repo := w.newReplica(t, &life{State: state, bus: w.bus}).Service
 		gets, bulks = state.Calls(sidecartest.OpGet), state.Calls(sidecartest.OpBulkGet)
 		q.UserID = customer
 		if q.Cursor == "middle" {

@@ -1,4 +1,4 @@
-package dapr_test
+package orders_test
 
 import (
 	"context"

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"sidecart.dev/kit/config"
+	"sidecart.dev/kit/service"
+	"sidecart.dev/orders"
+)
+
+// Config is what the service reads from the environment.
+type Config struct {
+	service.Config
+
+	ProductsFile string           `env:"PRODUCTS_FILE"`                          // products of the first start; empty: the built-in ones
+	Limit        int64            `env:"ORDER_LIMIT"         envDefault:"10000"` // largest total of an order, in whole units of its currency
+	Limits       map[string]int64 `env:"ORDER_LIMITS"`                           // of single currencies, such as HUF:4000000,JPY:1500000
+	// DelayedAfter is how long a payment may be undecided before the customer is told that the order has come in.
+	DelayedAfter time.Duration `env:"ORDER_DELAYED_AFTER" envDefault:"10s"`
+}
+
+// Validate implements [config.Validator].
+func (c *Config) Validate() error {
+	err := c.limits().Validate()
+	if err != nil {
+		err = fmt.Errorf("ORDER_LIMIT and ORDER_LIMITS: %w", err)
+	}
+	return config.All(c.Config.Validate(), err, config.Positive("ORDER_DELAYED_AFTER", c.DelayedAfter))
+}
+
+func (c *Config) limits() orders.Limits {
+	limits := orders.DefaultLimits()
+	limits.Any = c.Limit
+	maps.Copy(limits.ByCurrency, c.Limits)
+	return limits
+}
+
+func (c *Config) domain(observe func(orders.Trigger, orders.Verdict)) orders.Config {
+	return orders.Config{Limits: c.limits(), DelayedAfter: c.DelayedAfter, Observe: observe}
+}
+
+// observer counts what the state machine says.
+func observer(reg prometheus.Registerer) func(orders.Trigger, orders.Verdict) {
+	decisions := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "orders_transitions_total",
+		Help: "What the state machine said to each trigger.",
+	}, []string{"trigger", "verdict"})
+	reg.MustRegister(decisions)
+	return func(t orders.Trigger, v orders.Verdict) { decisions.WithLabelValues(string(t), v.String()).Inc() }
+}
+
+// readProducts reads the products of the first start. Later ones are the operators', and the file is not read again.
+func readProducts(path string) (orders.Catalogue, error) {
+	if path == "" {
+		return orders.DefaultCatalogue(), nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return orders.Catalogue{}, fmt.Errorf("PRODUCTS_FILE: %w", err)
+	}
+	defer f.Close()
+	catalogue, err := orders.ReadCatalogue(f)
+	if err != nil {
+		return orders.Catalogue{}, fmt.Errorf("PRODUCTS_FILE: %w", err)
+	}
+	return catalogue, nil
+}
