@@ -45,17 +45,22 @@ func Load(dir string) (*Set, error) {
 		if err != nil {
 			return nil, fmt.Errorf("the resource file %s is broken: %w", path, err)
 		}
-		set.files = append(set.files, file{path, docs})
+		if len(docs) > 0 {
+			set.files = append(set.files, file{path, docs})
+		}
 	}
 	return &set, nil
 }
 
+// kustomize begins the API of what stands beside the resources for a cluster, and is none of them.
+const kustomize = "kustomize.config.k8s.io/"
+
 func parse(path string) ([]*yaml.Node, error) {
-	text, err := os.ReadFile(path)
+	raw, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
-	dec := yaml.NewDecoder(bytes.NewReader(text))
+	dec := yaml.NewDecoder(bytes.NewReader(raw))
 	var docs []*yaml.Node
 	for {
 		var doc yaml.Node
@@ -67,6 +72,9 @@ func parse(path string) ([]*yaml.Node, error) {
 			return nil, errors.New(strings.Join(strings.Fields(err.Error()), " "))
 		}
 		if len(doc.Content) == 0 || doc.Content[0].Tag == "!!null" {
+			continue
+		}
+		if strings.HasPrefix(text(doc.Content[0], "apiVersion"), kustomize) {
 			continue
 		}
 		if err := check(doc.Content[0]); err != nil {

@@ -115,6 +115,24 @@ func TestWriteMovesMailAndEndpoints(t *testing.T) {
 	}
 }
 
+// TestTheShippedSetsCanBeLoaded reads what stands in components/, where a cluster's files stand beside the resources.
+func TestTheShippedSetsCanBeLoaded(t *testing.T) {
+	for _, dir := range []string{"embedded", "production", "shared"} {
+		set, err := resources.Load(filepath.Join("../../../components", dir))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		out := filepath.Join(t.TempDir(), dir)
+		if err := set.Write(out, resources.Addresses{}); err != nil {
+			t.Error(err)
+		}
+		if _, err := os.Stat(filepath.Join(out, "kustomization.yaml")); !os.IsNotExist(err) {
+			t.Errorf("%s: a sidecar would read what is for kustomize alone: %v", dir, err)
+		}
+	}
+}
+
 func TestNothingLocalNeedsNothing(t *testing.T) {
 	set := load(t, "apiVersion: v1\nkind: Component\nmetadata: {name: x}\nspec: {type: state.redis, metadata: [{name: redisHost, value: 'redis:6379'}]}\n")
 	if needs := set.Needs(); needs.Inbox || needs.Redis {
