@@ -17,8 +17,8 @@ func TestAServiceAnswersOnlyItsSidecar(t *testing.T) {
 	customer := world.NewCustomer(t)
 	paths := map[string][]string{
 		"users":         {"/api/v1/users/me", "/internal/contacts"},
-		"orders":        {"/api/v1/orders", "/api/v1/admin/dead-letters", "/internal/orders/lookup", "/events/payments"},
-		"payments":      {"/api/v1/payments?order_id=ord_1", "/api/v1/admin/ledger", "/internal/payments/lookup", "/events/orders"},
+		"orders":        {"/api/v1/orders", "/api/v1/admin/dead-letters", "/internal/orders/lookup", "/internal/orders/accepted", "/events/payments"},
+		"payments":      {"/api/v1/payments?order_id=ord_1", "/api/v1/admin/ledger", "/internal/payments/lookup", "/internal/payments/accepted", "/events/orders"},
 		"notifications": {"/api/v1/notifications", "/internal/notifications/accepted", "/events/orders", "/dead-letters"},
 	}
 	for app, list := range paths {

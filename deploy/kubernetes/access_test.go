@@ -28,6 +28,8 @@ var internal = []call{
 	{"orders", "payments", http.MethodPost, "/internal/payments/lookup"},
 	{"payments", "orders", http.MethodPost, "/internal/orders/lookup"},
 	{"users", "notifications", http.MethodPost, "/internal/notifications/accepted"},
+	{"users", "orders", http.MethodPost, "/internal/orders/accepted"},
+	{"users", "payments", http.MethodPost, "/internal/payments/accepted"},
 	{"orders", "notifications", http.MethodPost, "/internal/notifications/accepted"},
 	{"payments", "notifications", http.MethodPost, "/internal/notifications/accepted"},
 	{"notifications", "users", http.MethodPost, "/internal/contacts"},

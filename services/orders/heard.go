@@ -8,6 +8,9 @@ import (
 	"sidecart.dev/kit/money"
 )
 
+// UserDeletedEvent is what users tells until this service has accepted it.
+const UserDeletedEvent = "user.deleted.v1"
+
 // Hears registers what the service does about the events of other services. Each is what the state machine makes of it, so they
 // may come late, twice and in any order.
 func (s *Service) Hears(events event.Registrar) {
@@ -15,7 +18,7 @@ func (s *Service) Hears(events event.Registrar) {
 	event.On(events, "payments", "payment.declined.v1", s.declined)
 	event.On(events, "payments", "payment.voided.v1", s.voided)
 	event.On(events, "payments", "payment.refunded.v1", s.refunded)
-	event.On(events, "users", "user.deleted.v1", s.userDeleted)
+	event.On(events, "users", UserDeletedEvent, s.userDeleted)
 }
 
 // paymentHeard is what this service wants to know of an event of payments.

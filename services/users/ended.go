@@ -2,7 +2,9 @@ package users
 
 import (
 	"context"
+	"maps"
 	"math"
+	"slices"
 	"time"
 
 	"sidecart.dev/kit/auth"
@@ -12,6 +14,11 @@ import (
 
 // Ended remembers which sessions and accounts have ended, as long as an access token of theirs may not have
 // expired. It is one document, which every replica reads and writes: few end within five minutes.
+//
+// At most [MaxEndedSessions] single sessions are remembered, some 60 bytes each: enough for 12 logouts a second, for as
+// long as that goes on. Beyond, those are dropped whose tokens expire first. Such a session cannot be renewed, and this
+// service refuses its changes as ever; others may take them until its token expires. Ends of all of a user's sessions
+// (a new password, deletion) are never dropped.
 type Ended struct {
 	Sessions map[string]time.Time `json:"sessions,omitempty"` // by session id: until when it matters
 	Users    map[string]EndedUser `json:"users,omitempty"`    // by user id
@@ -22,6 +29,9 @@ type EndedUser struct {
 	Epoch int64     `json:"epoch"`
 	Until time.Time `json:"until"`
 }
+
+// MaxEndedSessions bounds the document.
+const MaxEndedSessions = 4096
 
 // endedKey is the key of the one document.
 const endedKey = "all"
@@ -56,8 +66,24 @@ func (s *Service) sessionEnded(ctx context.Context, id string) error {
 			e.Sessions = map[string]time.Time{}
 		}
 		e.Sessions[id] = until
+		if n := e.bound(); n > 0 {
+			s.Log.WarnContext(ctx, "too many sessions end at once; other services take changes by some until their tokens expire", "sessions", n)
+		}
 		return true
 	})
+}
+
+// bound drops the sessions that matter for the shortest time and returns how many.
+func (e *Ended) bound() int {
+	over := len(e.Sessions) - MaxEndedSessions
+	if over <= 0 {
+		return 0
+	}
+	soonest := slices.SortedFunc(maps.Keys(e.Sessions), func(a, b string) int { return e.Sessions[a].Compare(e.Sessions[b]) })
+	for _, id := range soonest[:over] {
+		delete(e.Sessions, id)
+	}
+	return over
 }
 
 // sessionsEnded notes that all sessions of a user have ended that began before the account's present epoch.

@@ -2,12 +2,15 @@ package users_test
 
 import (
 	"errors"
+	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
 
 	"sidecart.dev/kit/auth"
 	"sidecart.dev/users"
+	"sidecart.dev/users/dapr"
 	"sidecart.dev/users/internal/userstest"
 )
 
@@ -127,5 +130,45 @@ func TestEndingsAtTheSameTimeAreAllNoted(t *testing.T) {
 		if judge(t, p, principal(t, p, grant)) == nil {
 			t.Errorf("the end of session %d was lost", i)
 		}
+	}
+}
+
+// Many may end at once. What is remembered of it stays small, the newest stay in it, and so do whole accounts.
+func TestWhatIsRememberedOfEndingsIsBounded(t *testing.T) {
+	w, p, u, grant := signedUp(t)
+	full := users.Ended{Sessions: map[string]time.Time{}, Users: map[string]users.EndedUser{"usr_other": {Epoch: 2, Until: w.Now().Add(time.Second)}}}
+	for i := range users.MaxEndedSessions {
+		full.Sessions[fmt.Sprintf("session%04d", i)] = w.Now().Add(time.Minute + time.Duration(i)*time.Millisecond)
+	}
+	if err := dapr.NewDocs[users.Ended](w.State, "ended").Insert(t.Context(), "all", full, 0); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		another := login(t, p, ada.Password)
+		if err := p.Logout(t.Context(), principal(t, p, another), false); err != nil {
+			t.Fatal(err)
+		}
+		if judge(t, w.Process(), principal(t, p, another)) == nil {
+			t.Error("a session that has just ended is not remembered")
+		}
+	}
+	set, err := p.Ended(t.Context())
+	if err != nil || len(set.Sessions) != users.MaxEndedSessions || set.Users["usr_other"] != 2 {
+		t.Errorf("%d sessions and %v are remembered, %v; want %d and the other user", len(set.Sessions), set.Users, err, users.MaxEndedSessions)
+	}
+	for i := range 4 {
+		if gone := !slices.Contains(set.Sessions, fmt.Sprintf("session%04d", i)); gone != (i < 3) {
+			t.Errorf("session %d is forgotten: %v; those are to be whose tokens expire first", i, gone)
+		}
+	}
+	if err := p.Delete(t.Context(), u.ID, nil); err != nil {
+		t.Fatal(err)
+	}
+	if judge(t, w.Process(), principal(t, p, grant)) == nil {
+		t.Error("the end of an account is not remembered")
+	}
+	raw, err := w.State.Get(t.Context(), "ended/all")
+	if err != nil || len(raw.Value) > 75*users.MaxEndedSessions {
+		t.Errorf("the document has %d bytes, %v", len(raw.Value), err)
 	}
 }

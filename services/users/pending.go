@@ -6,7 +6,7 @@ import (
 	"sidecart.dev/kit/event"
 )
 
-// Pending is an event that the account's document still holds, because notifications has not accepted it.
+// Pending is an event that the account's document still holds, because not all who have a part in it have accepted it.
 type Pending struct {
 	Type        string    `json:"type"`
 	Version     int64     `json:"version"`
@@ -33,4 +33,13 @@ func (p Pending) Event(userID string) (event.Event, error) {
 	})
 	e.TraceParent = p.TraceParent
 	return e, err
+}
+
+// listeners returns the services that have to accept an event before it is forgotten, whatever the bus loses. Who only
+// likes to know is not among them.
+func (p Pending) listeners() []string {
+	if p.Type == EventDeleted {
+		return []string{"notifications", "orders", "payments"} // all of whom erase something
+	}
+	return []string{"notifications"} // which tells the owner
 }

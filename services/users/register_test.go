@@ -202,6 +202,45 @@ func TestADeletedAccountFreesItsAddressAndIsErased(t *testing.T) {
 	}
 }
 
+// The bus may be emptied when some have heard of a deletion and others have not: it is told again until all have.
+func TestADeletionIsToldUntilEveryServiceHasHeardOfIt(t *testing.T) {
+	for _, heard := range [][]string{nil, {"notifications"}, {"notifications", "orders"}, {"notifications", "payments"}, {"orders", "payments"}} {
+		t.Run(fmt.Sprint(heard), func(t *testing.T) {
+			w, p, u, _ := signedUp(t)
+			w.SettleAll(p)
+			if err := p.Delete(t.Context(), u.ID, nil); err != nil {
+				t.Fatal(err)
+			}
+			p.Wait()
+			w.DeliverTo(heard...)
+			for range 3 { // nothing that is published now reaches anybody
+				w.Settle(p)
+				w.DeliverTo()
+			}
+			if len(w.Journal.IDs()) == 0 {
+				t.Fatal("the deletion is forgotten although not all have heard of it")
+			}
+			w.SettleAll(p)
+			for _, service := range userstest.Listeners {
+				if !w.Heard(service, users.EventDeleted) {
+					t.Errorf("%s has never heard of the deletion", service)
+				}
+			}
+		})
+	}
+}
+
+// Who tells of a registration tells notifications, and waits for nobody else.
+func TestOnlyADeletionWaitsForEveryService(t *testing.T) {
+	w, p, _, _ := signedUp(t)
+	p.Wait()
+	w.DeliverTo("notifications")
+	w.Settle(p)
+	if ids := w.Journal.IDs(); len(ids) != 0 {
+		t.Errorf("unfinished: %v", ids)
+	}
+}
+
 func TestACrashAtAnyCallOfADeletionHeals(t *testing.T) {
 	for at := int64(1); at <= 5; at++ {
 		for _, done := range []bool{false, true} {

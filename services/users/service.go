@@ -56,10 +56,12 @@ type Announcer interface {
 	Announce(ctx context.Context, e event.Event) error
 }
 
-// Acceptor asks notifications what it has durably accepted.
-type Acceptor interface {
-	// Accepted returns those of the event ids that need not be published again. Its error is transient.
-	Accepted(ctx context.Context, eventIDs []string) ([]string, error)
+// Peers are the services that do their part when an account changes.
+type Peers interface {
+	// Accepted returns those of the events that the service has durably accepted, so that they need not be published
+	// again for its sake. It may be asked about any number; what was answered counts also if there is an error, which is
+	// transient.
+	Accepted(ctx context.Context, service string, eventIDs []string) (map[string]bool, error)
 }
 
 // Signer signs access tokens.
@@ -76,11 +78,11 @@ type Config struct {
 	Networks Docs[KnownNetwork]
 	Endings  Docs[Ended] // one document: see [Ended]
 
-	Journal       Journal
-	Announcer     Announcer
-	Notifications Acceptor
-	Hasher        Hasher
-	Signer        Signer
+	Journal   Journal
+	Announcer Announcer
+	Peers     Peers
+	Hasher    Hasher
+	Signer    Signer
 
 	Now  func() time.Time // nil means time.Now
 	Rand io.Reader        // nil means crypto/rand

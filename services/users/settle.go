@@ -3,6 +3,7 @@ package users
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -10,8 +11,8 @@ import (
 	"sidecart.dev/kit/sidecar"
 )
 
-// Settle implements [journal.Settler]. An account's business is finished when notifications has accepted every event it
-// still held and, if it was deleted, its address is free and its personal data erased.
+// Settle implements [journal.Settler]. An account's business is finished when every event it still held is
+// accepted by all who have a part in it and, if it was deleted, its address is free and its personal data erased.
 func (s *Service) Settle(ctx context.Context, entries []journal.Entry) (finished []string, err error) {
 	ids := make([]string, 0, len(entries))
 	for _, e := range entries {
@@ -48,23 +49,31 @@ func firstOf(errs []error) error {
 	return fmt.Errorf("%w (and %d more)", errs[0], len(errs)-1)
 }
 
-// accepted asks notifications about every event the accounts hold, in one call.
+// accepted asks the services about every event the accounts hold, each of them at once about all that it has a part in.
+// It returns the events that all have accepted.
 func (s *Service) accepted(ctx context.Context, users map[string]User) (map[string]bool, error) {
-	var ask []string
+	ask, missing := map[string][]string{}, map[string]int{}
 	for id, u := range users {
 		for _, p := range u.Pending {
-			ask = append(ask, p.ID(id))
+			for _, service := range p.listeners() {
+				ask[service] = append(ask[service], p.ID(id))
+				missing[p.ID(id)]++
+			}
 		}
 	}
+	var errs []error
+	for _, service := range slices.Sorted(maps.Keys(ask)) {
+		known, err := s.Peers.Accepted(ctx, service, ask[service])
+		for id := range known {
+			missing[id]--
+		}
+		errs = append(errs, err)
+	}
 	accepted := map[string]bool{}
-	if len(ask) == 0 {
-		return accepted, nil
+	for id, n := range missing {
+		accepted[id] = n == 0
 	}
-	known, err := s.Notifications.Accepted(ctx, ask)
-	for _, id := range known {
-		accepted[id] = true
-	}
-	return accepted, err
+	return accepted, firstOf(errs)
 }
 
 // settle drives one id on and reports whether its business is finished.

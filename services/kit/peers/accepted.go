@@ -12,15 +12,21 @@ import (
 	"sidecart.dev/kit/sidecar"
 )
 
-// maxEvents is the number of events that notifications may be asked about in one call.
+// maxEvents is the number of events that a service may be asked about in one call.
 const maxEvents = 500
 
 // atOnce bounds the calls of one question.
 const atOnce = 4
 
-// Accepted asks notifications which of the events it has accepted: their customers will be told, whatever happens here. It may be asked
-// about any number of events. What was answered counts also if there is an error.
+// Accepted asks notifications which of the events it has accepted: their customers will be told, whatever happens here.
+// It is [AcceptedBy] of notifications.
 func Accepted(ctx context.Context, caller sidecar.Caller, eventIDs []string) (map[string]bool, error) {
+	return AcceptedBy(ctx, caller, "notifications", eventIDs)
+}
+
+// AcceptedBy asks a service which of the events it has accepted: it will do its part, and need never be told again. It
+// may be asked about any number of events. What was answered counts also if there is an error.
+func AcceptedBy(ctx context.Context, caller sidecar.Caller, service string, eventIDs []string) (map[string]bool, error) {
 	var (
 		mu       sync.Mutex
 		errs     []error
@@ -37,7 +43,7 @@ func Accepted(ctx context.Context, caller sidecar.Caller, eventIDs []string) (ma
 			}
 			err := fault.Guard(ctx, func() error {
 				asked := map[string][]string{"event_ids": part}
-				return caller.Call(ctx, "notifications", http.MethodPost, "/internal/notifications/accepted", asked, &answer)
+				return caller.Call(ctx, service, http.MethodPost, "/internal/"+service+"/accepted", asked, &answer)
 			})
 			mu.Lock()
 			defer mu.Unlock()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"sidecart.dev/kit/consumer"
 	"sidecart.dev/kit/event"
 	"sidecart.dev/kit/money"
 	"sidecart.dev/payments"
@@ -31,8 +30,11 @@ type userDeleted struct {
 	UserID string `json:"user_id"`
 }
 
+// UserDeleted is the event of which users is told that it was accepted.
+const UserDeleted = "user.deleted.v1"
+
 // Subscribe registers what payments does about the events of other services.
-func Subscribe(c *consumer.Consumer, s *payments.Service) {
+func Subscribe(c event.Registrar, s *payments.Service) {
 	c.On("orders", "order.placed.v1", func(ctx context.Context, e event.Event) error {
 		d, err := event.Decode[orderPlaced](e)
 		if err != nil {
@@ -49,7 +51,7 @@ func Subscribe(c *consumer.Consumer, s *payments.Service) {
 			payments.Order{ID: d.OrderID, UserID: d.UserID, Amount: d.Total, Method: d.PaymentMethod},
 			payments.Cancellation{Reason: d.Reason, At: d.CancelledAt})
 	})
-	c.On("users", "user.deleted.v1", func(ctx context.Context, e event.Event) error {
+	c.On("users", UserDeleted, func(ctx context.Context, e event.Event) error {
 		d, err := event.Decode[userDeleted](e)
 		if err != nil {
 			return err

@@ -2,12 +2,12 @@ package dapr
 
 import (
 	"context"
-	"net/http"
 
 	"go.opentelemetry.io/otel/propagation"
 
 	"sidecart.dev/kit/event"
 	"sidecart.dev/kit/journal"
+	"sidecart.dev/kit/peers"
 	"sidecart.dev/kit/sidecar"
 	"sidecart.dev/users"
 )
@@ -23,19 +23,12 @@ func (a Announcer) Announce(ctx context.Context, e event.Event) error {
 	return event.Publish(ctx, a.Bus, users.Topic, e)
 }
 
-// Notifications implements users.Acceptor by asking the notifications service. It is safe for concurrent use.
-type Notifications struct{ Caller sidecar.Caller }
+// Peers implements users.Peers by asking the services. It is safe for concurrent use.
+type Peers struct{ Caller sidecar.Caller }
 
-// Accepted implements users.Acceptor.
-func (n Notifications) Accepted(ctx context.Context, eventIDs []string) ([]string, error) {
-	in := struct {
-		EventIDs []string `json:"event_ids"`
-	}{eventIDs}
-	var out struct {
-		Accepted []string `json:"accepted"`
-	}
-	err := n.Caller.Call(ctx, "notifications", http.MethodPost, "/internal/notifications/accepted", in, &out)
-	return out.Accepted, err
+// Accepted implements users.Peers.
+func (p Peers) Accepted(ctx context.Context, service string, eventIDs []string) (map[string]bool, error) {
+	return peers.AcceptedBy(ctx, p.Caller, service, eventIDs)
 }
 
 // Journal implements users.Journal. It is safe for concurrent use.

@@ -123,3 +123,17 @@ func (f *Sidecar) SignIn(t testing.TB, r *http.Request, userID string, role auth
 	}
 	r.Header.Set("Authorization", "Bearer "+signed)
 }
+
+// SignInService gives the request the token by which a service calls another.
+func (f *Sidecar) SignInService(t testing.TB, r *http.Request, from, to string) {
+	t.Helper()
+	key, err := auth.NewServiceKey(from, f.secret, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	header, err := key.Authorize(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", header)
+}

@@ -6,6 +6,7 @@ import (
 
 	"sidecart.dev/kit/chassis"
 	"sidecart.dev/kit/config"
+	"sidecart.dev/kit/heard"
 	"sidecart.dev/kit/journal"
 	"sidecart.dev/kit/service"
 	"sidecart.dev/orders"
@@ -45,6 +46,9 @@ func wire(s *service.Service, cfg Config, seed orders.Catalogue) {
 	s.Settles(orders.Kind, domain)
 	s.Settles(orders.ErasureKind, journal.SettlerFunc(domain.SettleErasures))
 	s.Drains(domain.Drain)
-	domain.Hears(s.Events)
-	http.Routes(s.ThroughSidecar(), domain, s.Users, s.Key)
+	known := heard.New(s.State)
+	domain.Hears(known.Registrar(s.Events, orders.UserDeletedEvent))
+	r := s.ThroughSidecar()
+	http.Routes(r, domain, s.Users, s.Key)
+	http.HeardRoutes(r, s.Key, known)
 }

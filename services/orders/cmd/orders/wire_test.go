@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -75,7 +76,36 @@ func TestTheServiceAsMainPutsItTogether(t *testing.T) {
 	if _, read := do(http.MethodGet, path, ""); read["status"] != "paid" {
 		t.Errorf("the order is %v, want it paid", read["status"])
 	}
+	accepted := func(from string) (int, string) {
+		t.Helper()
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+"/internal/orders/accepted",
+			strings.NewReader(`{"event_ids":["subject:2:user.deleted.v1"]}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", "application/json")
+		sidecar.SignInService(t, r, from, "orders")
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return resp.StatusCode, strings.TrimSpace(string(body))
+	}
+	if _, answer := accepted("users"); answer != `{"accepted":[]}` {
+		t.Errorf("before the deletion was heard of, what was accepted is %s", answer)
+	}
 	hear("users", "user.deleted.v1", map[string]any{"user_id": "usr_ada"})
+	if _, answer := accepted("users"); answer != `{"accepted":["subject:2:user.deleted.v1"]}` {
+		t.Errorf("after the deletion was heard of, what was accepted is %s", answer)
+	}
+	if status, _ := accepted("payments"); status == http.StatusOK {
+		t.Error("a service that has nothing to do with it may ask")
+	}
 	for deadline := time.Now().Add(30 * time.Second); s.Journal.Stats().Backlog != 1; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("the journal holds %d ids, want the erasure alone", s.Journal.Stats().Backlog)

@@ -13,6 +13,7 @@ import (
 	"sidecart.dev/kit/chassis"
 	"sidecart.dev/kit/consumer"
 	"sidecart.dev/kit/deadletter"
+	"sidecart.dev/kit/heard"
 	"sidecart.dev/kit/journal"
 	"sidecart.dev/kit/list"
 	"sidecart.dev/kit/sidecar"
@@ -74,7 +75,9 @@ func assemble(c host, metrics prometheus.Registerer, cfg settings, key *auth.Ser
 	})
 
 	consumer := consumer.New(payments.App, letters)
-	dapr.Subscribe(consumer, service)
+	known := heard.New(out.state)
+	dapr.Subscribe(known.Registrar(consumer, dapr.UserDeleted), service)
+	paymentshttp.HeardRoutes(c.ThroughSidecar, key.RequireService("users"), known)
 	consumer.Routes(c.ThroughSidecar())
 	letters.Routes(c.ThroughSidecar(), out.verifier, consumer)
 	paymentshttp.Routes(c.ThroughSidecar, paymentshttp.Guards{

@@ -51,17 +51,17 @@ func assemble(cfg settings, out outside) (*program, error) {
 	p.keys = users.NewKeyRing(func(ctx context.Context) (string, error) { return out.secret(ctx, "token-signing-keys") },
 		dapr.NewDocs[users.PublishedKeys](out.state, "signing-keys"), nil)
 	p.service = users.NewService(users.Config{
-		Users:         dapr.NewDocs[users.User](out.state, "user"),
-		Claims:        dapr.NewDocs[users.Claim](out.state, "email"),
-		Sessions:      dapr.NewDocs[users.Session](out.state, "session"),
-		Attempts:      dapr.NewDocs[users.Attempts](out.state, "attempts"),
-		Networks:      dapr.NewDocs[users.KnownNetwork](out.state, "network"),
-		Endings:       dapr.NewDocs[users.Ended](out.state, "ended"),
-		Journal:       dapr.Journal{Journal: j},
-		Announcer:     dapr.Announcer{Bus: out.bus},
-		Notifications: dapr.Notifications{Caller: out.caller},
-		Hasher:        hasher,
-		Signer:        p.keys,
+		Users:     dapr.NewDocs[users.User](out.state, "user"),
+		Claims:    dapr.NewDocs[users.Claim](out.state, "email"),
+		Sessions:  dapr.NewDocs[users.Session](out.state, "session"),
+		Attempts:  dapr.NewDocs[users.Attempts](out.state, "attempts"),
+		Networks:  dapr.NewDocs[users.KnownNetwork](out.state, "network"),
+		Endings:   dapr.NewDocs[users.Ended](out.state, "ended"),
+		Journal:   dapr.Journal{Journal: j},
+		Announcer: dapr.Announcer{Bus: out.bus},
+		Peers:     dapr.Peers{Caller: out.caller},
+		Hasher:    hasher,
+		Signer:    p.keys,
 	})
 	p.api = &http.API{Service: p.service, Keys: p.keys, Verifier: auth.NewVerifier(p.keys, nil), Services: out.services}
 	return p, nil

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -22,6 +23,7 @@ import (
 	"sidecart.dev/kit/auth"
 	"sidecart.dev/kit/sidecar/sidecartest"
 	"sidecart.dev/kit/web"
+	"sidecart.dev/users/internal/userstest"
 )
 
 // running is the assembled service with its journal, keys and first operator, on a fake sidecar, behind an HTTP client that
@@ -63,7 +65,7 @@ func start(t *testing.T) *running {
 		"operator-email":     "operator@sidecart.local", "operator-password": operatorPassword,
 	}
 	p, err := assemble(settings{HashMemory: 64, HashTime: 1, HashAtOnce: 2, HashWaiting: 100}, outside{
-		state: r.state, bus: r.bus, secret: secrets.Secret, services: own, caller: &sidecartest.Caller{Handle: r.notifications},
+		state: r.state, bus: r.bus, secret: secrets.Secret, services: own, caller: &sidecartest.Caller{Handle: r.peers},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -117,12 +119,12 @@ func (r *running) work(tasks ...func(context.Context) error) {
 	r.t.Cleanup(func() { stop(); wg.Wait() })
 }
 
-// notifications answers for the notifications service: it has accepted what deliver took from the bus.
-func (r *running) notifications(_ context.Context, app, _, path string, in []byte) (any, error) {
+// peers answers for the other services: they have accepted what deliver took from the bus.
+func (r *running) peers(_ context.Context, app, _, path string, in []byte) (any, error) {
 	var question struct {
 		EventIDs []string `json:"event_ids"`
 	}
-	if app != "notifications" || path != "/internal/notifications/accepted" || json.Unmarshal(in, &question) != nil {
+	if !slices.Contains(userstest.Listeners, app) || path != "/internal/"+app+"/accepted" || json.Unmarshal(in, &question) != nil {
 		r.t.Errorf("an unexpected call of %s%s: %s", app, path, in)
 	}
 	r.mu.Lock()

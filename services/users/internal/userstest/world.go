@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -28,12 +29,12 @@ type World struct {
 
 	mu       sync.Mutex
 	now      time.Time
-	accepted map[string]bool
+	accepted map[string]map[string]bool // service, event id
 }
 
 // New makes a world without any accounts.
 func New(t testing.TB) *World {
-	w := &World{T: t, State: sidecartest.NewState(), Bus: &sidecartest.Bus{}, now: time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC), accepted: map[string]bool{}}
+	w := &World{T: t, State: sidecartest.NewState(), Bus: &sidecartest.Bus{}, now: time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC), accepted: map[string]map[string]bool{}}
 	w.State.Now = w.Now
 	w.Journal = &Journal{entries: map[string]*entry{}}
 	return w
@@ -53,8 +54,14 @@ func (w *World) Advance(d time.Duration) {
 	w.now = w.now.Add(d)
 }
 
-// Deliver lets notifications accept every event that is on the bus.
-func (w *World) Deliver() {
+// Listeners are the services that hear of accounts.
+var Listeners = []string{"notifications", "orders", "payments"}
+
+// Deliver lets every service accept the events that are on the bus.
+func (w *World) Deliver() { w.DeliverTo(Listeners...) }
+
+// DeliverTo lets some services accept the events that are on the bus; for the others it is emptied.
+func (w *World) DeliverTo(services ...string) {
 	for w.Bus.Waiting() > 0 {
 		var e struct {
 			ID string `json:"id"`
@@ -63,18 +70,36 @@ func (w *World) Deliver() {
 			w.T.Fatal(err)
 		}
 		w.mu.Lock()
-		w.accepted[e.ID] = true
+		for _, service := range services {
+			if w.accepted[service] == nil {
+				w.accepted[service] = map[string]bool{}
+			}
+			w.accepted[service][e.ID] = true
+		}
 		w.mu.Unlock()
 	}
 }
 
-// Accepted implements users.Acceptor.
-func (w *World) Accepted(_ context.Context, ids []string) (known []string, _ error) {
+// Heard reports whether a service has accepted an event of the type.
+func (w *World) Heard(service, eventType string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	for id := range w.accepted[service] {
+		if strings.HasSuffix(id, ":"+eventType) {
+			return true
+		}
+	}
+	return false
+}
+
+// Accepted implements users.Peers.
+func (w *World) Accepted(_ context.Context, service string, ids []string) (map[string]bool, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	known := map[string]bool{}
 	for _, id := range ids {
-		if w.accepted[id] {
-			known = append(known, id)
+		if w.accepted[service][id] {
+			known[id] = true
 		}
 	}
 	return known, nil
@@ -110,16 +135,16 @@ func (w *World) ProcessWith(params argon2.Params) *Process {
 	return &Process{
 		Store: store, Hasher: hasher, Keys: keys,
 		Service: users.NewService(users.Config{
-			Users:         dapr.NewDocs[users.User](store, "user"),
-			Claims:        dapr.NewDocs[users.Claim](store, "email"),
-			Sessions:      dapr.NewDocs[users.Session](store, "session"),
-			Attempts:      dapr.NewDocs[users.Attempts](store, "attempts"),
-			Networks:      dapr.NewDocs[users.KnownNetwork](store, "network"),
-			Endings:       dapr.NewDocs[users.Ended](store, "ended"),
-			Journal:       w.Journal,
-			Announcer:     dapr.Announcer{Bus: w.Bus},
-			Notifications: w,
-			Hasher:        hasher, Signer: keys, Now: w.Now,
+			Users:     dapr.NewDocs[users.User](store, "user"),
+			Claims:    dapr.NewDocs[users.Claim](store, "email"),
+			Sessions:  dapr.NewDocs[users.Session](store, "session"),
+			Attempts:  dapr.NewDocs[users.Attempts](store, "attempts"),
+			Networks:  dapr.NewDocs[users.KnownNetwork](store, "network"),
+			Endings:   dapr.NewDocs[users.Ended](store, "ended"),
+			Journal:   w.Journal,
+			Announcer: dapr.Announcer{Bus: w.Bus},
+			Peers:     w,
+			Hasher:    hasher, Signer: keys, Now: w.Now,
 			Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		}),
 	}
@@ -134,17 +159,26 @@ func (w *World) SettleAll(p *Process) {
 	for range 20 {
 		p.Wait()
 		w.Deliver()
-		entries := w.Journal.offer()
-		if len(entries) == 0 {
+		if !w.Settle(p) {
 			return
 		}
-		finished, err := p.Settle(w.T.Context(), entries)
-		if err != nil {
-			w.T.Fatalf("settling: %v", err)
-		}
-		w.Journal.drop(finished)
 	}
 	w.T.Fatalf("unfinished after 20 rounds of settling: %v", w.Journal.IDs())
+}
+
+// Settle offers every journalled id to the replica once. It reports false if there was none.
+func (w *World) Settle(p *Process) bool {
+	w.T.Helper()
+	entries := w.Journal.offer()
+	if len(entries) == 0 {
+		return false
+	}
+	finished, err := p.Settle(w.T.Context(), entries)
+	if err != nil {
+		w.T.Fatalf("settling: %v", err)
+	}
+	w.Journal.drop(finished)
+	return true
 }
 
 // Live returns every account in the store.
