@@ -21,6 +21,7 @@ var secrets = map[string]*regexp.Regexp{
 	"a password":        regexp.MustCompile(regexp.QuoteMeta(harness.Password)),
 	"an access token":   regexp.MustCompile(`eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.`),
 	"a refresh token":   regexp.MustCompile(`rt_[A-Za-z0-9_-]{20,}`),
+	"a device token":    regexp.MustCompile(`dt_[A-Za-z0-9_-]{20,}`),
 	"a phone number":    regexp.MustCompile(`\+49151\d{8}`),
 	"a card number":     regexp.MustCompile(`\b4[0-9]{15}\b`),
 }
