@@ -3,6 +3,8 @@ package http
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -55,9 +57,9 @@ func newUpstreams(addr string, transport http.RoundTripper, apps []string) *upst
 	return u
 }
 
-// pauses stand before the second and the third attempt at a request that may be asked again: long enough for a sidecar to
+// pauses stand before each further attempt at a request that may be asked again: long enough for a sidecar to
 // notice that one replica of a service is ending and to turn to another.
-var pauses = []time.Duration{100 * time.Millisecond, 500 * time.Millisecond}
+var pauses = []time.Duration{100 * time.Millisecond, 200 * time.Millisecond, 400 * time.Millisecond, 800 * time.Millisecond}
 
 // do sends a request to an app. The answer is the service's own; that no service answered is an Unavailable or Timeout
 // fault, that the client's body did not arrive is the client's. The caller closes the answer's body.
@@ -99,12 +101,14 @@ func (u *upstreams) attempt(ctx context.Context, app string, req *http.Request) 
 	if fromService(resp) {
 		return resp, nil, nil
 	}
+	said, _ := io.ReadAll(io.LimitReader(resp.Body, 512))
 	_ = resp.Body.Close()
-	verdict = errNoAnswer
+	verdict = fmt.Errorf("%w: %d %q", errNoAnswer, resp.StatusCode, said)
+	cause := verdict
 	if resp.StatusCode >= 400 && resp.StatusCode < http.StatusInternalServerError {
 		verdict = errNotCounted // the sidecar has refused this request, which says nothing about others
 	}
-	return nil, verdict, unavailable(app, time.Second, errNoAnswer)
+	return nil, verdict, unavailable(app, time.Second, cause)
 }
 
 // lost tells whether a verdict is that of a request which reached no service, or whose answer was lost on the way.
