@@ -43,13 +43,15 @@ bench: ## orders per second against bare sidecars, latencies, reads in a large s
 
 lint: ## formatting, vet and lint
 	@test -z "$$(go run $(GOFUMPT) -l $(MODULES))" || { echo 'run `make format`'; exit 1; }
+	@test -z "$$(go run $(GOFUMPT) -l deploy/kubernetes)" || { echo 'run `make format`'; exit 1; }
+	@cd deploy/kubernetes && GOWORK=off go vet ./...
 	@for m in $(MODULES); do (cd $$m && go vet ./... && go run $(GOLANGCI_LINT) run --config $(CURDIR)/.golangci.yml ./...) || exit 1; done
 
 vulnerabilities: ## known vulnerabilities that the code of any module reaches
 	@.ci/vulnerabilities
 
 format: ## format the code
-	@go run $(GOFUMPT) -w $(MODULES)
+	@go run $(GOFUMPT) -w $(MODULES) deploy/kubernetes
 
 clean: ## remove what was built and stored here
 	@rm -rf .sidecart

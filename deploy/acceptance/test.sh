@@ -32,6 +32,7 @@ if [ "$part" != acceptance ]; then
 		run "builds alone: $m" alone $m
 	done
 	run "builds alone: deploy/acceptance" alone deploy/acceptance
+	run "manifests: deploy/kubernetes" sh -c "cd deploy/kubernetes && GOWORK=off go test ./..."
 fi
 
 # Which kinds of system this machine can run: a component set and a Redis.
