@@ -21,13 +21,14 @@ var unguarded = map[string]string{
 	"kit/cmd/copystate copyAll":     "a command that is to end",
 	"kit/service/servicetest Start": "a test",
 	"kit/sidecar/statetest race":    "a test",
-	"orders drain":                  "only waits",
+	"orders lookAgain":              "only wakes the journal",
 	"notifications Run/cancel":      "ends a context",
 	"payments Run":                  "only waits",
 	"gateway/http newUpload":        "only sets a deadline",
 	"notifications Run":             "the senders guard each message; the rest is the lane's own memory",
 	"notifications recordOnce":      "only wakes the journal",
 	"payments run/cancel":           "ends a context",
+	"users Drain":                   "only waits",
 
 	// They guard what they call for others, and answer those who wait in any case.
 	"kit/list write":               "guards each batch",

@@ -10,8 +10,8 @@ import (
 
 	"sidecart.dev/kit/auth"
 	"sidecart.dev/users"
-	"sidecart.dev/users/dapr"
 	"sidecart.dev/users/internal/userstest"
+	"sidecart.dev/users/store"
 )
 
 // judge is another service: it knows what it was told, and says whether the access token may still change anything.
@@ -140,7 +140,7 @@ func TestWhatIsRememberedOfEndingsIsBounded(t *testing.T) {
 	for i := range users.MaxEndedSessions {
 		full.Sessions[fmt.Sprintf("session%04d", i)] = w.Now().Add(time.Minute + time.Duration(i)*time.Millisecond)
 	}
-	if err := dapr.NewDocs[users.Ended](w.State, "ended").Insert(t.Context(), "all", full, 0); err != nil {
+	if err := store.NewDocs[users.Ended](w.State, "ended").Insert(t.Context(), "all", full, 0); err != nil {
 		t.Fatal(err)
 	}
 	for range 3 {

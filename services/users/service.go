@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/propagation"
 
+	"sidecart.dev/kit/aggregate"
 	"sidecart.dev/kit/auth"
 	"sidecart.dev/kit/event"
 	"sidecart.dev/kit/fault"
@@ -40,17 +41,6 @@ type Claim struct {
 	ClaimedAt time.Time `json:"claimed_at"`
 }
 
-// Journal remembers accounts with unfinished business; see package journal.
-type Journal interface {
-	Begin(ctx context.Context, id string) (Ticket, error)
-}
-
-// Ticket is a hold on a journalled id; see journal.Ticket.
-type Ticket interface {
-	Release()
-	Wrote()
-}
-
 // Announcer publishes events of the topic users.
 type Announcer interface {
 	Announce(ctx context.Context, e event.Event) error
@@ -78,7 +68,7 @@ type Config struct {
 	Networks Docs[KnownNetwork]
 	Endings  Docs[Ended] // one document: see [Ended]
 
-	Journal   Journal
+	Journal   aggregate.Journal // remembers accounts with unfinished business
 	Announcer Announcer
 	Peers     Peers
 	Hasher    Hasher
@@ -124,6 +114,19 @@ func NewService(cfg Config) *Service {
 // Wait returns when the announcements under way are done.
 func (s *Service) Wait() { s.async.Wait() }
 
+// Drain is Wait for no longer than ctx lasts.
+func (s *Service) Drain(ctx context.Context) {
+	idle := make(chan struct{})
+	go func() {
+		s.async.Wait()
+		close(idle)
+	}()
+	select {
+	case <-idle:
+	case <-ctx.Done():
+	}
+}
+
 func (s *Service) now() time.Time { return s.Now().UTC().Truncate(time.Millisecond) }
 
 // after does work that the answer does not wait for. The journal has the intent, so nothing is lost if the work is
@@ -147,7 +150,7 @@ func (s *Service) after(ctx context.Context, work func(ctx context.Context)) boo
 }
 
 // announce publishes an account's undelivered events, then leaves the account to the settler.
-func (s *Service) announce(ctx context.Context, t Ticket, u User) {
+func (s *Service) announce(ctx context.Context, t aggregate.Ticket, u User) {
 	started := s.after(ctx, func(ctx context.Context) {
 		defer t.Wrote()
 		if err := s.publish(ctx, u); err != nil {
@@ -200,7 +203,7 @@ func (s *Service) change(ctx context.Context, id string, change func(*User) (boo
 
 // changeTelling is change for changes that have an event: the intent is in the journal before the write, and what is
 // written was read before the intent. The caller announces, or releases the ticket, which is nil if nothing was changed.
-func (s *Service) changeTelling(ctx context.Context, id string, change func(*User) (bool, error)) (User, Ticket, error) {
+func (s *Service) changeTelling(ctx context.Context, id string, change func(*User) (bool, error)) (User, aggregate.Ticket, error) {
 	for range attempts {
 		u, rev, err := s.account(ctx, id)
 		if err != nil {

@@ -57,6 +57,9 @@ func (c *Consumer) On(topic, eventType string, h event.Handler) {
 	c.handlers[topic][eventType] = h
 }
 
+// Hears reports whether there is any handler.
+func (c *Consumer) Hears() bool { return len(c.handlers) > 0 }
+
 // Routes adds the routes that the declarative subscriptions name: /events/{topic} and /dead-letters.
 func (c *Consumer) Routes(r *mux.Router) {
 	for topic := range c.handlers {

@@ -81,8 +81,20 @@ type Service struct {
 	drains   []func(ctx context.Context)
 }
 
+// Option changes how a service is made.
+type Option func(*options)
+
+type options struct{ ownUsers bool }
+
+// OwnUsers leaves Users empty, for the service that issues access tokens: it sets its own verifier, and asks nobody.
+func OwnUsers() Option { return func(o *options) { o.ownUsers = true } }
+
 // New makes the named service. It sets the process's logger and tracer, connects lazily to the sidecar, and waits for the secret store.
-func New(ctx context.Context, name string, cfg Config) (*Service, error) {
+func New(ctx context.Context, name string, cfg Config, opts ...Option) (*Service, error) {
+	var o options
+	for _, opt := range opts {
+		opt(&o)
+	}
 	c, err := chassis.New(ctx, name, cfg.Config)
 	if err != nil {
 		return nil, err
@@ -94,10 +106,14 @@ func New(ctx context.Context, name string, cfg Config) (*Service, error) {
 	if cfg.StateStore == "" {
 		cfg.StateStore = name + "-store"
 	}
-	return Assemble(c, name, cfg, Outside{
+	out := Outside{
 		State: c.Sidecar.State(cfg.StateStore), Bus: c.Sidecar.Bus(cfg.PubSub), Peers: c.Sidecar.Caller(key.Authorize),
-		Bind: c.Sidecar, Secret: c.AwaitSecret, Users: c.UserVerifier(), Key: key,
-	})
+		Bind: c.Sidecar, Secret: c.AwaitSecret, Key: key,
+	}
+	if !o.ownUsers {
+		out.Users = c.UserVerifier()
+	}
+	return Assemble(c, name, cfg, out)
 }
 
 // Assemble makes a service of its parts, for who puts other things in the place of its sidecar.
@@ -134,8 +150,10 @@ const drainTimeout = 5 * time.Second
 
 // start adds what the service has by itself to its routes and its background work.
 func (s *Service) start() {
-	s.Events.Routes(s.ThroughSidecar())
-	s.Letters.Routes(s.ThroughSidecar(), s.Users, s.Events)
+	if s.Events.Hears() {
+		s.Events.Routes(s.ThroughSidecar())
+		s.Letters.Routes(s.ThroughSidecar(), s.Users, s.Events)
+	}
 	s.ReadyWhen(func(context.Context) error { return s.Journal.Ready() })
 	s.Background("journal", s.runJournal)
 }

@@ -5,7 +5,9 @@ import (
 	"strings"
 	"testing"
 
-	"sidecart.dev/users/dapr"
+	"sidecart.dev/kit/sidecar/sidecartest"
+	"sidecart.dev/users/internal/userstest"
+	"sidecart.dev/users/store"
 
 	"sidecart.dev/users"
 )
@@ -102,17 +104,17 @@ func (r *running) erased(id string) {
 	if found := r.want(r.ask("/internal/contacts", `{"user_ids":["`+id+`"]}`), 200, "contacts").body["contacts"].([]any); len(found) == 0 {
 		r.t.Error("there is no address left for the last mail")
 	}
-	docs := dapr.NewDocs[users.User](r.state, "user")
+	docs := store.NewDocs[users.User](r.state, "user")
 	r.eventually("the account is erased", func() bool {
 		r.deliver()
-		r.program.journal.Poke()
+		r.service.Journal.Poke()
 		u, _, err := docs.Get(r.t.Context(), id)
 		return err == nil && u.Email+u.Name+u.Phone == ""
 	})
 	r.eventually("the journal is empty", func() bool {
 		r.deliver()
-		r.program.journal.Poke()
-		return r.program.journal.Stats().Backlog == 0
+		r.service.Journal.Poke()
+		return r.service.Journal.Stats().Backlog == 0
 	})
 }
 
@@ -130,6 +132,22 @@ func (r *running) clean(secrets ...string) {
 		if secret == "" || strings.Contains(all, secret) {
 			r.t.Errorf("%q stands in a log line or an event", secret)
 		}
+	}
+}
+
+// Whoever starts the system is told the operator's login as soon as the service is ready.
+func TestTheServiceIsNotReadyBeforeItsOperatorCanLogIn(t *testing.T) {
+	w := userstest.New(t)
+	secrets := sidecartest.Secrets{"operator-email": "operator@sidecart.local", "operator-password": operatorPassword}
+	o := &operator{secret: secrets.Secret, service: w.Process().Service}
+	if o.Ready(t.Context()) == nil {
+		t.Error("the service is ready before its operator can log in")
+	}
+	if err := o.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := o.Ready(t.Context()); err != nil {
+		t.Errorf("with an operator: %v", err)
 	}
 }
 

@@ -1,14 +1,18 @@
-// Command users runs the users service.
+// Command users runs the users service beside its sidecar. It is configured by the environment; see the README.
 package main
 
 import (
 	"context"
-	"log/slog"
-	"time"
 
+	"sidecart.dev/kit/auth"
 	"sidecart.dev/kit/chassis"
 	"sidecart.dev/kit/config"
-	"sidecart.dev/kit/fault"
+	"sidecart.dev/kit/service"
+	"sidecart.dev/users"
+	"sidecart.dev/users/argon2"
+	"sidecart.dev/users/http"
+	"sidecart.dev/users/peers"
+	"sidecart.dev/users/store"
 )
 
 func main() { chassis.Main(run) }
@@ -18,53 +22,49 @@ func run(ctx context.Context) error {
 	if err := config.Load(&cfg); err != nil {
 		return err
 	}
-	c, err := chassis.New(ctx, "users", cfg.Config)
+	s, err := service.New(ctx, "users", cfg.Config, service.OwnUsers())
 	if err != nil {
 		return err
 	}
-	key, err := c.ServiceKey(ctx)
-	if err != nil {
+	if err := wire(s, cfg); err != nil {
 		return err
 	}
-	p, err := assemble(cfg, outside{
-		state:    c.Sidecar.State(cfg.StateStore),
-		bus:      c.Sidecar.Bus(cfg.PubSub),
-		secret:   c.AwaitSecret,
-		services: key,
-		caller:   c.Sidecar.Caller(key.Authorize),
-		metrics:  c.Metrics,
-	})
-	if err != nil {
-		return err
-	}
-	p.api.Routes(c.ThroughSidecar())
-	c.ReadyWhen(p.keys.Ready)
-	c.ReadyWhen(p.operatorReady)
-	c.ReadyWhen(func(context.Context) error { return p.journal.Ready() })
-	c.Background("journal", p.runJournal)
-	c.Background("signing keys", p.runKeys)
-	c.Background("operator", p.ensureOperator)
-	return c.Run(ctx)
+	return s.Run(ctx)
 }
 
-// insist calls try until it succeeds or ctx ends. Faults that will not pass by themselves are returned.
-func insist(ctx context.Context, what string, try func(context.Context) error) error {
-	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
-		err := try(ctx)
-		if err == nil {
-			return nil
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if fault.KindOf(err) == fault.Internal || !fault.KindOf(err).Transient() {
+// wire says what the service is made of and which routes it has. It hears no events.
+func wire(s *service.Service, cfg settings) error {
+	hasher, err := argon2.New(argon2.Params{Memory: cfg.HashMemory, Time: cfg.HashTime, Threads: 1}, cfg.HashAtOnce, cfg.HashWaiting)
+	if err != nil {
+		return err
+	}
+	secret := func(ctx context.Context) (string, error) { return s.Secret(ctx, "token-signing-keys") }
+	keys := users.NewKeyRing(secret, store.NewDocs[users.PublishedKeys](s.State, "signing-keys"), nil)
+	domain := users.NewService(users.Config{
+		Users:    store.NewDocs[users.User](s.State, "user"),
+		Claims:   store.NewDocs[users.Claim](s.State, "email"),
+		Sessions: store.NewDocs[users.Session](s.State, "session"),
+		Attempts: store.NewDocs[users.Attempts](s.State, "attempts"),
+		Networks: store.NewDocs[users.KnownNetwork](s.State, "network"),
+		Endings:  store.NewDocs[users.Ended](s.State, "ended"),
+		Journal:  s.Intents(), Announcer: peers.Announcer{Bus: s.Bus}, Peers: peers.Peers{Caller: s.Peers},
+		Hasher: hasher, Signer: keys,
+	})
+	s.Users = auth.NewVerifier(keys, nil)
+	s.Settles("user", domain)
+	s.Drains(domain.Drain)
+	api := &http.API{Service: domain, Keys: keys, Verifier: s.Users, Services: s.Key}
+	api.Routes(s.ThroughSidecar())
+
+	first := &operator{secret: s.Secret, service: domain}
+	s.ReadyWhen(keys.Ready)
+	s.ReadyWhen(first.Ready)
+	s.Background("signing keys", func(ctx context.Context) error {
+		if err := insist(ctx, "reading the signing keys", keys.Reload); err != nil {
 			return err
 		}
-		slog.InfoContext(ctx, "not yet done: "+what, "error", err.Error())
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(wait):
-		}
-	}
+		return keys.Run(ctx)
+	})
+	s.Background("operator", first.Run)
+	return nil
 }

@@ -7,22 +7,22 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/gorilla/mux"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/propagation"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
 	"sidecart.dev/contracts/validate"
 	"sidecart.dev/kit/auth"
+	"sidecart.dev/kit/chassis"
+	"sidecart.dev/kit/service"
+	"sidecart.dev/kit/service/servicetest"
 	"sidecart.dev/kit/sidecar/sidecartest"
-	"sidecart.dev/kit/web"
 	"sidecart.dev/users/internal/userstest"
 )
 
@@ -35,7 +35,7 @@ type running struct {
 	services *auth.ServiceKey // of notifications
 	bus      *sidecartest.Bus
 	state    *sidecartest.State
-	program  *program
+	service  *service.Service
 	logs     *lockedBuffer
 
 	mu       sync.Mutex
@@ -50,7 +50,6 @@ func start(t *testing.T) *running {
 	otel.SetTextMapPropagator(propagation.TraceContext{})
 	r := &running{t: t, bus: &sidecartest.Bus{Check: validate.Event}, state: sidecartest.NewState(), logs: &lockedBuffer{}, accepted: map[string]bool{}}
 	before := slog.Default()
-	slog.SetDefault(slog.New(slog.NewTextHandler(r.logs, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	t.Cleanup(func() { slog.SetDefault(before) })
 
 	key := bytes.Repeat([]byte{7}, 32)
@@ -64,60 +63,41 @@ func start(t *testing.T) *running {
 		"token-signing-keys": `{"current":"k1","keys":[{"kid":"k1","seed":"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="}]}`,
 		"operator-email":     "operator@sidecart.local", "operator-password": operatorPassword,
 	}
-	p, err := assemble(settings{HashMemory: 64, HashTime: 1, HashAtOnce: 2, HashWaiting: 100}, outside{
-		state: r.state, bus: r.bus, secret: secrets.Secret, services: own, caller: &sidecartest.Caller{Handle: r.peers},
-	})
+	cfg := settings{HashMemory: 64, HashTime: 1, HashAtOnce: 2, HashWaiting: 100, Config: service.Config{
+		Instance: "test", GroupCommit: true, Config: chassis.Config{
+			Host: "127.0.0.1", DrainTimeout: 10 * time.Second, Timeout: 10 * time.Second, LogLevel: "error", LogFormat: "text",
+			DaprGRPCPort: "1", DaprHTTPPort: "1",
+		},
+	}}
+	c, err := chassis.New(t.Context(), "users", cfg.Config.Config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.program = p
-	r.serve()
-	r.work(p.runJournal, p.runKeys)
-	r.eventually("the service is ready", func() bool { return p.journal.Ready() == nil && p.keys.Ready(t.Context()) == nil })
-	if p.operatorReady(t.Context()) == nil {
-		t.Error("the service is ready before its operator can log in")
-	}
-	if err := p.ensureOperator(t.Context()); err != nil {
+	slog.SetDefault(slog.New(slog.NewTextHandler(r.logs, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	if r.service, err = service.Assemble(c, "users", cfg.Config, service.Outside{
+		State: r.state, Bus: r.bus, Secret: secrets.Secret, Key: own, Peers: &sidecartest.Caller{Handle: r.peers},
+	}); err != nil {
 		t.Fatal(err)
 	}
-	if err := p.operatorReady(t.Context()); err != nil {
-		t.Errorf("with an operator: %v", err)
+	if err := wire(r.service, cfg); err != nil {
+		t.Fatal(err)
 	}
+	contract, err := contract()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.client = &http.Client{Transport: contract.RoundTripper(nil, func(err error) { t.Errorf("contract: %v", err) })}
+	r.url, _ = servicetest.Start(t, r.service)
+	r.eventually("the operator can log in", func() bool {
+		return r.send("POST", "/api/v1/sessions", "", operatorCredentials).status == http.StatusCreated
+	})
 	return r
 }
 
-func (r *running) serve() {
-	router := mux.NewRouter()
-	router.UseEncodedPath()
-	router.Use(web.Trace, web.Recover)
-	router.NotFoundHandler = web.Trace(web.NotFound)
-	r.program.api.Routes(router.NewRoute().Subrouter())
-	server := httptest.NewServer(router)
-	r.t.Cleanup(server.Close)
-	contract, err := contract()
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	r.url = server.URL
-	r.client = &http.Client{Transport: contract.RoundTripper(nil, func(err error) { r.t.Errorf("contract: %v", err) })}
-}
+const operatorCredentials = `{"email":"operator@sidecart.local","password":"` + operatorPassword + `"}`
 
 // contract is built once: that takes a while.
 var contract = sync.OnceValues(validate.NewHTTP)
-
-// work runs background work until the test ends, and waits for it.
-func (r *running) work(tasks ...func(context.Context) error) {
-	ctx, stop := context.WithCancel(context.Background())
-	var wg sync.WaitGroup
-	for _, task := range tasks {
-		wg.Go(func() {
-			if err := task(ctx); err != nil {
-				r.t.Errorf("background work: %v", err)
-			}
-		})
-	}
-	r.t.Cleanup(func() { stop(); wg.Wait() })
-}
 
 // peers answers for the other services: they have accepted what deliver took from the bus.
 func (r *running) peers(_ context.Context, app, _, path string, in []byte) (any, error) {

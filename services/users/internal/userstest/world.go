@@ -12,12 +12,14 @@ import (
 	"testing"
 	"time"
 
+	"sidecart.dev/kit/aggregate"
 	"sidecart.dev/kit/journal"
 	"sidecart.dev/kit/sidecar"
 	"sidecart.dev/kit/sidecar/sidecartest"
 	"sidecart.dev/users"
 	"sidecart.dev/users/argon2"
-	"sidecart.dev/users/dapr"
+	"sidecart.dev/users/peers"
+	"sidecart.dev/users/store"
 )
 
 // World is everything the replicas of a service share.
@@ -125,24 +127,24 @@ func (w *World) ProcessWith(params argon2.Params) *Process {
 	if err != nil {
 		w.T.Fatal(err)
 	}
-	store := &Dying{State: w.State}
+	state := &Dying{State: w.State}
 	keys := users.NewKeyRing(func(context.Context) (string, error) { return Keys, nil },
-		dapr.NewDocs[users.PublishedKeys](store, "signing-keys"), w.Now)
+		store.NewDocs[users.PublishedKeys](state, "signing-keys"), w.Now)
 	if err := keys.Reload(w.T.Context()); err != nil {
 		w.T.Fatal(err)
 	}
-	store.calls.Store(0)
+	state.calls.Store(0)
 	return &Process{
-		Store: store, Hasher: hasher, Keys: keys,
+		Store: state, Hasher: hasher, Keys: keys,
 		Service: users.NewService(users.Config{
-			Users:     dapr.NewDocs[users.User](store, "user"),
-			Claims:    dapr.NewDocs[users.Claim](store, "email"),
-			Sessions:  dapr.NewDocs[users.Session](store, "session"),
-			Attempts:  dapr.NewDocs[users.Attempts](store, "attempts"),
-			Networks:  dapr.NewDocs[users.KnownNetwork](store, "network"),
-			Endings:   dapr.NewDocs[users.Ended](store, "ended"),
+			Users:     store.NewDocs[users.User](state, "user"),
+			Claims:    store.NewDocs[users.Claim](state, "email"),
+			Sessions:  store.NewDocs[users.Session](state, "session"),
+			Attempts:  store.NewDocs[users.Attempts](state, "attempts"),
+			Networks:  store.NewDocs[users.KnownNetwork](state, "network"),
+			Endings:   store.NewDocs[users.Ended](state, "ended"),
 			Journal:   w.Journal,
-			Announcer: dapr.Announcer{Bus: w.Bus},
+			Announcer: peers.Announcer{Bus: w.Bus},
 			Peers:     w,
 			Hasher:    hasher, Signer: keys, Now: w.Now,
 			Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
@@ -183,7 +185,7 @@ func (w *World) Settle(p *Process) bool {
 
 // Live returns every account in the store.
 func (w *World) Live() (accounts []users.User) {
-	docs := dapr.NewDocs[users.User](w.State, "user")
+	docs := store.NewDocs[users.User](w.State, "user")
 	for _, key := range w.State.Keys() {
 		if id, ok := cutPrefix(key, "user/"); ok {
 			u, _, err := docs.Get(context.Background(), id)
@@ -200,7 +202,7 @@ func (w *World) Live() (accounts []users.User) {
 // Change changes an account in the store, as a program of another version might have written it.
 func (w *World) Change(id string, change func(*users.User)) {
 	w.T.Helper()
-	docs := dapr.NewDocs[users.User](w.State, "user")
+	docs := store.NewDocs[users.User](w.State, "user")
 	u, rev, err := docs.Get(w.T.Context(), id)
 	if err == nil {
 		change(&u)
@@ -218,7 +220,7 @@ func cutPrefix(s, prefix string) (string, bool) {
 	return s[len(prefix):], true
 }
 
-// Journal is a durable users.Journal without time: ids stay until they are settled.
+// Journal is a durable aggregate.Journal without time: ids stay until they are settled.
 type Journal struct {
 	mu      sync.Mutex
 	entries map[string]*entry
@@ -230,8 +232,8 @@ type entry struct {
 	attempt int
 }
 
-// Begin implements users.Journal.
-func (j *Journal) Begin(_ context.Context, id string) (users.Ticket, error) {
+// Begin implements aggregate.Journal.
+func (j *Journal) Begin(_ context.Context, id string) (aggregate.Ticket, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	e := j.entries[id]
@@ -292,10 +294,19 @@ type ticket struct {
 	done bool
 }
 
-// Release implements users.Ticket.
+// Finish implements aggregate.Journal.
+func (*Journal) Finish(time.Time, ...string) {}
+
+// Poke implements aggregate.Journal. Everything is due at all times.
+func (*Journal) Poke(...string) {}
+
+// Finish implements aggregate.Ticket.
+func (t *ticket) Finish() { t.end(false) }
+
+// Release implements aggregate.Ticket.
 func (t *ticket) Release() { t.end(true) }
 
-// Wrote implements users.Ticket.
+// Wrote implements aggregate.Ticket.
 func (t *ticket) Wrote() { t.end(false) }
 
 func (t *ticket) end(fence bool) {

@@ -1,4 +1,5 @@
-package dapr
+// Package peers is how the users service tells other services, and asks what they have heard.
+package peers
 
 import (
 	"context"
@@ -6,7 +7,6 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 
 	"sidecart.dev/kit/event"
-	"sidecart.dev/kit/journal"
 	"sidecart.dev/kit/peers"
 	"sidecart.dev/kit/sidecar"
 	"sidecart.dev/users"
@@ -29,16 +29,4 @@ type Peers struct{ Caller sidecar.Caller }
 // Accepted implements users.Peers.
 func (p Peers) Accepted(ctx context.Context, service string, eventIDs []string) (map[string]bool, error) {
 	return peers.AcceptedBy(ctx, p.Caller, service, eventIDs)
-}
-
-// Journal implements users.Journal. It is safe for concurrent use.
-type Journal struct{ *journal.Journal }
-
-// Begin implements users.Journal.
-func (j Journal) Begin(ctx context.Context, id string) (users.Ticket, error) {
-	t, err := j.Journal.Begin(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	return t, nil
 }

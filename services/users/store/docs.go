@@ -1,5 +1,5 @@
-// Package dapr is how the users service reaches its store, the bus and other services: through its sidecar.
-package dapr
+// Package store keeps the documents of the users service in its state store.
+package store
 
 import (
 	"context"
