@@ -18,6 +18,8 @@
 //	   │ 6 publish again, ask the next service …
 //	   └── finished ["7"] ───────▶│ forgets; the log's tail moves on ▶ update journal/orders/3
 //
+// What Dapr Workflow, the built-in outbox and Temporal do instead, and when to take them, stands in ALTERNATIVES.md.
+//
 // # On disk
 //
 // The log is divided into lanes, each written by one process at a time. All keys are single documents; nothing is needed of the store but
