@@ -299,7 +299,7 @@ func request(method string) orders.Request {
 }
 
 func TestMain(m *testing.M) {
-	if _, err := telemetry.StartTracing(context.Background(), "orders", ""); err != nil { // events carry a trace
+	if _, err := telemetry.StartTracing(context.Background(), "orders", telemetry.Tracing{}); err != nil { // events carry a trace
 		panic(err)
 	}
 	os.Exit(m.Run())

@@ -39,7 +39,7 @@ func (s *Server) cors(next http.Handler) http.Handler {
 	if len(s.deps.Config.CORSOrigins) == 0 {
 		return next
 	}
-	preflight := web.Trace(http.HandlerFunc(allowPreflight))
+	preflight := web.Trace("")(http.HandlerFunc(allowPreflight))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Add("Vary", "Origin")
 		origin := r.Header.Get("Origin")

@@ -67,7 +67,7 @@ func New(ctx context.Context, name string, cfg Config) (*Chassis, error) {
 		return nil, err
 	}
 	slog.SetDefault(log)
-	flush, err := telemetry.StartTracing(ctx, name, cfg.OTLPEndpoint)
+	flush, err := telemetry.StartTracing(ctx, name, cfg.Tracing)
 	if err != nil {
 		return nil, err
 	}
@@ -89,8 +89,9 @@ func (c *Chassis) routes() {
 	r.UseEncodedPath()
 	r.SkipClean(true)
 	observe := web.NewMetrics(c.Metrics)
-	r.Use(web.Trace, observe.Observe, web.Recover)
-	wrap := func(h http.Handler) http.Handler { return web.Trace(observe.Observe(h)) }
+	trace := web.Trace(c.cfg.AppAPIToken)
+	r.Use(trace, observe.Observe, web.Recover)
+	wrap := func(h http.Handler) http.Handler { return trace(observe.Observe(h)) }
 	r.NotFoundHandler, r.MethodNotAllowedHandler = wrap(web.NotFound), wrap(web.MethodNotAllowed(r))
 	r.Handle("/healthz", web.Handler(healthz)).Methods(http.MethodGet)
 	r.Handle("/readyz", web.Handler(c.readyz)).Methods(http.MethodGet)

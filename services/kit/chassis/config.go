@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sidecart.dev/kit/config"
+	"sidecart.dev/kit/telemetry"
 )
 
 // Config is what every service reads from the environment. The Dapr variables are set by whatever starts the sidecar.
@@ -21,7 +22,8 @@ type Config struct {
 	DrainDelay   time.Duration `env:"DRAIN_DELAY"         envDefault:"0s"`        // between readiness off and refusing connections
 	DrainTimeout time.Duration `env:"DRAIN_TIMEOUT"       envDefault:"10s"`       // bound of finishing what is in flight
 	Timeout      time.Duration `env:"REQUEST_TIMEOUT"     envDefault:"10s"`       // bound of the work on one request
-	OTLPEndpoint string        `env:"OTEL_EXPORTER_OTLP_ENDPOINT"`                // traces go here; empty: nowhere
+
+	Tracing telemetry.Tracing
 }
 
 // Validate implements [config.Validator].
@@ -30,7 +32,7 @@ func (c *Config) Validate() error {
 	if c.LogFormat != "text" && c.LogFormat != "json" {
 		format = fmt.Errorf("LOG_FORMAT must be text or json, not %q", c.LogFormat)
 	}
-	return config.All(format,
+	return config.All(format, c.Tracing.Validate(),
 		config.Positive("APP_PORT", c.Port),
 		config.Positive("DRAIN_TIMEOUT", c.DrainTimeout),
 		config.Positive("REQUEST_TIMEOUT", c.Timeout))

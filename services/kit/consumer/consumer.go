@@ -14,9 +14,12 @@ import (
 	"time"
 
 	"github.com/gorilla/mux"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/trace"
 
 	"sidecart.dev/kit/event"
 	"sidecart.dev/kit/fault"
+	"sidecart.dev/kit/tracing"
 	"sidecart.dev/kit/web"
 )
 
@@ -75,7 +78,22 @@ func (c *Consumer) Handle(ctx context.Context, topic string, e event.Event) erro
 	if !ok {
 		return nil
 	}
-	return fault.Guard(ctx, func() error { return h(ctx, e) })
+	ctx, end := c.span(ctx, topic, e)
+	err := fault.Guard(ctx, func() error { return h(ctx, e) })
+	end(err)
+	return err
+}
+
+// span starts the span of handling an event. It stands below the delivery, and is linked to where the event was made: the two differ
+// where a message was replayed or came on without its trace.
+func (c *Consumer) span(ctx context.Context, topic string, e event.Event) (context.Context, func(error)) {
+	if !tracing.Recording(ctx) {
+		return ctx, func(error) {}
+	}
+	return tracing.Start(ctx, "process "+topic, trace.WithSpanKind(trace.SpanKindConsumer),
+		trace.WithLinks(tracing.Links(e.TraceParent)...),
+		trace.WithAttributes(append(event.Attributes(topic, e), semconv.MessagingConsumerGroupName(c.service),
+			semconv.MessagingOperationName("process"), semconv.MessagingOperationTypeProcess)...))
 }
 
 func (c *Consumer) receive(topic string) web.Handler {

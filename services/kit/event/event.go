@@ -8,12 +8,13 @@ import (
 	"strings"
 	"time"
 
-	"go.opentelemetry.io/otel"
-	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/attribute"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 
 	"sidecart.dev/kit/fault"
 	"sidecart.dev/kit/sidecar"
+	"sidecart.dev/kit/tracing"
 )
 
 // Event is a CloudEvent (https://github.com/cloudevents/spec, v1.0). Its id is derived from what happened, so the
@@ -52,16 +53,25 @@ func (e Event) Encode() ([]byte, error) { return json.Marshal(e) }
 
 // Publish encodes the event with the trace context of ctx and hands it to the bus.
 func Publish(ctx context.Context, bus sidecar.Publisher, topic string, e Event) error {
-	ctx, span := otel.Tracer("sidecart.dev/kit/event").Start(ctx, "publish "+e.Type, trace.WithSpanKind(trace.SpanKindProducer))
-	defer span.End()
-	carrier := propagation.MapCarrier{}
-	propagation.TraceContext{}.Inject(ctx, carrier)
-	e.TraceParent = carrier["traceparent"]
-	raw, err := e.Encode()
-	if err != nil {
-		return err
+	ctx, span := tracing.Tracer().Start(ctx, "send "+topic, trace.WithSpanKind(trace.SpanKindProducer))
+	if span.IsRecording() {
+		span.SetAttributes(append(Attributes(topic, e), semconv.MessagingOperationName("send"), semconv.MessagingOperationTypeSend)...)
 	}
-	return bus.Publish(ctx, topic, raw)
+	e.TraceParent = tracing.TraceParent(ctx)
+	raw, err := e.Encode()
+	if err == nil {
+		err = bus.Publish(ctx, topic, raw)
+	}
+	tracing.End(span, err)
+	return err
+}
+
+// Attributes describe an event on a topic in a span. Its data is not among them: it may say whom it is about.
+func Attributes(topic string, e Event) []attribute.KeyValue {
+	return []attribute.KeyValue{
+		semconv.MessagingSystemKey.String("dapr"), semconv.MessagingDestinationName(topic), semconv.MessagingMessageID(e.ID),
+		semconv.CloudEventsEventType(e.Type), semconv.CloudEventsEventSource(e.Source), semconv.CloudEventsEventSubject(e.Subject),
+	}
 }
 
 // Parse reads an event in structured JSON. What is not a CloudEvent 1.0 with id, source and type is an Invalid fault.

@@ -1,84 +1,78 @@
-// Package telemetry sets up logs, traces and metrics: slog with the trace id on every line, OpenTelemetry traces in
-// W3C Trace Context, and a Prometheus registry.
 package telemetry
 
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 
+	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"go.opentelemetry.io/otel"
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
-	"go.opentelemetry.io/otel/trace"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 
 	"sidecart.dev/kit/fault"
+	"sidecart.dev/kit/tracing"
 )
 
-// NewLogger returns a logger of the given level (debug, info, warn, error) and format (text, json).
-// Every record names the service and, inside a request, its trace.
-func NewLogger(w io.Writer, service, level, format string) (*slog.Logger, error) {
-	var l slog.Level
-	if err := l.UnmarshalText([]byte(level)); err != nil {
-		return nil, fmt.Errorf("LOG_LEVEL: %w", err)
-	}
-	opts := &slog.HandlerOptions{Level: l}
-	var h slog.Handler = slog.NewTextHandler(w, opts)
-	if format == "json" {
-		h = slog.NewJSONHandler(w, opts)
-	}
-	return slog.New(traced{h}).With("service", service), nil
+// Tracing says which traces are sampled and where they go. Its fields are OpenTelemetry's standard variables.
+type Tracing struct {
+	Endpoint   string `env:"OTEL_EXPORTER_OTLP_ENDPOINT"`                    // address of an OTLP receiver; empty: no span is recorded
+	Protocol   string `env:"OTEL_EXPORTER_OTLP_PROTOCOL"  envDefault:"grpc"` // grpc is the only one
+	Sampler    string `env:"OTEL_TRACES_SAMPLER"`                            // of requests from outside; default parentbased_always_on
+	SamplerArg string `env:"OTEL_TRACES_SAMPLER_ARG"`                        // the share of traces, 0 to 1, of parentbased_traceidratio
 }
 
-// traced adds the trace id of the context to each record.
-type traced struct{ slog.Handler }
-
-// Handle implements [slog.Handler].
-func (t traced) Handle(ctx context.Context, r slog.Record) error {
-	if sc := trace.SpanContextFromContext(ctx); sc.HasTraceID() {
-		r.AddAttrs(slog.String("trace_id", sc.TraceID().String()))
+// Validate says which variable is wrong.
+func (t Tracing) Validate() error {
+	if t.Protocol != "" && t.Protocol != "grpc" {
+		return fmt.Errorf("OTEL_EXPORTER_OTLP_PROTOCOL must be grpc, not %q", t.Protocol)
 	}
-	return t.Handler.Handle(ctx, r)
+	_, _, err := parseSampler(t.Sampler, t.SamplerArg)
+	return err
 }
 
-// WithAttrs implements [slog.Handler].
-func (t traced) WithAttrs(attrs []slog.Attr) slog.Handler { return traced{t.Handler.WithAttrs(attrs)} }
-
-// WithGroup implements [slog.Handler].
-func (t traced) WithGroup(name string) slog.Handler { return traced{t.Handler.WithGroup(name)} }
-
-// StartTracing installs the tracer provider and propagator, and returns what flushes them.
-// Spans are made, and trace ids propagated, whether or not there is an endpoint to export them to.
-func StartTracing(ctx context.Context, service, otlpEndpoint string) (shutdown func(context.Context) error, err error) {
+// StartTracing installs the tracer provider and propagator of the named service, and returns what flushes them.
+//
+// Trace ids are made and passed on in any case, so that logs and problems can name them. Without an endpoint no span is
+// recorded. With one, spans wait in a bounded queue and are sent in batches; what the receiver does not take is dropped,
+// and never holds up the work that it tells of. OTEL_EXPORTER_OTLP_* and OTEL_BSP_* change the details.
+func StartTracing(ctx context.Context, service string, cfg Tracing) (shutdown func(context.Context) error, err error) {
+	sampler, own, err := parseSampler(cfg.Sampler, cfg.SamplerArg)
+	if err != nil {
+		return nil, err
+	}
 	otel.SetTextMapPropagator(propagation.TraceContext{})
-	opts := []sdktrace.TracerProviderOption{
-		sdktrace.WithResource(resource.NewSchemaless(attribute.String("service.name", service))),
-	}
-	if otlpEndpoint == "" {
-		opts = append(opts, sdktrace.WithSampler(sdktrace.ParentBased(sdktrace.NeverSample(),
-			sdktrace.WithRemoteParentSampled(sdktrace.NeverSample()))))
+	var opts []sdktrace.TracerProviderOption
+	if cfg.Endpoint == "" {
+		sampler, own = sdktrace.NeverSample(), 0
 	} else {
-		exporter, err := otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(otlpEndpoint+"/v1/traces"))
+		exporter, err := otlptracegrpc.New(ctx, otlptracegrpc.WithEndpointURL(cfg.Endpoint))
 		if err != nil {
 			return nil, fmt.Errorf("OTEL_EXPORTER_OTLP_ENDPOINT: %w", err)
 		}
-		opts = append(opts, sdktrace.WithBatcher(exporter), sdktrace.WithSampler(sdktrace.ParentBased(sdktrace.AlwaysSample())))
+		identity, err := resource.New(ctx, resource.WithFromEnv(), resource.WithTelemetrySDK(), resource.WithAttributes(
+			semconv.ServiceName(service), semconv.ServiceVersion(Version()), semconv.ServiceInstanceID(uuid.NewString())))
+		if err != nil {
+			return nil, fmt.Errorf("OTEL_RESOURCE_ATTRIBUTES: %w", err)
+		}
+		opts = append(opts, sdktrace.WithBatcher(exporter), sdktrace.WithResource(identity))
+		otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { slog.Warn("spans are lost", "error", err.Error()) }))
 	}
-	tp := sdktrace.NewTracerProvider(opts...)
+	tp := sdktrace.NewTracerProvider(append(opts, sdktrace.WithSampler(sampler))...)
 	otel.SetTracerProvider(tp)
+	tracing.SampleShare(own)
 	return tp.Shutdown, nil
 }
 
-// NewRegistry returns a registry with the metrics of the process and the Go runtime.
+// NewRegistry returns a registry with the metrics of the process and the Go runtime, and which build this is.
 func NewRegistry() *prometheus.Registry {
 	reg := prometheus.NewRegistry()
-	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo())
 	reg.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Name: "panics_total",
 		Help: "Panics that failed one request or one piece of background work. Each is a defect; the log has its stack.",

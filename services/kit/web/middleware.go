@@ -2,57 +2,17 @@ package web
 
 import (
 	"context"
-	"crypto/subtle"
 	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/gorilla/mux"
 	"github.com/prometheus/client_golang/prometheus"
-	"go.opentelemetry.io/otel"
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/propagation"
-	"go.opentelemetry.io/otel/trace"
 
 	"sidecart.dev/kit/fault"
 )
-
-// RequestIDHeader carries the id of a request. One sent by the client is kept if it is well-formed, which is 1 to 128
-// letters, digits, dots, hyphens and underscores of ASCII, and replaced otherwise.
-const RequestIDHeader = "X-Request-Id"
-
-// Trace continues the caller's trace (W3C Trace Context) or begins one, and gives every request an id. The answer carries both.
-func Trace(next http.Handler) http.Handler {
-	tracer := otel.Tracer("sidecart.dev/kit/web")
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx := otel.GetTextMapPropagator().Extract(r.Context(), propagation.HeaderCarrier(r.Header))
-		ctx, span := tracer.Start(ctx, r.Method, trace.WithSpanKind(trace.SpanKindServer))
-		defer span.End()
-		id := r.Header.Get(RequestIDHeader)
-		if !validID(id) {
-			id = uuid.NewString()
-			r.Header.Set(RequestIDHeader, id)
-		}
-		w.Header().Set(RequestIDHeader, id)
-		otel.GetTextMapPropagator().Inject(ctx, propagation.HeaderCarrier(w.Header()))
-		next.ServeHTTP(w, r.WithContext(ctx))
-	})
-}
-
-func validID(id string) bool {
-	if id == "" || len(id) > 128 {
-		return false
-	}
-	for _, c := range id {
-		if (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && c != '-' && c != '_' && c != '.' {
-			return false
-		}
-	}
-	return true
-}
 
 // Recover answers a panic with 500 and logs its stack. A handler that was writing already is cut off instead.
 func Recover(next http.Handler) http.Handler {
@@ -111,7 +71,7 @@ func RequireAppToken(token string) mux.MiddlewareFunc {
 			return next
 		}
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if subtle.ConstantTimeCompare([]byte(r.Header.Get("dapr-api-token")), []byte(token)) != 1 {
+			if !fromSidecar(r, token) {
 				WriteError(w, r, fault.New(fault.Unauthenticated, "unauthenticated", "Call this service through its sidecar."))
 				return
 			}
@@ -144,9 +104,7 @@ func (m *Metrics) Observe(next http.Handler) http.Handler {
 		defer func() {
 			took, route, status := time.Since(start), routeOf(r), rec.code()
 			m.duration.WithLabelValues(knownMethod(r.Method), route, strconv.Itoa(status)).Observe(took.Seconds())
-			span := trace.SpanFromContext(r.Context())
-			span.SetName(r.Method + " " + route)
-			span.SetAttributes(attribute.String("http.route", route), attribute.Int("http.response.status_code", status))
+			describe(r, route, status)
 			attrs := []any{
 				"method", knownMethod(r.Method), "route", route, "status", status, "bytes", rec.bytes,
 				"ms", float64(took.Microseconds()) / 1000, "request_id", r.Header.Get(RequestIDHeader),

@@ -31,7 +31,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if _, err := telemetry.StartTracing(context.Background(), "orders", ""); err != nil {
+	if _, err := telemetry.StartTracing(context.Background(), "orders", telemetry.Tracing{}); err != nil {
 		panic(err)
 	}
 	os.Exit(m.Run())
@@ -115,7 +115,7 @@ func open(t *testing.T) *shop {
 	}
 	r := mux.NewRouter()
 	r.UseEncodedPath()
-	r.Use(web.Trace, web.Recover)
+	r.Use(web.Trace(""), web.Recover)
 	ordershttp.Routes(r, service, bearer{}, bearer{})
 	server := httptest.NewServer(r)
 	t.Cleanup(server.Close)

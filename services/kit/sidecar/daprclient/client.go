@@ -11,8 +11,6 @@ import (
 	"time"
 
 	dapr "github.com/dapr/go-sdk/client"
-	"go.opentelemetry.io/otel"
-	"go.opentelemetry.io/otel/propagation"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
@@ -21,6 +19,7 @@ import (
 
 	"sidecart.dev/kit/fault"
 	"sidecart.dev/kit/sidecar"
+	"sidecart.dev/kit/tracing"
 )
 
 // Client is the connection to this process's sidecar. It is safe for concurrent use.
@@ -67,17 +66,16 @@ func (cfg Config) intercept(ctx context.Context, method string, req, reply any, 
 	if cfg.APIToken != "" {
 		ctx = metadata.AppendToOutgoingContext(ctx, "dapr-api-token", cfg.APIToken)
 	}
-	carrier := propagation.MapCarrier{}
-	otel.GetTextMapPropagator().Inject(ctx, carrier)
-	for key, value := range carrier {
-		ctx = metadata.AppendToOutgoingContext(ctx, key, value)
-	}
+	ctx, end := startCall(ctx, method, req)
+	ctx = metadata.AppendToOutgoingContext(ctx, "traceparent", tracing.Outgoing(ctx))
 	if _, ok := ctx.Deadline(); !ok {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, cfg.Timeout)
 		defer cancel()
 	}
-	return invoke(ctx, method, req, reply, cc, opts...)
+	err := invoke(ctx, method, req, reply, cc, opts...)
+	end(err)
+	return err
 }
 
 // State returns the state store component of the given name. Reads that are asked for while another one is under way share a call.

@@ -11,11 +11,9 @@ import (
 	"net/http"
 	"time"
 
-	"go.opentelemetry.io/otel"
-	"go.opentelemetry.io/otel/propagation"
-
 	"sidecart.dev/kit/fault"
 	"sidecart.dev/kit/sidecar"
+	"sidecart.dev/kit/tracing"
 	"sidecart.dev/kit/web"
 )
 
@@ -147,8 +145,11 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if t.token != "" {
 		req.Header.Set("dapr-api-token", t.token)
 	}
-	otel.GetTextMapPropagator().Inject(req.Context(), propagation.HeaderCarrier(req.Header))
-	return t.base.RoundTrip(req)
+	ctx, end := startRequest(req)
+	req.Header.Set("traceparent", tracing.Outgoing(ctx))
+	resp, err := t.base.RoundTrip(req)
+	end(resp, err)
+	return resp, err
 }
 
 // Ready fails while the sidecar cannot be used for outgoing calls. It does not depend on this process listening,

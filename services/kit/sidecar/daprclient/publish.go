@@ -29,11 +29,13 @@ type bus struct {
 
 // message is an event on its way. Its outcome may be looked at once done is closed.
 type message struct {
-	ctx  context.Context //nolint:containedctx // the trace of a call that serves several is that of the first
+	ctx  context.Context //nolint:containedctx // for its trace: see shared
 	body []byte
 	err  error
 	done chan struct{}
 }
+
+func (m *message) context() context.Context { return m.ctx }
 
 // maxMessages bounds the events of one call.
 const maxMessages = 64
@@ -65,7 +67,8 @@ func (b *bus) topic(name string) *company[*message] {
 
 // publish makes one call for the messages and tells each what became of it.
 func (b *bus) publish(topic string, messages []*message) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(messages[0].ctx), b.timeout)
+	ctx, end := shared("publish together", contexts(messages))
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), b.timeout)
 	defer cancel()
 	err := fault.Guard(ctx, func() error {
 		if len(messages) == 1 {
@@ -73,6 +76,7 @@ func (b *bus) publish(topic string, messages []*message) {
 		}
 		return b.publishTogether(ctx, topic, messages)
 	})
+	end(err)
 	for _, m := range messages {
 		if m.err == nil {
 			m.err = transient(err, "The message bus does not accept messages.")

@@ -16,12 +16,14 @@ import (
 
 // read is a request for keys on its way. Its answer may be looked at once done is closed.
 type read struct {
-	ctx   context.Context //nolint:containedctx // the trace of a call that serves several is that of the first
+	ctx   context.Context //nolint:containedctx // for its trace: see shared
 	keys  []string
 	items map[string]sidecar.Item
 	err   error
 	done  chan struct{}
 }
+
+func (r *read) context() context.Context { return r.ctx }
 
 // maxKeys bounds the keys that requests bring together into one call. A single request may have more.
 const maxKeys = 128
@@ -73,7 +75,9 @@ func (s *state) readShared(requests []*read) {
 }
 
 func (s *state) readTogether(requests []*read) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(requests[0].ctx), s.timeout)
+	ctx, end := shared("read together", contexts(requests))
+	defer end(nil)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.timeout)
 	defer cancel()
 	defer func() { // also if a panic ends the call: nobody is to wait for ever
 		for _, r := range requests {

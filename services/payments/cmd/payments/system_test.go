@@ -31,7 +31,7 @@ import (
 
 func TestMain(m *testing.M) {
 	slog.SetDefault(slog.New(slog.DiscardHandler))
-	if _, err := telemetry.StartTracing(context.Background(), "payments", ""); err != nil {
+	if _, err := telemetry.StartTracing(context.Background(), "payments", telemetry.Tracing{}); err != nil {
 		panic(err)
 	}
 	os.Exit(m.Run())
@@ -89,7 +89,7 @@ func start(t *testing.T) *system {
 		t.Fatal(err)
 	}
 	s := &system{T: t, state: sidecartest.NewState(), bus: &sidecartest.Bus{Check: validate.Event}, key: key, router: mux.NewRouter().UseEncodedPath().SkipClean(true)}
-	s.router.Use(web.Trace, web.Recover)
+	s.router.Use(web.Trace(""), web.Recover)
 	secret := bytes.Repeat([]byte("k"), 32)
 	mine, err := auth.NewServiceKey("payments", secret, nil)
 	if err != nil {
