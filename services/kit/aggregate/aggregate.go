@@ -83,7 +83,7 @@ type Config[T any] struct {
 	Topic  string
 
 	// Encode and Decode say how the document is stored; nil means as its JSON. A stored document is a JSON object without a member
-	// named "tombstone".
+	// named "tombstone" or "traceparent": those are the kit's.
 	Encode func(doc T) ([]byte, error)
 	Decode func(raw []byte) (T, error)
 

@@ -10,6 +10,7 @@ import (
 	"sidecart.dev/kit/event"
 	"sidecart.dev/kit/fault"
 	"sidecart.dev/kit/journal"
+	"sidecart.dev/kit/tracing"
 )
 
 // Settle implements [journal.Settler] for ids of this kind: it drives on what is unfinished. It costs a handful of calls for hundreds.
@@ -19,15 +20,23 @@ import (
 //   - done: it is asked which of its events were accepted. Those that were not are published again, once they have had time to
 //     have their effect. When all are, nothing is left to do. It is fenced, if a write may still be under way, and forgotten.
 //
+// A round that concerns traced documents is a span of its own, with a link to the trace that began the business of each.
 // Every step is idempotent. What fails stays in the journal, and keeps no other from being finished.
 func (a *Aggregates[T]) Settle(ctx context.Context, entries []journal.Entry) (finished []string, err error) {
 	r := &round[T]{Aggregates: a, docs: map[string]*settling[T]{}}
 	if err := r.load(ctx, entries); err != nil {
 		return nil, err
 	}
+	var begunBy []string
+	for _, s := range r.docs {
+		begunBy = append(begunBy, s.read.trace)
+	}
+	ctx, end := tracing.Resume(ctx, "settle "+a.cfg.Kind, begunBy)
 	r.drive(ctx)
 	r.tell(ctx)
-	return r.finished, firstOf(r.errs)
+	err = firstOf(r.errs)
+	end(err)
+	return r.finished, err
 }
 
 // round is one call of Settle.
@@ -135,12 +144,12 @@ func (r *round[T]) drive(ctx context.Context) {
 	for _, s := range r.docs {
 		if doc, ok := changed[s.id]; ok {
 			// What was read before is outdated, and what is here was not read: before it is finished it is fenced and compared.
-			raw, err := r.encode(doc)
+			raw, err := r.encode(doc, s.read.trace)
 			if err == nil {
 				s.events, err = r.cfg.Events(doc)
 			}
 			r.fail(err)
-			s.read = Read[T]{Doc: doc, Exists: err == nil, id: s.id, raw: raw}
+			s.read = Read[T]{Doc: doc, Exists: err == nil, id: s.id, raw: raw, trace: s.read.trace}
 		}
 	}
 }

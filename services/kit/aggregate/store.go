@@ -23,10 +23,11 @@ type Read[T any] struct {
 	Doc    T
 	Exists bool // false: nothing, or a tombstone
 
-	id   string
-	etag string // empty: there is no such key
-	raw  []byte
-	err  error // set by readAll where the key holds something that cannot be read
+	id    string
+	etag  string // empty: there is no such key
+	raw   []byte
+	trace string // traceparent of what began the document's present business, if that is traced
+	err   error  // set by readAll where the key holds something that cannot be read
 }
 
 // Read reads what stands under an id, for [Aggregates.ChangeRead]. Nothing is no error.
@@ -72,8 +73,8 @@ func (a *Aggregates[T]) fence(ctx context.Context, id string) (Read[T], error) {
 }
 
 // write inserts the document if nothing was read under its id, and else replaces what was read. It reports false if somebody was faster.
-func (a *Aggregates[T]) write(ctx context.Context, over Read[T], doc T) (bool, error) {
-	raw, err := a.encode(doc)
+func (a *Aggregates[T]) write(ctx context.Context, over Read[T], doc T, trace string) (bool, error) {
+	raw, err := a.encode(doc, trace)
 	if err != nil {
 		return false, fmt.Errorf("%s: %w", a.key(over.id), err)
 	}
@@ -90,17 +91,28 @@ func (a *Aggregates[T]) write(ctx context.Context, over Read[T], doc T) (bool, e
 
 func (a *Aggregates[T]) key(id string) string { return a.cfg.Kind + "/" + id }
 
-func (a *Aggregates[T]) encode(doc T) ([]byte, error) {
+// encode writes a document as it is stored: its own JSON object, and in front the trace that its business belongs to.
+func (a *Aggregates[T]) encode(doc T, trace string) (raw []byte, err error) {
 	if a.cfg.Encode != nil {
-		return a.cfg.Encode(doc)
+		raw, err = a.cfg.Encode(doc)
+	} else {
+		raw, err = json.Marshal(doc)
 	}
-	return json.Marshal(doc)
+	if rest, isObject := bytes.CutPrefix(raw, []byte("{")); isObject && trace != "" && err == nil {
+		separator := ","
+		if bytes.HasPrefix(bytes.TrimLeft(rest, " \t\r\n"), []byte("}")) {
+			separator = ""
+		}
+		raw = append([]byte(`{"traceparent":"`+trace+`"`+separator), rest...)
+	}
+	return raw, err
 }
 
 func (a *Aggregates[T]) decode(id string, item sidecar.Item) Read[T] {
 	r := Read[T]{id: id, etag: item.ETag, raw: item.Value}
 	var mark struct {
-		Tombstone bool `json:"tombstone"`
+		Tombstone bool   `json:"tombstone"`
+		Trace     string `json:"traceparent"`
 	}
 	if r.err = json.Unmarshal(item.Value, &mark); r.err == nil && !mark.Tombstone {
 		if a.cfg.Decode != nil {
@@ -108,7 +120,7 @@ func (a *Aggregates[T]) decode(id string, item sidecar.Item) Read[T] {
 		} else {
 			r.err = json.Unmarshal(item.Value, &r.Doc)
 		}
-		r.Exists = r.err == nil
+		r.Exists, r.trace = r.err == nil, mark.Trace
 	}
 	if r.err != nil {
 		r.err = fault.Wrap(fmt.Errorf("%s: %w", item.Key, r.err), fault.Internal, "internal", "A stored document cannot be read.")

@@ -7,6 +7,7 @@ import (
 	"sidecart.dev/kit/event"
 	"sidecart.dev/kit/fault"
 	"sidecart.dev/kit/journal"
+	"sidecart.dev/kit/tracing"
 )
 
 // maxTries bounds how often a write starts over because somebody was faster.
@@ -222,7 +223,11 @@ func (a *Aggregates[T]) intent(id, note string) string {
 func (a *Aggregates[T]) finishWrite(ctx context.Context, over Read[T], was before, doc T, ticket Ticket,
 	then func(context.Context, Written[T]),
 ) (bool, error) {
-	written, err := a.write(ctx, over, doc)
+	trace := over.trace
+	if was.done && tracing.Recording(ctx) {
+		trace = tracing.TraceParent(ctx) // new business
+	}
+	written, err := a.write(ctx, over, doc, trace)
 	switch {
 	case err != nil:
 		ticket.Release() // it may have been written, or may yet be
