@@ -43,14 +43,14 @@ func TestNoInputIsAServersFault(t *testing.T) {
 var (
 	fuzzMethods = []string{"GET", "POST", "PUT", "PATCH", "DELETE"}
 	fuzzPaths   = []string{
-		"/users", "/users/me", "/users/me/password", "/users/me/verification", "/users/verify", "/password-resets", "/password-resets/confirm",
+		"/users", "/users/me", "/users/me/password", "/users/me/verification", "/users/me/phone/code", "/users/me/phone/confirm", "/users/verify", "/password-resets", "/password-resets/confirm",
 		"/sessions", "/sessions/refresh", "/products", "/products/%s", "/admin/products/%s", "/orders", "/orders/%s", "/orders/%s/cancel",
 		"/payments", "/payments/%s", "/payments/%s/refunds", "/admin/ledger", "/notifications", "/admin/dead-letters",
 		"/admin/dead-letters/payments.%s", "/admin/dead-letters/orders.%s/replay",
 	}
 	fuzzIDs    = []string{"x", "ord_x", "%2e%2e", "..%2f..%2fv1.0%2fmetadata", "%00", "é", strings.Repeat("a", 300), "-1", "null", "%25"}
 	fuzzFields = []string{
-		"email", "password", "name", "phone", "locale", "preferences", "token", "new_password", "refresh_token", "current_password",
+		"email", "password", "name", "code", "phone", "locale", "preferences", "token", "new_password", "refresh_token", "current_password",
 		"items", "product_id", "quantity", "payment_method", "reason", "amount", "currency", "price", "active", "description", "",
 	}
 	fuzzStrings = []string{

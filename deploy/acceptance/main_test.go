@@ -79,6 +79,7 @@ func options(dir string) stack.Options {
 		Env: map[string]string{
 			"RATE_LIMIT_ADDRESS": "5000", "RATE_LIMIT_USER": "5000", "RATE_LIMIT_SENSITIVE": "1000",
 			"FLOOD_UNVERIFIED_PER_HOUR": "0", "FLOOD_ORDERS_PER_HOUR": "0",
+			"FLOOD_SMS_PREFIX_PER_HOUR": "0",
 		},
 	}
 }

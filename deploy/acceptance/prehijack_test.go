@@ -1,21 +1,16 @@
 package acceptance
 
 import (
-	"fmt"
 	"net/http"
 	"strings"
 	"testing"
 
 	"github.com/chromedp/chromedp"
-	"github.com/google/uuid"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"sidecart.dev/acceptance/harness"
 )
-
-// newNumber returns a phone number that no other test has.
-func newNumber() string { return fmt.Sprintf("+49151%08d", uuid.New().ID()%100_000_000) }
 
 // Somebody registers an address that is not his, with his own number. Its owner takes the account over, and the first
 // learns nothing more of it.
@@ -34,8 +29,7 @@ func TestWhoRegistersAnothersAddressIsOutWithItsFirstProof(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			phone := newNumber()
-			first := world.NewCustomer(t, func(form map[string]any) { form["phone"] = phone })
+			first, phone := world.NewReachableCustomer(t)
 			first.Must(t, http.StatusOK, http.MethodPatch, "/api/v1/users/me", map[string]any{"preferences": map[string]any{
 				"sms": map[string]bool{"orders": true, "payments": true},
 			}}, nil)
@@ -72,8 +66,7 @@ func resetPassword(t *testing.T, email, password string) *harness.Customer {
 
 // Whoever registered with the address himself loses nothing by its link, wherever he opens it.
 func TestTheMailedLinkInTheBrowserEndsNothingOfItsUser(t *testing.T) {
-	phone := newNumber()
-	customer := world.NewCustomer(t, func(form map[string]any) { form["phone"] = phone })
+	customer, phone := world.NewReachableCustomer(t)
 	other := world.NewCustomer(t)
 	link := func(c *harness.Customer) string {
 		return "/#/verify?token=" + mailedToken(t, c.Email, "confirm your e-mail")

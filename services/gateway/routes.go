@@ -57,6 +57,8 @@ var Routes = []Route{
 	{http.MethodDelete, "/api/v1/users/me", "users", User, Sensitive, nil},
 	{http.MethodPut, "/api/v1/users/me/password", "users", User, Sensitive, nil},
 	{http.MethodPost, "/api/v1/users/me/verification", "users", User, Sensitive, nil},
+	{http.MethodPost, "/api/v1/users/me/phone/code", "users", User, Sensitive, nil},
+	{http.MethodPost, "/api/v1/users/me/phone/confirm", "users", User, Sensitive, nil},
 	{http.MethodPost, "/api/v1/users/verify", "users", Public, Sensitive, nil},
 	{http.MethodPost, "/api/v1/password-resets", "users", Public, Sensitive, nil},
 	{http.MethodPost, "/api/v1/password-resets/confirm", "users", Public, Sensitive, nil},

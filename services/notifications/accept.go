@@ -116,6 +116,9 @@ func (s *Service) addToken(ctx context.Context, m Message, eventID string, r *Re
 	switch {
 	case err == nil:
 		c.TokenKind, c.Token, c.Expires = m.Token, token.Token, token.Expires
+		if m.Code {
+			r.addressCode(token.Phone)
+		}
 		return nil
 	case fault.KindOf(err).Transient():
 		return err
@@ -126,6 +129,15 @@ func (s *Service) addToken(ctx context.Context, m Message, eventID string, r *Re
 		}
 	}
 	return nil
+}
+
+// addressCode sends a code to the number that it is for.
+func (r *Record) addressCode(number string) {
+	d := &r.Deliveries[0]
+	d.Recipient = number
+	if !phone.MatchString(number) {
+		d.Recipient, d.Status, d.Reason = "", Failed, ReasonBadAddress
+	}
 }
 
 // insert lists and writes the record. If work remains after that, it is journalled first. An etag is that of a

@@ -25,6 +25,7 @@ type Contact struct {
 	Email         string      `json:"email"`
 	EmailVerified bool        `json:"email_verified"`
 	Phone         string      `json:"phone,omitempty"`
+	PhoneVerified bool        `json:"phone_verified"`
 	Name          string      `json:"name"`
 	Locale        string      `json:"locale"`
 	Preferences   Preferences `json:"preferences"`
@@ -50,9 +51,12 @@ func (p Preferences) wants(c Channel, k Kind) bool {
 	return false
 }
 
-// decide returns the deliveries of a message to a contact, nil meaning an unknown user. Every message has
+// decide returns the deliveries of a message to a contact, nil meaning an unknown user. Every message but a code has
 // an e-mail delivery, so that the customer can see why it did not come; it has an SMS delivery if SMS is wanted.
 func decide(m Message, eventID string, contact *Contact) []Delivery {
+	if m.Code {
+		return []Delivery{decideCode(eventID, contact)}
+	}
 	email := Delivery{ID: DeliveryID(eventID, Email), Channel: Email, Status: Queued}
 	if contact == nil {
 		return []Delivery{email.suppressed(ReasonUnknownUser)}
@@ -76,10 +80,25 @@ func decide(m Message, eventID string, contact *Contact) []Delivery {
 	switch {
 	case contact.Phone == "":
 		sms = sms.suppressed(ReasonNoPhone)
+	case !contact.PhoneVerified:
+		sms = sms.suppressed(ReasonUnconfirmed)
 	case !phone.MatchString(contact.Phone):
 		sms.Status, sms.Reason = Failed, ReasonBadAddress
 	}
 	return []Delivery{email, sms}
+}
+
+// decideCode returns the delivery of a code. Its recipient is the number that the code comes with: what a contact says
+// may be another number already, whose owner must not be told the code.
+func decideCode(eventID string, contact *Contact) Delivery {
+	sms := Delivery{ID: DeliveryID(eventID, SMS), Channel: SMS, Status: Queued}
+	switch {
+	case contact == nil:
+		return sms.suppressed(ReasonUnknownUser)
+	case contact.Status == deleted:
+		return sms.suppressed(ReasonDeleted)
+	}
+	return sms
 }
 
 func (d Delivery) suppressed(reason string) Delivery {
@@ -108,8 +127,9 @@ func OneLine(s string) string {
 	}), " ")
 }
 
-// MailToken is a secret that proves to the users service that its bearer reads the user's mail.
+// MailToken is a secret that proves to the users service that its bearer reads the user's mail, or a number's messages.
 type MailToken struct {
 	Token   string    `json:"token"`
 	Expires time.Time `json:"expires_at"`
+	Phone   string    `json:"phone"` // of a code: the number it is for, and to which alone it may be sent
 }

@@ -86,8 +86,11 @@ func (c procContacts) Contact(_ context.Context, userID string, _ time.Time) (co
 
 func (procContacts) Forget(string) {}
 
-func (c procContacts) Token(_ context.Context, _ string, kind notifications.TokenKind, eventID string) (notifications.MailToken, error) {
-	return notifications.MailToken{Token: "secret-" + string(kind) + "-" + eventID[len(eventID)-4:], Expires: c.p.now().Add(time.Hour)}, nil
+func (c procContacts) Token(_ context.Context, userID string, kind notifications.TokenKind, eventID string) (notifications.MailToken, error) {
+	c.p.mu.Lock()
+	number := c.p.coded[userID]
+	c.p.mu.Unlock()
+	return notifications.MailToken{Phone: number, Token: "secret-" + string(kind) + "-" + eventID[len(eventID)-4:], Expires: c.p.now().Add(time.Hour)}, nil
 }
 
 type procJournal struct{ p *process }

@@ -18,6 +18,9 @@ type Limits struct {
 	Unverified int
 	SMS        int // SMS messages, per number, and as many per account, whatever number it has at the time
 	SMSPrefix  int // SMS messages to numbers that differ in their last four digits only, which are often one owner's
+	// Codes is SMS for messages with a code, which go to numbers that nobody has confirmed. They have counters of their own, by
+	// prefix too: whoever has codes sent to a number keeps no message from its owner.
+	Codes int
 }
 
 // Counters counts messages in the store, for all replicas together and beyond their restarts. It is safe for concurrent use.
@@ -74,13 +77,18 @@ func (f *flood) buckets(d Delivery, k Kind, userID string, verified bool) []buck
 	mail := func(sort string, limit int) []bucket {
 		return []bucket{{sort, strings.ToLower(d.Recipient), limit, limit / 4}}
 	}
-	switch {
-	case d.Channel == SMS:
+	text := func(sort string, limit int) []bucket {
 		return []bucket{
-			{"sms", d.Recipient, f.limits.SMS, 0},
-			{"sms-account", userID, f.limits.SMS, 0},
-			{"sms-prefix", d.Recipient[:max(0, len(d.Recipient)-4)], f.limits.SMSPrefix, 0},
+			{sort, d.Recipient, limit, 0},
+			{sort + "-account", userID, limit, 0},
+			{sort + "-prefix", d.Recipient[:max(0, len(d.Recipient)-4)], f.limits.SMSPrefix, 0},
 		}
+	}
+	switch {
+	case d.Channel == SMS && k == Security:
+		return text("code", f.limits.Codes)
+	case d.Channel == SMS:
+		return text("sms", f.limits.SMS)
 	case k == Security:
 		return mail("security", f.limits.Security)
 	case !verified:

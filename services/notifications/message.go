@@ -13,7 +13,7 @@ import "slices"
 // Kind is what a message is about, and thereby which preference decides on it.
 type Kind string
 
-// The kinds. Security messages have no preference: they are always sent, by e-mail.
+// The kinds. Security messages have no preference: they are always sent, by e-mail unless the message says otherwise.
 const (
 	Orders   Kind = "orders"
 	Payments Kind = "payments"
@@ -28,6 +28,7 @@ const (
 	NoToken     TokenKind = ""
 	VerifyToken TokenKind = "verify"
 	ResetToken  TokenKind = "reset"
+	PhoneToken  TokenKind = "phone" // a code to type in
 )
 
 // Message is what is said about one type of event.
@@ -36,7 +37,10 @@ type Message struct {
 	Topic     string
 	Kind      Kind
 	Template  string    // base name of its template files
-	Token     TokenKind // which mailed token it carries
+	Token     TokenKind // which token it carries
+	// Code: it is the one message that goes to a phone number that nobody has confirmed, with the code that confirms it, and it
+	// goes nowhere else.
+	Code bool
 	// Unverified: it may go to an address that its owner has not confirmed. That is so for whatever such an address
 	// needs to be confirmed or recovered, and for mail about the owner's own orders. A kind of message
 	// that is neither must say false.
@@ -54,6 +58,7 @@ type Message struct {
 var messages = []Message{
 	{EventType: "user.registered.v1", Topic: "users", Kind: Security, Template: "registered", Token: VerifyToken, Unverified: true},
 	{EventType: "user.email_verification_requested.v1", Topic: "users", Kind: Security, Template: "verification", Token: VerifyToken, Unverified: true},
+	{EventType: "user.phone_confirmation_requested.v1", Topic: "users", Kind: Security, Template: "phone_confirmation", Token: PhoneToken, Code: true},
 	{EventType: "user.password_reset_requested.v1", Topic: "users", Kind: Security, Template: "password_reset", Token: ResetToken, Unverified: true},
 	{EventType: "user.password_changed.v1", Topic: "users", Kind: Security, Template: "password_changed", Unverified: true},
 	{EventType: "user.deleted.v1", Topic: "users", Kind: Security, Template: "deleted", Unverified: true, Erases: true},

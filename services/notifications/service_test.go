@@ -25,9 +25,17 @@ func TestEveryEventOfTheContractsIsToldOrDeliberatelyNot(t *testing.T) {
 				}
 				return
 			}
+			m, _ := notifications.MessageOf(eventType)
+			if m.Code {
+				w.until("the code is sent", func() bool { return len(w.sentBy(notifications.SMS)) == 1 })
+				p.finish()
+				if n := len(w.sentBy(notifications.Email)); n != 0 || w.record(e).Content != nil {
+					t.Errorf("%d mails about a code were sent; the record is %+v", n, w.record(e))
+				}
+				return
+			}
 			w.until("the mail is sent", func() bool { return len(w.sentBy(notifications.Email)) == 1 })
 			p.finish()
-			m, _ := notifications.MessageOf(eventType)
 			wantSMS := 1
 			if m.Kind == notifications.Security {
 				wantSMS = 0

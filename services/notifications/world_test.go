@@ -40,6 +40,7 @@ type world struct {
 	lists    map[string][]string
 	journal  map[string]bool // id → fence
 	contacts map[string]notifications.Contact
+	coded    map[string]string // by user: the number that a code is for; absent: none
 	sent     []sent
 	outage   map[notifications.Channel]error
 	skipped  time.Duration // how far the clock was put forward
@@ -54,12 +55,13 @@ func newWorld(t *testing.T) *world {
 	return &world{
 		t: t, state: sidecartest.NewState(), lists: map[string][]string{}, journal: map[string]bool{},
 		contacts: map[string]notifications.Contact{ada: contactOf(ada)}, outage: map[notifications.Channel]error{},
+		coded: map[string]string{ada: "+4915112345678"},
 	}
 }
 
 func contactOf(userID string) notifications.Contact {
 	return notifications.Contact{
-		UserID: userID, Email: userID[4:] + "@example.org", EmailVerified: true, Phone: "+4915112345678", Name: "Ada Lovelace", Locale: "en",
+		UserID: userID, Email: userID[4:] + "@example.org", EmailVerified: true, Phone: "+4915112345678", PhoneVerified: true, Name: "Ada Lovelace", Locale: "en",
 		Preferences: notifications.Preferences{
 			Email: notifications.Preference{Orders: true, Payments: true}, SMS: notifications.Preference{Orders: true, Payments: true},
 		},

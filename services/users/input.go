@@ -50,7 +50,9 @@ type Patch struct {
 func (p Patch) Apply(u *User) bool {
 	before := *u
 	set(&u.Name, p.Name)
-	set(&u.Phone, p.Phone)
+	if p.Phone != nil {
+		u.setPhone(*p.Phone)
+	}
 	set(&u.Locale, p.Locale)
 	set(&u.Preferences.Email.Orders, p.EmailOrders)
 	set(&u.Preferences.Email.Payments, p.EmailPayments)

@@ -108,21 +108,32 @@ func hideAccount(err error) error {
 	return err
 }
 
-// MintToken makes a token to be mailed now. There is none to be had, a NotFound fault, for an account that is gone, or for
-// the verification of an address that is verified.
-func (s *Service) MintToken(ctx context.Context, userID string, kind TokenKind) (token string, expires time.Time, err error) {
+// Minted is a token to be sent now.
+type Minted struct {
+	Token   string
+	Expires time.Time
+	Phone   string // of a code: the number it is for, and to which alone it may be sent
+}
+
+// MintToken makes a token to be sent now. There is none to be had, a NotFound fault, for an account that is gone, and
+// for an address or a number that is verified or not there.
+func (s *Service) MintToken(ctx context.Context, userID string, kind TokenKind) (m Minted, err error) {
 	_, err = s.change(ctx, userID, func(u *User) (bool, error) {
-		if kind == Verify && u.EmailVerified {
+		if kind == Verify && u.EmailVerified || kind == Phone && (u.PhoneVerified || u.Phone == "") {
 			return false, errNoToken()
 		}
+		m = Minted{}
+		if kind == Phone {
+			m.Phone = u.Phone
+		}
 		var err error
-		token, expires, err = u.Mint(kind, s.Rand, s.now())
+		m.Token, m.Expires, err = u.Mint(kind, s.Rand, s.now())
 		return err == nil, err
 	})
 	if fault.Is(err, fault.Unauthenticated) {
 		err = errNoToken()
 	}
-	return token, expires, err
+	return m, err
 }
 
 func errNoToken() error {

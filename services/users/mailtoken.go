@@ -18,6 +18,7 @@ type TokenKind string
 const (
 	Verify TokenKind = "verify" // prove that the address is the owner's; 24 h
 	Reset  TokenKind = "reset"  // set a new password without the old one; 1 h
+	Phone  TokenKind = "phone"  // prove that the phone number is the owner's: a code of six digits; 10 min
 )
 
 // Life returns how long a token of the kind works, or zero for an unknown kind.
@@ -27,6 +28,8 @@ func (k TokenKind) Life() time.Duration {
 		return verifyTokenLife
 	case Reset:
 		return resetTokenLife
+	case Phone:
+		return phoneCodeLife
 	}
 	return 0
 }
@@ -37,11 +40,29 @@ type MailToken struct {
 	Kind    TokenKind `json:"kind"`
 	Hash    string    `json:"hash"` // of the secret, which only the mail has
 	Expires time.Time `json:"expires"`
+	Tries   int       `json:"tries,omitempty"` // wrong codes shown since, of a code
+}
+
+// secret makes a secret of the kind.
+func (k TokenKind) secret(random io.Reader) (string, error) {
+	if k == Phone {
+		return newCode(random)
+	}
+	return newSecret(random)
+}
+
+// tokenHash is what is stored of a secret. A code is bound to the account and to the number that it is sent to. It is
+// short, so whoever reads the store can try all of them; by then he has the number as well, and ten minutes.
+func (u *User) tokenHash(kind TokenKind, secret string) string {
+	if kind == Phone {
+		return hashSecret(u.ID + " " + u.Phone + " " + secret)
+	}
+	return hashSecret(secret)
 }
 
 // Mint makes a token and remembers its hash. Some earlier tokens of the kind stay good; the oldest are dropped.
 func (u *User) Mint(kind TokenKind, random io.Reader, now time.Time) (string, time.Time, error) {
-	secret, err := newSecret(random)
+	secret, err := kind.secret(random)
 	if err != nil {
 		return "", time.Time{}, err
 	}
@@ -59,7 +80,10 @@ func (u *User) Mint(kind TokenKind, random io.Reader, now time.Time) (string, ti
 		same = same[over:]
 	}
 	expires := now.Add(kind.Life())
-	u.Tokens = append(append(kept, same...), MailToken{Kind: kind, Hash: hashSecret(secret), Expires: expires})
+	u.Tokens = append(append(kept, same...), MailToken{Kind: kind, Hash: u.tokenHash(kind, secret), Expires: expires})
+	if kind == Phone {
+		return secret, expires, nil // the account is that of the session in which it is typed
+	}
 	return strings.TrimPrefix(u.ID, "usr_") + "." + secret, expires, nil
 }
 
@@ -74,7 +98,7 @@ func ParseMailToken(token string) (userID, secret string, err error) {
 
 // Holds reports whether the secret is that of an unspent, unexpired token of the kind.
 func (u *User) Holds(kind TokenKind, secret string, now time.Time) bool {
-	hash := []byte(hashSecret(secret))
+	hash := []byte(u.tokenHash(kind, secret))
 	found := false
 	for _, t := range u.Tokens {
 		if t.Kind == kind && now.Before(t.Expires) && subtle.ConstantTimeCompare([]byte(t.Hash), hash) == 1 {

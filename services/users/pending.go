@@ -22,6 +22,7 @@ var timeFields = map[string]string{
 	EventRegistered:      "registered_at",
 	EventDeleted:         "deleted_at",
 	EventVerifyRequested: "requested_at",
+	EventPhoneRequested:  "requested_at",
 	EventResetRequested:  "requested_at",
 	EventPasswordChanged: "changed_at",
 }

@@ -24,16 +24,23 @@ func (e Expected) check(u *User) error {
 	return e(*u)
 }
 
-// UpdateProfile changes a profile.
+// UpdateProfile changes a profile. A new phone number is sent a code.
 func (s *Service) UpdateProfile(ctx context.Context, userID string, patch Patch, expected Expected) (User, error) {
-	return s.change(ctx, userID, func(u *User) (bool, error) {
+	change := s.change
+	if patch.Phone != nil {
+		change = s.tell
+	}
+	return change(ctx, userID, func(u *User) (bool, error) {
 		if err := expected.check(u); err != nil {
 			return false, err
 		}
+		before := u.Phone
 		if !patch.Apply(u) {
 			return false, nil
 		}
-		u.changed(s.now())
+		if u.Phone == before || !u.AskPhoneCode(s.now(), traceOf(ctx)) {
+			u.changed(s.now())
+		}
 		return true, nil
 	})
 }

@@ -26,6 +26,7 @@ const (
 	EventRegistered       = "user.registered.v1"
 	EventDeleted          = "user.deleted.v1"
 	EventVerifyRequested  = "user.email_verification_requested.v1"
+	EventPhoneRequested   = "user.phone_confirmation_requested.v1"
 	EventResetRequested   = "user.password_reset_requested.v1"
 	EventPasswordChanged  = "user.password_changed.v1"
 	mailCooldown          = time.Minute // between two mails of one kind to one account
@@ -65,6 +66,7 @@ type User struct {
 	OwnerKnown    bool        `json:"owner_known,omitempty"` // who reads the address's mail has set or known the password
 	Name          string      `json:"name,omitempty"`
 	Phone         string      `json:"phone,omitempty"`
+	PhoneVerified bool        `json:"phone_verified,omitempty"` // of accounts stored before this was kept: no
 	Locale        string      `json:"locale,omitempty"`
 	Preferences   Preferences `json:"preferences"`
 	PasswordHash  string      `json:"password_hash,omitempty"` // PHC string
@@ -77,6 +79,7 @@ type User struct {
 	DeviceKey     []byte      `json:"device_key,omitempty"` // what it knows devices and networks by; see [Client]
 	Pending       []Pending   `json:"pending,omitempty"`    // events that notifications has not accepted yet
 	VerifyAskedAt time.Time   `json:"verify_asked_at,omitzero"`
+	PhoneAskedAt  time.Time   `json:"phone_asked_at,omitzero"`
 	ResetAskedAt  time.Time   `json:"reset_asked_at,omitzero"`
 }
 
@@ -89,6 +92,7 @@ func NewUser(id string, role auth.Role, r Registration, passwordHash string, now
 		VerifyAskedAt: now,
 	}
 	u.happened(EventRegistered, now, trace)
+	u.AskPhoneCode(now, trace)
 	return u
 }
 
@@ -138,7 +142,8 @@ func (u *User) ProveAddress(known bool, now time.Time) (tookBack bool) {
 
 // takeBack ends everything by which whoever registered the account could go on being part of it, but the password.
 func (u *User) takeBack(now time.Time) {
-	u.Phone, u.Preferences, u.DeviceKey = "", DefaultPreferences(), nil
+	u.setPhone("")
+	u.Preferences, u.DeviceKey = DefaultPreferences(), nil
 	u.EndSessions(now)
 }
 

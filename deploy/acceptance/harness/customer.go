@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"regexp"
 	"testing"
 	"time"
 
@@ -44,6 +45,35 @@ func (w *World) NewCustomer(t testing.TB, change ...func(map[string]any)) *Custo
 	Must(t, w.API, http.StatusCreated, http.MethodPost, "/api/v1/users", form, &c.User)
 	Must(t, w.API, http.StatusCreated, http.MethodPost, "/api/v1/sessions", c.credentials(), &c.Session)
 	return c
+}
+
+// NewReachableCustomer is NewCustomer with a phone number of its own, which the customer has confirmed.
+func (w *World) NewReachableCustomer(t testing.TB) (c *Customer, number string) {
+	t.Helper()
+	number = NewNumber()
+	c = w.NewCustomer(t, func(form map[string]any) { form["phone"] = number })
+	c.Must(t, http.StatusNoContent, http.MethodPost, "/api/v1/users/me/phone/confirm", map[string]string{"code": w.AwaitCode(t, number)}, nil)
+	return c, number
+}
+
+// NewNumber returns a phone number that no other test has.
+func NewNumber() string { return fmt.Sprintf("+49151%08d", uuid.New().ID()%100_000_000) }
+
+var smsCode = regexp.MustCompile(`^[0-9]{6}\b`)
+
+// AwaitCode waits for a code that was sent to the number, and returns the latest.
+func (w *World) AwaitCode(t testing.TB, number string) (code string) {
+	t.Helper()
+	Eventually(t, func(ctx context.Context) error {
+		texts, err := w.Inbox.SMS(ctx, number)
+		for _, text := range texts {
+			if code = smsCode.FindString(text.Body); code != "" {
+				return nil
+			}
+		}
+		return fmt.Errorf("no code among %d messages to a number: %w", len(texts), err)
+	})
+	return code
 }
 
 // LogIn returns a session of a login.

@@ -14,6 +14,7 @@ type User struct {
 	Email         string                     `json:"email"`
 	Name          string                     `json:"name"`
 	Phone         string                     `json:"phone"`
+	PhoneVerified bool                       `json:"phone_verified"`
 	Role          string                     `json:"role"`
 	EmailVerified bool                       `json:"email_verified"`
 	Locale        string                     `json:"locale"`
@@ -76,6 +77,7 @@ type Notification struct {
 	Status    string `json:"status"`
 	Subject   string `json:"subject"`
 	OrderID   string `json:"order_id"`
+	Reason    string `json:"reason"`
 }
 
 // List is a page of a list.

@@ -8,6 +8,8 @@
 //	<language>/<message>.html      blocks title, preheader and body
 //	<language>/<message>.txt       blocks subject, text and, for messages that have one, sms
 //
+// A message with a code is an SMS alone: it has no .html, and no block text.
+//
 // A folder of a further language is all it takes to add the language. HTML is escaped by html/template.
 package render
 
@@ -108,6 +110,12 @@ func parse(files fs.FS, tag string, zone *time.Location) (*language, error) {
 	l := &language{tag: tag, format: f, html: map[string]*htmltemplate.Template{}, text: map[string]*texttemplate.Template{}}
 	for _, m := range notifications.Messages() {
 		name := tag + "/" + m.Template
+		if m.Code {
+			if l.text[m.Template], err = texttemplate.New(m.Template+".txt").Option("missingkey=error").ParseFS(files, name+".txt"); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		l.html[m.Template], err = htmltemplate.New("layout.html").Funcs(functions).Option("missingkey=error").
 			ParseFS(files, "layout.html", tag+"/common.html", name+".html")
 		if err != nil {
@@ -144,18 +152,23 @@ func (r *Renderer) Render(template string, c notifications.Content) (notificatio
 		return out, err
 	}
 	var html, plain, sms bytes.Buffer
-	if err := l.html[template].Execute(&html, v); err != nil {
-		return out, err
-	}
-	if err := text.Execute(&plain, v); err != nil {
-		return out, err
+	if mail, ok := l.html[template]; ok {
+		if err := mail.Execute(&html, v); err != nil {
+			return out, err
+		}
+		if err := text.Execute(&plain, v); err != nil {
+			return out, err
+		}
 	}
 	if text.Lookup("sms") != nil {
 		if err := text.ExecuteTemplate(&sms, "sms", v); err != nil {
 			return out, err
 		}
 	}
-	out.HTML, out.Text, out.SMS = html.String(), tidy(plain.String()), notifications.OneLine(strings.TrimSpace(sms.String()))
+	if plain.Len() > 0 {
+		out.HTML, out.Text = html.String(), tidy(plain.String())
+	}
+	out.SMS = notifications.OneLine(strings.TrimSpace(sms.String()))
 	return out, nil
 }
 
@@ -197,10 +210,10 @@ func (r *Renderer) try() error {
 			if err != nil {
 				return fmt.Errorf("language %s: %w", tag, err)
 			}
-			if out.Subject == "" || out.Text == "" {
+			if out.Subject == "" || out.Text == "" && !m.Code {
 				return fmt.Errorf("language %s: %s has no subject or no text", tag, m.Template)
 			}
-			if m.Kind != notifications.Security && out.SMS == "" {
+			if (m.Kind != notifications.Security || m.Code) && out.SMS == "" {
 				return fmt.Errorf("language %s: %s has no sms", tag, m.Template)
 			}
 		}

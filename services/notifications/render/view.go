@@ -24,6 +24,7 @@ type view struct {
 	Date     string // when it happened
 	DateTime string
 	Link     string // where the mailed token leads
+	PIN      string // the code that confirms a phone number
 	Expires  string // until when
 }
 
@@ -44,7 +45,10 @@ func (r *Renderer) view(l *language, c notifications.Content) view {
 		Code: f.Code, Reason: notifications.OneLine(f.Reason),
 		Date: l.format.date(f.At), DateTime: l.format.dateTime(f.At),
 	}
-	if c.Token != "" {
+	switch {
+	case c.TokenKind == notifications.PhoneToken:
+		v.PIN = c.Token
+	case c.Token != "":
 		v.Link = r.linkTo(pages[c.TokenKind], c.Token)
 	}
 	if !c.Expires.IsZero() {
@@ -67,7 +71,11 @@ func (r *Renderer) view(l *language, c notifications.Content) view {
 func Sample(m notifications.Message, locale string) notifications.Content {
 	at := time.Date(2026, time.March, 1, 9, 5, 0, 0, time.UTC)
 	c := notifications.Content{Name: "Ada Lovelace", Locale: locale, Facts: notifications.Facts{UserID: "usr_p6r1l9k4a8e2", At: at}}
-	if m.Token != notifications.NoToken {
+	switch m.Token {
+	case notifications.NoToken:
+	case notifications.PhoneToken:
+		c.TokenKind, c.Token, c.Expires = m.Token, "042137", at.Add(10*time.Minute)
+	default:
 		c.TokenKind, c.Token, c.Expires = m.Token, "3q2-7wEBAgMEBQYHCAkKCwwNDg8", at.Add(24*time.Hour)
 	}
 	if m.Kind == notifications.Security {

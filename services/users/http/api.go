@@ -37,6 +37,8 @@ func (a *API) Routes(r *mux.Router) {
 	r.Handle("/api/v1/users/me", change(a.deleteMe)).Methods(http.MethodDelete)
 	r.Handle("/api/v1/users/me/password", change(a.changePassword)).Methods(http.MethodPut)
 	r.Handle("/api/v1/users/me/verification", change(a.askVerification)).Methods(post)
+	r.Handle("/api/v1/users/me/phone/code", change(a.askPhoneCode)).Methods(post)
+	r.Handle("/api/v1/users/me/phone/confirm", change(a.confirmPhone)).Methods(post)
 	r.Handle("/api/v1/sessions", user(handler(a.logout))).Methods(http.MethodDelete)
 
 	r.Handle("/internal/ended", handler(a.ended)).Methods(get)

@@ -18,6 +18,7 @@ type contactJSON struct {
 	Email         string            `json:"email"`
 	EmailVerified bool              `json:"email_verified"`
 	Phone         string            `json:"phone,omitempty"`
+	PhoneVerified bool              `json:"phone_verified"`
 	Name          string            `json:"name"`
 	Locale        string            `json:"locale"`
 	Preferences   users.Preferences `json:"preferences"`
@@ -45,7 +46,7 @@ func (a *API) contacts(w http.ResponseWriter, r *http.Request) error {
 	}{make([]contactJSON, 0, len(found))}
 	for _, u := range found {
 		out.Contacts = append(out.Contacts, contactJSON{
-			UserID: u.ID, Email: u.Email, EmailVerified: u.EmailVerified, Phone: u.Phone, Name: u.Name,
+			UserID: u.ID, Email: u.Email, EmailVerified: u.EmailVerified, Phone: u.Phone, PhoneVerified: u.PhoneVerified, Name: u.Name,
 			Locale: u.Locale, Preferences: u.Preferences, Status: u.Status,
 		})
 	}
@@ -62,7 +63,8 @@ func (a *API) ended(w http.ResponseWriter, r *http.Request) error {
 	return web.WriteJSON(w, http.StatusOK, set)
 }
 
-// mintToken answers a fresh token for a mail that is about to be sent. Tokens travel in this answer and in the mail only.
+// mintToken answers a fresh token for a message that is about to be sent. Tokens travel in this answer and in the
+// message only. The answer for a code names the number that it is for: the account may have another one a moment later.
 func (a *API) mintToken(w http.ResponseWriter, r *http.Request) error {
 	var in struct {
 		UserID  string          `json:"user_id"`
@@ -76,14 +78,15 @@ func (a *API) mintToken(w http.ResponseWriter, r *http.Request) error {
 		return fault.New(fault.NotFound, "not_found", "There is no such account.")
 	}
 	if in.Kind.Life() == 0 {
-		return fault.InvalidFields(fault.Field{Field: "kind", Message: "must be verify or reset"})
+		return fault.InvalidFields(fault.Field{Field: "kind", Message: "must be verify, reset or phone"})
 	}
-	token, expires, err := a.Service.MintToken(r.Context(), in.UserID, in.Kind)
+	m, err := a.Service.MintToken(r.Context(), in.UserID, in.Kind)
 	if err != nil {
 		return err
 	}
 	return web.WriteJSON(w, http.StatusOK, struct {
 		Token     string    `json:"token"`
 		ExpiresAt time.Time `json:"expires_at"`
-	}{token, expires})
+		Phone     string    `json:"phone,omitempty"`
+	}{m.Token, m.Expires, m.Phone})
 }

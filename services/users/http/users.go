@@ -2,9 +2,11 @@ package http
 
 import (
 	"net/http"
+	"regexp"
 	"time"
 
 	"sidecart.dev/kit/auth"
+	"sidecart.dev/kit/fault"
 	"sidecart.dev/kit/web"
 	"sidecart.dev/users"
 )
@@ -17,6 +19,7 @@ type userJSON struct {
 	Email         string            `json:"email"`
 	Name          string            `json:"name"`
 	Phone         string            `json:"phone,omitempty"`
+	PhoneVerified bool              `json:"phone_verified"`
 	Role          auth.Role         `json:"role"`
 	EmailVerified bool              `json:"email_verified"`
 	Locale        string            `json:"locale"`
@@ -28,7 +31,7 @@ type userJSON struct {
 func writeUser(w http.ResponseWriter, status int, u users.User) error {
 	w.Header().Set("ETag", web.VersionTag(u.Version))
 	return web.WriteJSON(w, status, userJSON{
-		ID: u.ID, Email: u.Email, Name: u.Name, Phone: u.Phone, Role: u.Role, EmailVerified: u.EmailVerified,
+		ID: u.ID, Email: u.Email, Name: u.Name, Phone: u.Phone, PhoneVerified: u.PhoneVerified, Role: u.Role, EmailVerified: u.EmailVerified,
 		Locale: u.Locale, Preferences: u.Preferences, CreatedAt: u.CreatedAt, Version: u.Version,
 	})
 }
@@ -111,6 +114,31 @@ func (a *API) askVerification(w http.ResponseWriter, r *http.Request) error {
 	}
 	return empty(w, http.StatusAccepted)
 }
+
+func (a *API) askPhoneCode(w http.ResponseWriter, r *http.Request) error {
+	if err := a.Service.AskPhoneCode(r.Context(), auth.From(r.Context()).UserID); err != nil {
+		return err
+	}
+	return empty(w, http.StatusAccepted)
+}
+
+func (a *API) confirmPhone(w http.ResponseWriter, r *http.Request) error {
+	var in struct {
+		Code string `json:"code"`
+	}
+	if err := web.Decode(r, &in); err != nil {
+		return err
+	}
+	if !code.MatchString(in.Code) {
+		return fault.InvalidFields(fault.Field{Field: "code", Message: "must be six digits"})
+	}
+	if err := a.Service.ConfirmPhone(r.Context(), auth.From(r.Context()), in.Code); err != nil {
+		return err
+	}
+	return empty(w, http.StatusNoContent)
+}
+
+var code = regexp.MustCompile(`^[0-9]{6}$`)
 
 func (a *API) verify(w http.ResponseWriter, r *http.Request) error {
 	var in struct {

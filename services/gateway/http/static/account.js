@@ -42,7 +42,7 @@ export function register({ query }) {
       if (problem.code !== 'email_taken' || lost !== v.email) throw problem;
     }
     await logIn(v.email, v.password);
-    notice('Welcome. A message to confirm your address is on its way.');
+    notice(`Welcome. A message to confirm your address is on its way.${phone ? ' A code for your phone number is, too: enter it in your account.' : ''}`);
     onwards(query);
   })];
 }
@@ -118,8 +118,30 @@ export async function logOut() {
   go('#/');
 }
 
+/** Where the code that was sent to a new number is typed in. Nothing else is sent to the number before. */
+function confirmNumber({ me, changed }) {
+  const box = el('section', { 'aria-label': 'Phone number' });
+  const draw = (now) => {
+    if (!now?.phone) { box.replaceChildren(); return; }
+    if (now.phone_verified) { box.replaceChildren(el('p', { role: 'status' }, `Your number ${now.phone} is confirmed.`)); return; }
+    box.replaceChildren(el('p', {}, `Your number ${now.phone} is not confirmed yet. Enter the code that we sent to it; until then you get no other text messages.`),
+      form([['code', 'Code of six digits', { inputmode: 'numeric', autocomplete: 'one-time-code', maxlength: 6, pattern: '[0-9]{6}', required: true }]], 'Confirm number', async (v) => {
+        await call('POST', '/users/me/phone/confirm', { code: v.code.trim() }).catch((p) => { throw maybe(p, 'Entering it again does no harm.'); });
+        draw(await changed());
+        notice('Your number is confirmed.');
+      }),
+      el('p', {}, button('Send a new code', { class: 'quiet' }, async () => {
+        await call('POST', '/users/me/phone/code');
+        notice('A code is on its way, unless we sent one within the last minute.');
+      })));
+  };
+  draw(me);
+  return { box, draw };
+}
+
 export function account({ me, changed }) {
   const p = me.preferences;
+  const number = confirmNumber({ me, changed });
   const box = (name, label, on) => [name, label, { type: 'checkbox', checked: on }];
   return [el('h1', {}, 'Your account'),
     el('p', {}, me.email, me.email_verified ? ' (confirmed)' : ' (not confirmed yet) ',
@@ -134,9 +156,10 @@ export function account({ me, changed }) {
       await call('PATCH', '/users/me', { name: v.name, phone: v.phone || null, locale: v.locale, preferences: {
         email: { orders: v.email_orders, payments: v.email_payments }, sms: { orders: v.sms_orders, payments: v.sms_payments } } })
         .catch((problem) => { throw maybe(problem, 'Saving again does no harm.'); });
-      await changed();
+      number.draw(await changed());
       notice('Saved.');
     }),
+    number.box,
     el('h2', {}, 'Password'),
     form([['current_password', 'Current password', { type: 'password', autocomplete: 'current-password' }], fresh('new_password', 'New password')], 'Change password', async (v) => {
       await call('PUT', '/users/me/password', v).catch((problem) => { throw maybe(problem, 'Your password may be changed all the same: try to log in with it.'); });

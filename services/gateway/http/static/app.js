@@ -57,7 +57,7 @@ async function show() {
     nav();
     if (!open.has(name) && !me) { location.hash = '#/login'; return; }
     const page = Object.hasOwn(pages, name) ? pages[name] : () => [el('h1', {}, 'There is nothing here'), el('a', { href: '#/' }, 'To the shop')];
-    const nodes = await page({ argument, query: new URLSearchParams(query), signal: here.signal, me, nav, changed: async () => { me = null; await whoAmI(); nav(); } });
+    const nodes = await page({ argument, query: new URLSearchParams(query), signal: here.signal, me, nav, changed: async () => { me = null; await whoAmI(); nav(); return me; } });
     if (here.signal.aborted) return;
     main.replaceChildren(...nodes);
     document.title = (main.querySelector('h1')?.textContent || 'Shop') + ' · Sidecart';

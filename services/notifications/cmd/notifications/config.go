@@ -42,6 +42,7 @@ type Config struct {
 	UnverifiedHour  int           `env:"FLOOD_UNVERIFIED_PER_HOUR" envDefault:"10"`  // the same, to an address that nobody has verified; 0: no limit
 	SMSPerHour      int           `env:"FLOOD_SMS_PER_HOUR"      envDefault:"20"`    // SMS messages per number, and per account; 0: no limit
 	SMSPrefixHour   int           `env:"FLOOD_SMS_PREFIX_PER_HOUR" envDefault:"100"` // SMS messages to numbers that differ in the last four digits only; 0: no limit
+	CodesPerHour    int           `env:"FLOOD_CODES_PER_HOUR"    envDefault:"5"`     // SMS messages with a code to confirm a number, per number, and per account; 0: no limit
 	GiveUp          time.Duration `env:"GIVE_UP_AFTER"           envDefault:"24h"`   // age at which a message still refused is failed
 	SendTimeout     time.Duration `env:"SEND_TIMEOUT"            envDefault:"30s"`   // bound of one attempt
 	ContactSlack    time.Duration `env:"CONTACT_SLACK"           envDefault:"0s"`    // how much older than the event a remembered contact may be
@@ -78,7 +79,7 @@ func (c *Config) domain(reg prometheus.Registerer) notifications.Config {
 		Concurrency: map[notifications.Channel]int{notifications.Email: c.EmailConcurrency, notifications.SMS: c.SMSConcurrency},
 		Limits: notifications.Limits{
 			Security: c.SecurityPerHour, Orders: c.OrdersPerHour, Unverified: c.UnverifiedHour,
-			SMS: c.SMSPerHour, SMSPrefix: c.SMSPrefixHour,
+			SMS: c.SMSPerHour, SMSPrefix: c.SMSPrefixHour, Codes: c.CodesPerHour,
 		},
 		SendTimeout: c.SendTimeout, Claim: c.SendTimeout + 15*time.Second, GiveUp: c.GiveUp,
 		Metrics: notifications.NewMetrics(reg),

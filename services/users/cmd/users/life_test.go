@@ -34,6 +34,17 @@ func TestTheLifeOfAnAccount(t *testing.T) {
 
 	got := r.want(r.send("GET", "/api/v1/users/me", token, ""), 200, "reading the profile")
 	r.want(r.send("GET", "/api/v1/users/me", token, "", "If-None-Match", got.header.Get("ETag")), 304, "reading it again")
+	sms := r.want(r.ask("/internal/mail-tokens", `{"user_id":"`+id+`","kind":"phone","event_id":"x"}`), 200, "minting a code")
+	if sms.text("phone") != "+4915112345678" || got.body["phone_verified"] != false {
+		t.Errorf("the code is for %q, and the number is confirmed: %v", sms.text("phone"), got.body["phone_verified"])
+	}
+	r.want(r.send("POST", "/api/v1/users/me/phone/code", token, ""), 202, "asking for a code again")
+	r.want(r.send("POST", "/api/v1/users/me/phone/confirm", token, `invalid: {"code":"12345"}`), 400, "half a code")
+	r.want(r.send("POST", "/api/v1/users/me/phone/confirm", token, `{"code":"`+sms.text("token")+`"}`), 204, "confirming the number")
+	contact := r.want(r.ask("/internal/contacts", `{"user_ids":["`+id+`"]}`), 200, "contacts").body["contacts"].([]any)[0].(map[string]any)
+	if got = r.send("GET", "/api/v1/users/me", token, ""); contact["phone_verified"] != true || got.body["phone_verified"] != true {
+		t.Errorf("the confirmed number is told as %v and %v", contact, got.body)
+	}
 	patched := r.want(r.send("PATCH", "/api/v1/users/me", token, `{"phone":null,"preferences":{"sms":{"orders":true}}}`,
 		"Content-Type", "application/merge-patch+json"), 200, "patching")
 	if _, has := patched.body["phone"]; has || patched.body["version"] != got.body["version"].(float64)+1 {
@@ -85,6 +96,8 @@ func (r *running) refusesChanges(token string) {
 	r.want(r.send("PATCH", "/api/v1/users/me", token, `{"name":"Eve"}`, "Content-Type", "application/merge-patch+json"), 401, "patching after the end")
 	r.want(r.send("PUT", "/api/v1/users/me/password", token, `{"current_password":"a third password","new_password":"staple of the trade"}`), 401, "a new password after the end")
 	r.want(r.send("POST", "/api/v1/users/me/verification", token, ""), 401, "asking for a mail after the end")
+	r.want(r.send("POST", "/api/v1/users/me/phone/code", token, ""), 401, "asking for a code after the end")
+	r.want(r.send("POST", "/api/v1/users/me/phone/confirm", token, `{"code":"123456"}`), 401, "confirming a number after the end")
 	r.want(r.send("DELETE", "/api/v1/sessions?all=true", token, ""), 401, "ending the other sessions after the end")
 	r.want(r.send("DELETE", "/api/v1/users/me", token, ""), 401, "deleting after the end")
 }
