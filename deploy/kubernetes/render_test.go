@@ -18,13 +18,14 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	gatewayapi "sigs.k8s.io/gateway-api/apis/v1"
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 	"sigs.k8s.io/yaml"
 )
 
 // overlays are the folders that are applied as they are.
-var overlays = []string{"demo"}
+var overlays = []string{"demo", "production"}
 
 // kinds are the types that the manifests may have, by apiVersion and kind.
 var kinds = map[string]func() any{
@@ -38,6 +39,8 @@ var kinds = map[string]func() any{
 	"policy/v1/PodDisruptionBudget":          func() any { return new(policyv1.PodDisruptionBudget) },
 	"networking.k8s.io/v1/NetworkPolicy":     func() any { return new(networkingv1.NetworkPolicy) },
 	"networking.k8s.io/v1/Ingress":           func() any { return new(networkingv1.Ingress) },
+	"gateway.networking.k8s.io/v1/Gateway":   func() any { return new(gatewayapi.Gateway) },
+	"gateway.networking.k8s.io/v1/HTTPRoute": func() any { return new(gatewayapi.HTTPRoute) },
 	"dapr.io/v1alpha1/Component":             func() any { return new(components.Component) },
 	"dapr.io/v1alpha1/Configuration":         func() any { return new(configuration.Configuration) },
 	"dapr.io/v1alpha1/Resiliency":            func() any { return new(resiliency.Resiliency) },
@@ -62,7 +65,12 @@ type workload struct {
 // render makes an overlay as `kubectl apply -k` does, and decodes every object strictly.
 func render(t *testing.T, overlay string) []object {
 	t.Helper()
-	made, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), "overlays/"+overlay)
+	return renderFolder(t, "overlays/"+overlay)
+}
+
+func renderFolder(t *testing.T, folder string) []object {
+	t.Helper()
+	made, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), folder)
 	require.NoError(t, err)
 	var all []object
 	for _, r := range made.Resources() {
