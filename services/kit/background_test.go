@@ -34,7 +34,7 @@ var unguarded = map[string]string{
 	"kit/list write":               "guards each batch",
 	"kit/sidecar/daprclient hurry": "only starts a call",
 	"kit/sidecar/daprclient run":   "the calls guard themselves",
-	"notifications/dapr run":       "guards each fetch",
+	"notifications/peers run":      "guards each fetch",
 	"payments/dapr flush":          "guards each batch",
 
 	// The journal guards the store and the settler. A panic in its own memory is meant to end the process: what is

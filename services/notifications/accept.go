@@ -3,9 +3,9 @@ package notifications
 import (
 	"context"
 
+	"sidecart.dev/kit/aggregate"
 	"sidecart.dev/kit/event"
 	"sidecart.dev/kit/fault"
-	"sidecart.dev/kit/sidecar"
 	"sidecart.dev/kit/text"
 )
 
@@ -24,26 +24,25 @@ func (s *Service) Accept(ctx context.Context, e event.Event) error {
 	if s.known.has(id) {
 		return nil
 	}
-	before, found, err := s.Store.Load(ctx, id)
+	r, created, err := s.records.Create(ctx, id, func() (Record, error) { return s.compose(ctx, m, e, facts) })
 	if err != nil {
 		return err
 	}
-	if found && before.Exists {
-		s.known.add(id)
-		return nil
-	}
-	record, err := s.compose(ctx, m, e, facts)
-	if err != nil {
-		return err
-	}
-	if err := s.insert(ctx, record, before.ETag, m.Erases || !record.Settled()); err != nil {
-		return err
+	if !created && !r.Done() {
+		s.theirs.add(id)
 	}
 	s.known.add(id)
 	return nil
 }
 
-// compose decides who is told what, and asks for what it takes.
+// written is called with each record that was inserted.
+func (s *Service) written(_ context.Context, w aggregate.Written[Record]) {
+	w.Ticket.Wrote()
+	s.meters.accepted(w.Doc)
+	s.handOver(w.Doc)
+}
+
+// compose decides who is told what, asks for what it takes, and lists it.
 func (s *Service) compose(ctx context.Context, m Message, e event.Event, facts Facts) (Record, error) {
 	contact, err := s.contact(ctx, facts.UserID, e.Time)
 	if err != nil {
@@ -81,6 +80,10 @@ func (s *Service) compose(ctx context.Context, m Message, e event.Event, facts F
 	if !r.Settled() {
 		r.Content = &content
 	}
+	if err := s.list(ctx, &r); err != nil {
+		return Record{}, err
+	}
+	r.CreatedAt = s.cfg.Now().UTC()
 	return r, nil
 }
 
@@ -138,63 +141,6 @@ func (r *Record) addressCode(number string) {
 	if !phone.MatchString(number) {
 		d.Recipient, d.Status, d.Reason = "", Failed, ReasonBadAddress
 	}
-}
-
-// insert lists and writes the record. If work remains after that, it is journalled first. An etag is that of a
-// tombstone, to be replaced.
-func (s *Service) insert(ctx context.Context, r Record, etag string, work bool) error {
-	ticket := Ticket(noTicket{})
-	if work {
-		var err error
-		if ticket, err = s.Journal.Begin(ctx, r.ID); err != nil {
-			return err
-		}
-	}
-	defer ticket.Release()
-	if err := s.list(ctx, &r); err != nil {
-		return err
-	}
-	r.CreatedAt = s.cfg.Now().UTC()
-	err := s.write(ctx, r, etag)
-	switch {
-	case err == nil:
-		ticket.Wrote()
-		s.meters.accepted(r)
-		s.handOver(r)
-		return nil
-	case sidecar.IsExists(err):
-		ticket.Wrote()
-		return s.acceptedElsewhere(ctx, r.ID)
-	}
-	return err
-}
-
-// acceptedElsewhere returns nil if it is a record that stands where one was to be inserted. A tombstone accepts nothing: an earlier attempt
-// at this event was fenced off meanwhile, and the event must come again to be written over it.
-func (s *Service) acceptedElsewhere(ctx context.Context, id string) error {
-	stored, found, err := s.Store.Load(ctx, id)
-	if err != nil || found && stored.Exists {
-		return err
-	}
-	return fault.New(fault.Unavailable, "unavailable", "The event was fenced off while it was being accepted; it must be delivered again.")
-}
-
-// noTicket is held for a record that leaves nothing to do.
-type noTicket struct{}
-
-func (noTicket) Release() {}
-func (noTicket) Wrote()   {}
-func (noTicket) Finish()  {}
-
-func (s *Service) write(ctx context.Context, r Record, etag string) error {
-	if etag == "" {
-		return s.Store.Insert(ctx, r)
-	}
-	err := s.Store.Update(ctx, r, etag)
-	if sidecar.IsConflict(err) {
-		return fault.Wrap(err, fault.Unavailable, "unavailable", "The record changed meanwhile.")
-	}
-	return err
 }
 
 // list appends the deliveries to the user's list. A user who does not exist has none.

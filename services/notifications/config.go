@@ -11,8 +11,8 @@ type Config struct {
 	Recording int
 	// Limits is the flood protection.
 	Limits Limits
-	// Fresh is how long after it was journalled a record is sent without being claimed first, default 3 s. It must be
-	// less than two thirds of the journal's lease: so long, no other process can have taken the record over.
+	// Fresh is how long after it was written a record is sent as it is in memory, default 3 s. After that it is read
+	// again before: its user may have been deleted.
 	Fresh time.Duration
 	// Claim is how long a claim keeps other processes from sending, default 45 s. It must be longer than SendTimeout.
 	Claim time.Duration

@@ -1,47 +1,37 @@
 package notifications_test
 
 import (
-	"fmt"
 	"testing"
 	"time"
 
 	"sidecart.dev/kit/event"
+	"sidecart.dev/kit/sidecar/sidecartest"
 	"sidecart.dev/notifications"
-	"sidecart.dev/notifications/dapr"
 )
 
 // TestWhereverItDiesEveryMessageIsSentAndAtMostDoubled lets the process die before and after each of its calls.
 func TestWhereverItDiesEveryMessageIsSentAndAtMostDoubled(t *testing.T) {
 	for _, eventType := range []string{"payment.confirmed.v1", "user.registered.v1", "user.deleted.v1"} {
-		for _, after := range []bool{false, true} {
-			for n := int64(1); ; n++ {
-				died := false
-				t.Run(fmt.Sprintf("%s/%v/%d", eventType, after, n), func(t *testing.T) { died = dieAt(t, eventType, n, after) })
-				if !died {
-					break
-				}
-			}
-		}
+		t.Run(eventType, func(t *testing.T) {
+			sidecartest.EachCrash(t, func(t *testing.T, proc *sidecartest.Process) { dies(t, eventType, proc) })
+		})
 	}
 }
 
-func dieAt(t *testing.T, eventType string, n int64, after bool) (died bool) {
+func dies(t *testing.T, eventType string, proc *sidecartest.Process) {
 	w := newWorld(t)
 	e := example(t, eventType, 1)
-	first := w.start(func(p *process, _ *notifications.Config) { p.diesAt, p.after = n, after })
+	first := w.start(func(p *process, _ *notifications.Config) { p.proc = proc })
 	accepted := first.Accept(t.Context(), e) == nil
 	w.until("the process has died or is finished", func() bool {
 		if accepted {
 			w.skip(time.Minute)
 			first.settle()
 		}
-		return first.dead.Load() || w.unfinished() == 0
+		return proc.Dead() || w.unfinished() == 0
 	})
-	died = first.dead.Load()
 	first.kill()
-	for id := range w.journal {
-		w.journal[id] = true // taken over: what the dead process wrote last is not known
-	}
+	w.journal.TakeOver()
 	left, sentBefore := w.left(e), map[notifications.Channel]int{}
 	for _, c := range []notifications.Channel{notifications.Email, notifications.SMS} {
 		sentBefore[c] = len(w.sentBy(c))
@@ -66,18 +56,14 @@ func dieAt(t *testing.T, eventType string, n int64, after bool) (died bool) {
 	if m, _ := notifications.MessageOf(eventType); m.Erases && r.Erased.IsZero() {
 		t.Error("the user is not erased")
 	}
-	return died
 }
 
 // left returns what the record of an event says of each channel, if there is one.
 func (w *world) left(e event.Event) map[notifications.Channel]notifications.Status {
 	w.t.Helper()
-	s, _, err := dapr.NewStore(w.state).Load(w.t.Context(), notifications.RecordID(e.ID))
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	r, _ := w.stored(e)
 	left := map[notifications.Channel]notifications.Status{}
-	for _, d := range s.Record.Deliveries {
+	for _, d := range r.Deliveries {
 		left[d.Channel] = d.Status
 	}
 	return left
@@ -87,10 +73,12 @@ func (w *world) left(e event.Event) map[notifications.Channel]notifications.Stat
 // and its record can be sent twice, which is one message being sent and those that the configuration lets be recorded meanwhile.
 func TestADeathInAQueueOfMailsDoublesOnlyWhatIsBeingRecorded(t *testing.T) {
 	const recording = 2
-	for n := int64(70); n < 82; n++ {
+	for n := 50; n < 62; n++ {
 		for _, after := range []bool{false, true} {
 			w := newWorld(t)
-			first := w.start(func(p *process, c *notifications.Config) { p.diesAt, p.after, c.Recording = n, after, recording })
+			first := w.start(func(p *process, c *notifications.Config) {
+				p.proc, c.Recording = sidecartest.DiesAt(n, after), recording
+			})
 			var events []event.Event
 			accepted := map[string]bool{}
 			for v := range int64(20) {
@@ -98,11 +86,9 @@ func TestADeathInAQueueOfMailsDoublesOnlyWhatIsBeingRecorded(t *testing.T) {
 				events = append(events, e)
 				accepted[e.ID] = first.Accept(t.Context(), e) == nil
 			}
-			w.until("the process has died", first.dead.Load)
+			w.until("the process has died", first.proc.Dead)
 			first.kill()
-			for id := range w.journal {
-				w.journal[id] = true
-			}
+			w.journal.TakeOver()
 			second := w.start(nil)
 			for _, e := range events {
 				if !accepted[e.ID] {

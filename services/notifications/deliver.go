@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"sidecart.dev/kit/aggregate"
 	"sidecart.dev/kit/fault"
 	"sidecart.dev/kit/sidecar"
 )
@@ -12,15 +13,15 @@ import (
 // deliver makes one attempt, and has recorded what came of it when it calls done. The call returns before that, so that the next
 // message can be sent meanwhile.
 func (s *Service) deliver(ctx context.Context, l *lane, j job, done func()) {
-	var r Record
+	var h held
 	var ok bool
 	err := fault.Guard(ctx, func() error {
-		r, ok = s.claim(ctx, l, j)
+		h, ok = s.take(ctx, l, j)
 		return nil
 	})
 	ok = ok && err == nil
 	if ok {
-		err = fault.Guard(ctx, func() error { return s.attempt(ctx, l, r, *r.Delivery(l.channel)) })
+		err = fault.Guard(ctx, func() error { return s.attempt(ctx, l, h.record, *h.record.Delivery(l.channel)) })
 		// If the service stops, the outcome is not known, and not the provider's fault.
 		ok = (err == nil || ctx.Err() == nil) && !errors.Is(err, errNotTried)
 	}
@@ -39,50 +40,63 @@ func (s *Service) deliver(ctx context.Context, l *lane, j job, done func()) {
 		defer done()
 		// An outcome that a panic kept from being recorded is the settler's to find out.
 		_ = fault.Guard(ctx, func() error {
-			s.record(ctx, r.ID, l.channel, err)
+			s.record(ctx, h, l.channel, err)
 			return nil
 		})
 		l.done(j.id)
-		s.poke(due)
+		s.records.Poke(due...)
 	}()
 }
 
-// poke makes records due for the settler. None is none; to the journal it would be all.
-func (s *Service) poke(ids []string) {
-	if len(ids) > 0 {
-		s.Journal.Poke(ids...)
-	}
+// held is a record that this process alone may send.
+type held struct {
+	record Record
+	read   *aggregate.Read[Record] // as what it was read, if it was and has not been written since
+	asOf   time.Time               // when that was
 }
 
-// claim returns the record to send: the one in hand while no other process can have it, else as it is now, and marked so that no
-// other process sends it. ok is false if it is not to be sent by us, or not now.
-func (s *Service) claim(ctx context.Context, l *lane, j job) (r Record, ok bool) {
-	if j.record != nil && s.cfg.Now().Sub(j.since) < s.cfg.Fresh {
-		return *j.record, true
+// take returns the record to send, or ok = false if it is not to be sent by us, or not now.
+//
+// What this process has accepted and still owns in the journal no other process is offered, so it is sent without a claim: at once as it is
+// in hand, and after a while, when its user may be deleted, as it is read. Everything else is marked first, so that no other
+// process sends it.
+func (s *Service) take(ctx context.Context, l *lane, j job) (h held, ok bool) {
+	owned := j.mine && s.records.Owned(j.id)
+	if owned && j.record != nil && s.cfg.Now().Sub(j.since) < s.cfg.Fresh {
+		return held{record: *j.record}, true
 	}
-	for ctx.Err() == nil {
-		stored, found, err := s.Store.Load(ctx, j.id)
-		if err != nil {
-			s.warn(ctx, "record not read", j.id, err)
-			return Record{}, false // the settler offers it again
-		}
-		r := stored.Record
-		d := r.Delivery(l.channel)
-		now := s.cfg.Now()
-		if !found || !stored.Exists || d == nil || d.Status != Queued || r.Content == nil || now.Before(d.Claimed) {
-			return Record{}, false
-		}
-		d.Claimed = now.Add(s.cfg.Claim)
-		err = s.Store.Update(ctx, r, stored.ETag)
-		if err == nil {
-			return r, true
-		}
-		if !isConflict(err) {
-			s.warn(ctx, "record not claimed", j.id, err)
-			return Record{}, false
-		}
+	asOf := time.Now()
+	read, err := s.records.Read(ctx, j.id)
+	switch {
+	case err != nil || !read.Exists || !s.sendable(&read.Doc, l.channel):
+	case owned:
+		return held{read.Doc, &read, asOf}, true
+	default:
+		h.record, ok, err = s.claim(ctx, read, l.channel)
 	}
-	return Record{}, false
+	if err != nil {
+		s.warn(ctx, "record not read or not claimed", j.id, err) // the settler offers it again
+	}
+	return h, ok
+}
+
+// sendable reports whether the delivery is to be made, and nobody is making it.
+func (s *Service) sendable(r *Record, c Channel) bool {
+	d := r.Delivery(c)
+	return d != nil && d.Status == Queued && r.Content != nil && !s.cfg.Now().Before(d.Claimed)
+}
+
+// claim marks a delivery so that no other process makes it.
+func (s *Service) claim(ctx context.Context, read aggregate.Read[Record], c Channel) (r Record, claimed bool, err error) {
+	r, err = s.records.Advance(ctx, read, func(r Record) (Record, error) {
+		claimed = s.sendable(&r, c)
+		if !claimed {
+			return r, aggregate.ErrUnchanged
+		}
+		r.Delivery(c).Claimed = s.cfg.Now().Add(s.cfg.Claim)
+		return r, nil
+	})
+	return r, claimed && err == nil, err
 }
 
 // attempt renders and sends. What came too late is not sent. errNotTried says that it may have, which could not be found out.
@@ -111,50 +125,55 @@ func (s *Service) attempt(ctx context.Context, l *lane, r Record, d Delivery) er
 }
 
 // record writes what came of an attempt, trying until it is written: as long as it is not, the message may be sent again.
-func (s *Service) record(ctx context.Context, id string, c Channel, result error) {
+func (s *Service) record(ctx context.Context, h held, c Channel, result error) {
 	pause := 10 * time.Millisecond
 	for {
-		err := s.recordOnce(ctx, id, c, result)
+		err := s.recordOnce(ctx, h, c, result)
 		if err == nil {
 			return
 		}
-		if !isConflict(err) {
-			s.warn(ctx, "outcome not recorded yet", id, err)
-			select {
-			case <-ctx.Done():
-				return
-			case <-time.After(pause):
-			}
-			pause = min(2*pause, time.Second)
+		h.read = nil // whether it was written is not known
+		s.warn(ctx, "outcome not recorded yet", h.record.ID, err)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
 		}
+		pause = min(2*pause, time.Second)
 	}
 }
 
-func (s *Service) recordOnce(ctx context.Context, id string, c Channel, result error) error {
-	read := time.Now()
-	stored, found, err := s.Store.Load(ctx, id)
+func (s *Service) recordOnce(ctx context.Context, h held, c Channel, result error) error {
+	id := h.record.ID
+	if h.read == nil {
+		h.asOf = time.Now()
+		read, err := s.records.Read(ctx, id)
+		if err != nil {
+			return err
+		}
+		h.read = &read
+	}
+	var ended *Delivery
+	r, err := s.records.Advance(ctx, *h.read, func(r Record) (Record, error) {
+		if ended = r.Delivery(c); ended == nil || ended.Status == Sent {
+			ended = nil
+			return r, aggregate.ErrUnchanged
+		}
+		s.apply(&r, ended, result)
+		return r, nil
+	})
+	if sidecar.IsMissing(err) || err == nil && ended == nil {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
-	r := stored.Record
-	d := r.Delivery(c)
-	if !found || !stored.Exists || d == nil || d.Status == Sent {
-		return nil
-	}
-	s.apply(&r, d, result)
-	err = s.Store.Update(ctx, r, stored.ETag)
-	if sidecar.IsMissing(err) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	s.meters.ended(r, *d)
+	s.meters.ended(r, *ended)
 	if r.Settled() {
-		s.settled(r, read)
-	} else if d.Status == Queued {
+		s.settled(r, h.asOf)
+	} else if ended.Status == Queued {
 		// The journal offers it again anyway, but not to the second.
-		time.AfterFunc(time.Until(d.NextAttempt), func() { s.Journal.Poke(id) })
+		time.AfterFunc(time.Until(ended.NextAttempt), func() { s.records.Poke(id) })
 	}
 	return nil
 }
@@ -188,9 +207,9 @@ func reasonOf(err error) string {
 
 // settled tells the journal that every delivery of a record came to an end, as was read then or later. A deletion goes on with erasing.
 func (s *Service) settled(r Record, read time.Time) {
-	if m, _ := MessageOf(r.EventType); m.Erases {
-		s.Journal.Poke(r.ID)
+	if !r.Done() {
+		s.records.Poke(r.ID)
 		return
 	}
-	s.Journal.Finish(read, r.ID)
+	s.records.Finish(read, r.ID)
 }

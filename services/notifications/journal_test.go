@@ -5,11 +5,12 @@ import (
 	"testing"
 	"time"
 
+	"sidecart.dev/kit/aggregate"
 	"sidecart.dev/kit/deadletter"
 	"sidecart.dev/kit/journal"
 	"sidecart.dev/kit/sidecar/sidecartest"
 	"sidecart.dev/notifications"
-	"sidecart.dev/notifications/dapr"
+	"sidecart.dev/notifications/store"
 )
 
 // TestTheKitsJournalAndListCarryTheService runs the service on the real journal and list, through an outage of the provider.
@@ -23,17 +24,20 @@ func TestTheKitsJournalAndListCarryTheService(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &process{world: w} // for what it does not have of its own
-	lists, store := dapr.NewLists(state), dapr.NewStore(state)
+	p := &process{world: w, proc: &sidecartest.Process{}} // for what it does not have of its own
+	lists := store.NewLists(state)
 	s := notifications.New(notifications.Config{BreakerPause: 10 * time.Millisecond, BreakerMax: 20 * time.Millisecond, RetryBase: 50 * time.Millisecond}, notifications.Deps{
-		Store: store, Lists: lists, Contacts: procContacts{p}, Counters: dapr.NewCounters(state), Letters: deadletter.New(state, "notifications"), Journal: dapr.Journal{Journal: log}, Renderer: r,
+		State: state, Journal: aggregate.Of(log), Lists: lists, Contacts: procContacts{p}, Counters: store.NewCounters(state),
+		Letters: deadletter.New(state, "notifications"), Renderer: r,
 		Senders: map[notifications.Channel]notifications.Sender{
 			notifications.Email: procSender{p, notifications.Email}, notifications.SMS: procSender{p, notifications.SMS},
 		},
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	stopped := make(chan error, 2)
-	go func() { stopped <- log.Run(ctx, s) }()
+	go func() {
+		stopped <- log.Run(ctx, ofRecords(s))
+	}()
 	go func() { stopped <- s.Run(ctx) }()
 	t.Cleanup(func() {
 		cancel()
@@ -55,7 +59,7 @@ func TestTheKitsJournalAndListCarryTheService(t *testing.T) {
 	if mails := len(w.sentBy(notifications.Email)); mails != n {
 		t.Errorf("%d mails, want %d", mails, n)
 	}
-	items, next, err := store.Delivered(t.Context(), lists, ada, "", 100)
+	items, next, err := lists.Delivered(t.Context(), s.Records, ada, "", 100)
 	if err != nil || len(items) != 2*n || next != "" {
 		t.Fatalf("%d deliveries are listed, next %q, %v; want %d", len(items), next, err, 2*n)
 	}

@@ -31,6 +31,7 @@ type lane struct {
 type job struct {
 	id     string    // of the record
 	record *Record   // as it was written, not to be changed; nil: to be read
+	mine   bool      // this process has accepted the event
 	since  time.Time // when it was journalled or offered
 }
 

@@ -70,6 +70,8 @@ type Record struct {
 	// Content is dropped as soon as no delivery needs it: nothing that was mailed, a token least of all, is kept.
 	Content *Content  `json:"content,omitempty"`
 	Erased  time.Time `json:"erased,omitzero"` // when what names the user was erased
+	// Swept is when everything else of the user was erased for the last time, in the record of a deletion.
+	Swept time.Time `json:"swept,omitzero"`
 }
 
 // RecordID returns the id of the record of an event.
@@ -112,6 +114,12 @@ func (r *Record) Settled() bool {
 		}
 	}
 	return true
+}
+
+// Done reports whether nothing is left to do: every delivery came to an end and, after a deletion, everything is erased.
+func (r Record) Done() bool {
+	m, _ := MessageOf(r.EventType)
+	return r.Settled() && (!m.Erases || !r.Swept.IsZero())
 }
 
 // end brings a queued delivery to its end. The content goes with the last one.

@@ -7,35 +7,14 @@ import (
 	"sync"
 	"time"
 
+	"sidecart.dev/kit/aggregate"
 	"sidecart.dev/kit/fault"
 	"sidecart.dev/kit/sidecar"
 )
 
-// Stored is a record as it was read.
-type Stored struct {
-	Record Record
-	ETag   string
-	// Exists is false for a tombstone, which stands where a record was prevented; it may be replaced by Update.
-	Exists bool
-}
-
-// Store keeps records. It is safe for concurrent use; its errors are those of [sidecar.State].
-type Store interface {
-	// Load reads a record or a tombstone; ok = false if there is neither.
-	Load(ctx context.Context, id string) (s Stored, ok bool, err error)
-	// LoadAll reads several; what is absent is absent from the answer.
-	LoadAll(ctx context.Context, ids []string) (map[string]Stored, error)
-	// Insert writes a record that must be absent.
-	Insert(ctx context.Context, r Record) error
-	// Update replaces what was read with that ETag.
-	Update(ctx context.Context, r Record, etag string) error
-	// Fence makes writes impossible that were prepared before, and reports whether there is a record.
-	Fence(ctx context.Context, id string) (exists bool, err error)
-}
-
 // Lists keeps the list of deliveries of each user. It is safe for concurrent use.
 type Lists interface {
-	// Append adds entries to a user's list and returns their positions.
+	// Append adds entries to a user's list and returns their positions. Those that it has added lately stay where they are.
 	Append(ctx context.Context, userID string, entries []string) ([]uint64, error)
 	// Page returns up to limit entries below position before (0: from the newest), and the next page's before (0: none).
 	Page(ctx context.Context, userID string, before uint64, limit int) (entries []string, next uint64, err error)
@@ -50,20 +29,6 @@ type Contacts interface {
 	// Token returns the mailed token for an event: the same one for the same event. A NotFound or Unprocessable fault
 	// means that the user needs none any more.
 	Token(ctx context.Context, userID string, kind TokenKind, eventID string) (MailToken, error)
-}
-
-// Journal remembers the records with deliveries under way; see package journal.
-type Journal interface {
-	Begin(ctx context.Context, id string) (Ticket, error)
-	Finish(asOf time.Time, ids ...string)
-	Poke(ids ...string)
-}
-
-// Ticket is a hold on a begun id; see [journal.Ticket].
-type Ticket interface {
-	Release()
-	Wrote()
-	Finish()
 }
 
 // Rendered is a message ready to be sent.
@@ -99,12 +64,15 @@ type Sender interface {
 // Service accepts events and sends messages about them. It is safe for concurrent use.
 type Service struct {
 	Deps
-	cfg    Config
-	flood  *flood
-	known  *recent
-	lanes  map[Channel]*lane
-	turns  turns
-	meters *Metrics
+	cfg     Config
+	records *aggregate.Aggregates[Record]
+	flood   *flood
+	known   *recent // accepted, by whichever process
+	theirs  *recent // of these, what another process has accepted and is about to send
+	lanes   map[Channel]*lane
+	turns   turns
+	meters  *Metrics
+	stopped chan struct{} // closed when Run has returned
 }
 
 // Letters are the dead letters of this service, which have the words of events that could not be handled.
@@ -115,23 +83,28 @@ type Letters interface {
 
 // Deps is what a service needs. All are required.
 type Deps struct {
-	Store    Store
+	State    sidecar.State // keeps the records
+	Journal  aggregate.Journal
 	Lists    Lists
 	Contacts Contacts
 	Counters Counters
 	Letters  Letters
-	Journal  Journal
 	Renderer Renderer
 	Senders  map[Channel]Sender
 }
+
+// RecordKind is the kind of the records, in the store and in the journal.
+const RecordKind = "evt"
 
 // New makes a service. Nothing is sent before [Service.Run].
 func New(cfg Config, deps Deps) *Service {
 	cfg = cfg.withDefaults()
 	s := &Service{
 		Deps: deps, cfg: cfg, flood: newFlood(cfg.Limits, deps.Counters, cfg.Now), known: newRecent(cfg.Remembered),
-		lanes: map[Channel]*lane{}, meters: cfg.Metrics,
+		theirs: newRecent(cfg.Remembered), lanes: map[Channel]*lane{}, meters: cfg.Metrics, stopped: make(chan struct{}),
 	}
+	s.records = aggregate.New(aggregate.Config[Record]{Kind: RecordKind, State: deps.State, Journal: deps.Journal, Done: Record.Done})
+	s.records.DrivenBy(aggregate.Driver[Record]{Written: s.written, Drive: s.drive, Busy: s.busy})
 	for c, sender := range deps.Senders {
 		s.lanes[c] = newLane(c, sender, cfg)
 	}
@@ -154,17 +127,20 @@ func (s *Service) Accepted(ctx context.Context, eventIDs []string) ([]string, er
 	for key := range asked {
 		keys = append(keys, key)
 	}
-	found, err := s.Store.LoadAll(ctx, keys)
+	found, err := s.records.GetAll(ctx, keys)
 	if err != nil {
 		return nil, err
 	}
-	for key, stored := range found {
-		if stored.Exists {
-			s.known.add(key)
-			accepted = append(accepted, asked[key])
-		}
+	for key := range found {
+		s.known.add(key)
+		accepted = append(accepted, asked[key])
 	}
 	return accepted, nil
+}
+
+// Records returns those of the records that exist, by id.
+func (s *Service) Records(ctx context.Context, ids []string) (map[string]Record, error) {
+	return s.records.GetAll(ctx, ids)
 }
 
 // tells reports whether anybody is told about the event of that id, which ends in its type.
@@ -181,7 +157,7 @@ func (s *Service) tells(eventID string) bool {
 func (s *Service) handOver(r Record) {
 	for i := range r.Deliveries {
 		if d := &r.Deliveries[i]; d.Status == Queued {
-			s.lane(d.Channel).push(job{id: r.ID, record: &r, since: s.cfg.Now()})
+			s.lane(d.Channel).push(job{id: r.ID, record: &r, mine: true, since: s.cfg.Now()})
 		}
 	}
 }
@@ -189,8 +165,10 @@ func (s *Service) handOver(r Record) {
 // lane returns the lane of a channel; a record may name one that this process does not serve.
 func (s *Service) lane(c Channel) *lane { return s.lanes[c] }
 
-// Run sends what is handed over until ctx ends, and then finishes what is being sent, within the grace of the configuration.
+// Run sends what is handed over until ctx ends, and then finishes what is being sent, within the grace of the configuration. It is
+// called once.
 func (s *Service) Run(ctx context.Context) error {
+	defer close(s.stopped)
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(s.cfg.StopGrace, cancel) })
@@ -205,6 +183,14 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 	workers.Wait()
 	return nil
+}
+
+// Drain waits until Run has returned, so that the journal is not handed over before, or ctx ends.
+func (s *Service) Drain(ctx context.Context) {
+	select {
+	case <-s.stopped:
+	case <-ctx.Done():
+	}
 }
 
 // send delivers one message of the lane after the other until ctx ends, and returns when the last is recorded, or work has ended.
@@ -240,8 +226,6 @@ func (s *Service) contact(ctx context.Context, userID string, asOf time.Time) (*
 	}
 	return &c, nil
 }
-
-func isConflict(err error) bool { return sidecar.IsConflict(err) || sidecar.IsExists(err) }
 
 func (s *Service) warn(ctx context.Context, message string, id string, err error) {
 	slog.WarnContext(ctx, message, "record", id, "code", fault.CodeOf(err), "error", err.Error())

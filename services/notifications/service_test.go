@@ -9,6 +9,7 @@ import (
 	"sidecart.dev/kit/event"
 	"sidecart.dev/kit/fault"
 	"sidecart.dev/notifications"
+	"sidecart.dev/notifications/store"
 )
 
 func TestEveryEventOfTheContractsIsToldOrDeliberatelyNot(t *testing.T) {
@@ -70,8 +71,8 @@ func TestTheSameEventIsToldOnceHoweverOftenItComes(t *testing.T) {
 	if n := len(w.sentBy(notifications.Email)); n != 1 {
 		t.Errorf("%d mails were sent, want 1", n)
 	}
-	if n := len(w.lists[ada]); n != 2 {
-		t.Errorf("the list has %d entries, want one per delivery", n)
+	if entries, _, err := store.NewLists(w.state).Page(t.Context(), ada, 0, 10); err != nil || len(entries) != 2 {
+		t.Errorf("the list has %v, %v, want one entry per delivery", entries, err)
 	}
 }
 

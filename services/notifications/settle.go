@@ -5,37 +5,34 @@ import (
 	"errors"
 	"time"
 
+	"sidecart.dev/kit/aggregate"
 	"sidecart.dev/kit/journal"
+	"sidecart.dev/kit/sidecar"
 )
 
 // Settle implements [journal.Settler]: it puts what is due back into the lanes, and finds what is finished.
 // The journal offers a record until then, so nothing depends on a process's memory.
 func (s *Service) Settle(ctx context.Context, entries []journal.Entry) (finished []string, err error) {
-	ids := make([]string, 0, len(entries))
-	for _, e := range entries {
-		if !s.busy(e.ID) {
-			ids = append(ids, e.ID)
-		}
-	}
-	found, err := s.Store.LoadAll(ctx, ids)
-	if err != nil {
-		return nil, err
-	}
-	fence := map[string]bool{}
-	for _, e := range entries {
-		fence[e.ID] = e.Fence
-	}
+	return s.records.Settle(ctx, entries)
+}
+
+// drive puts the deliveries that are due into their lanes, and erases what a deletion asks for.
+func (s *Service) drive(ctx context.Context, open []aggregate.Open[Record]) (map[string]Record, error) {
 	var errs []error
-	for _, id := range ids {
-		done, err := s.settle(ctx, id, found[id], fence[id])
+	changed := map[string]Record{}
+	for _, o := range open {
+		s.retry(&o.Doc)
+		if m, _ := MessageOf(o.Doc.EventType); !m.Erases {
+			continue
+		}
+		r, done, err := s.sweep(ctx, o.Doc)
 		if err != nil {
 			errs = append(errs, err)
-		}
-		if done {
-			finished = append(finished, id)
+		} else if done {
+			changed[o.ID] = r
 		}
 	}
-	return finished, errors.Join(errs...)
+	return changed, errors.Join(errs...)
 }
 
 // busy reports whether the lanes have the record and will go on with it by themselves.
@@ -51,34 +48,16 @@ func (s *Service) busy(id string) bool {
 	return anywhere
 }
 
-func (s *Service) settle(ctx context.Context, id string, stored Stored, fence bool) (done bool, err error) {
-	if fence {
-		// Its handler's write may still be under way; after this it is either there or impossible.
-		if exists, err := s.Store.Fence(ctx, id); err != nil || !exists {
-			return err == nil, err
-		}
-		if stored, _, err = s.Store.Load(ctx, id); err != nil {
-			return false, err
-		}
-	}
-	if !stored.Exists {
-		return true, nil
-	}
-	r := &stored.Record
-	m, _ := MessageOf(r.EventType)
-	if m.Erases {
-		return s.settleErasure(ctx, r)
-	}
-	if r.Settled() {
-		return true, nil
-	}
-	s.retry(r)
-	return false, nil
-}
+// leave is how long what another process has accepted is left to it. If it lives it has sent it by then, or looks at the record before it
+// does.
+const leave = 10 * time.Second
 
 // retry puts the deliveries that are due into their lanes, where they are claimed before they are sent.
 func (s *Service) retry(r *Record) {
 	now := s.cfg.Now()
+	if s.theirs.has(r.ID) && now.Sub(r.CreatedAt) < leave {
+		return
+	}
 	for i := range r.Deliveries {
 		d := &r.Deliveries[i]
 		if l := s.lane(d.Channel); d.Status == Queued && l.due(d, now) {
@@ -87,23 +66,37 @@ func (s *Service) retry(r *Record) {
 	}
 }
 
-// settleErasure erases what names a deleted user: at once everything but the farewell, the farewell once it is sent, and everything
-// again a little later, because an event may have been accepted meanwhile with a contact that was read before.
-func (s *Service) settleErasure(ctx context.Context, r *Record) (done bool, err error) {
+// sweep erases what names a deleted user: at once everything but the farewell, the farewell once it is sent, and everything
+// again a little later, because an event may have been accepted meanwhile with a contact that was read before. Then it is done.
+func (s *Service) sweep(ctx context.Context, r Record) (swept Record, done bool, err error) {
 	began := s.cfg.Now()
 	keep := r.ID
 	if r.Settled() {
 		keep = ""
-	} else {
-		s.retry(r)
 	}
 	if err := s.eraseUser(ctx, r.UserID, keep); err != nil {
-		return false, err
+		return r, false, err
 	}
 	if err := s.Letters.Erase(ctx, r.UserID); err != nil {
-		return false, err
+		return r, false, err
 	}
-	return keep == "" && began.Sub(r.CreatedAt) >= s.cfg.EraseAgain, nil
+	if keep != "" || began.Sub(r.CreatedAt) < s.cfg.EraseAgain {
+		return r, false, nil
+	}
+	swept, err = s.advance(ctx, r.ID, func(r Record) (Record, error) {
+		r.Swept = began.UTC()
+		return r, nil
+	})
+	return swept, err == nil, err
+}
+
+// advance changes a record as a step of driving it.
+func (s *Service) advance(ctx context.Context, id string, f func(r Record) (Record, error)) (Record, error) {
+	read, err := s.records.Read(ctx, id)
+	if err != nil {
+		return Record{}, err
+	}
+	return s.records.Advance(ctx, read, f)
 }
 
 const erasePage = 100
@@ -125,33 +118,25 @@ func (s *Service) eraseUser(ctx context.Context, userID, except string) error {
 }
 
 func (s *Service) erasePage(ctx context.Context, entries []string, except string) error {
-	found, err := s.Store.LoadAll(ctx, recordsOf(entries, except))
+	found, err := s.records.GetAll(ctx, recordsOf(entries, except))
 	if err != nil {
 		return err
 	}
-	for _, stored := range found {
-		if err := s.eraseRecord(ctx, stored); err != nil {
+	for id, r := range found {
+		if !r.Erased.IsZero() {
+			continue
+		}
+		_, err := s.advance(ctx, id, func(r Record) (Record, error) {
+			if !r.Erase(s.cfg.Now().UTC()) {
+				return r, aggregate.ErrUnchanged
+			}
+			return r, nil
+		})
+		if err != nil && !sidecar.IsMissing(err) {
 			return err
 		}
 	}
 	return nil
-}
-
-func (s *Service) eraseRecord(ctx context.Context, stored Stored) error {
-	for {
-		if !stored.Exists || !stored.Record.Erase(s.cfg.Now().UTC()) {
-			return nil
-		}
-		id := stored.Record.ID
-		err := s.Store.Update(ctx, stored.Record, stored.ETag)
-		if err == nil || !isConflict(err) {
-			return err
-		}
-		var found bool
-		if stored, found, err = s.Store.Load(ctx, id); err != nil || !found {
-			return err
-		}
-	}
 }
 
 // Delivered is a delivery as its recipient sees it.

@@ -16,7 +16,7 @@ import (
 
 	"sidecart.dev/kit/sidecar/daprclient"
 	"sidecart.dev/notifications"
-	"sidecart.dev/notifications/dapr"
+	"sidecart.dev/notifications/bindings"
 )
 
 // These tests send through a real sidecar, the one that $DAPRD names: `sidecart daprd` of the launcher prints the path of one.
@@ -223,22 +223,22 @@ func checkMails(t *testing.T, mails []caught, n int) {
 	}
 }
 
-// bindings are the components that mails are sent through, and what concurrency each is safe with.
-var bindings = map[string]int{"bindings.smtp": 1, "bindings.sidecart.smtp": 16}
+// components are the bindings that mails are sent through, and what concurrency each is safe with.
+var components = map[string]int{"bindings.smtp": 1, "bindings.sidecart.smtp": 16}
 
 func throughSidecar(t *testing.T, bindingType string, m *mailServer) (*world, *process) {
 	t.Helper()
 	c := startSidecar(t, bindingType, m)
 	w := newWorld(t)
 	p := w.start(func(p *process, cfg *notifications.Config) {
-		cfg.Concurrency = map[notifications.Channel]int{notifications.Email: bindings[bindingType]}
-		p.email = dapr.NewEmailSender(c, "email")
+		cfg.Concurrency = map[notifications.Channel]int{notifications.Email: components[bindingType]}
+		p.email = bindings.NewEmailSender(c, "email")
 	})
 	return w, p
 }
 
 func TestNobodySeesAnothersMailThroughARealSidecar(t *testing.T) {
-	for bindingType := range bindings {
+	for bindingType := range components {
 		t.Run(bindingType, func(t *testing.T) {
 			m := startMailServer(t)
 			w, p := throughSidecar(t, bindingType, m)
@@ -249,13 +249,13 @@ func TestNobodySeesAnothersMailThroughARealSidecar(t *testing.T) {
 }
 
 func TestAMailServerThatIsDownForAWhileLosesNothing(t *testing.T) {
-	for bindingType := range bindings {
+	for bindingType := range components {
 		t.Run(bindingType, func(t *testing.T) {
 			m := startMailServer(t)
 			m.setDown(true)
 			w, p := throughSidecar(t, bindingType, m)
 			go func() {
-				for p.count.Load() < 330 && t.Context().Err() == nil { // every event is accepted, and some mails were tried
+				for len(p.proc.Calls()) < 330 && t.Context().Err() == nil { // every event is accepted, and some mails were tried
 					time.Sleep(time.Millisecond)
 				}
 				m.setDown(false)
@@ -271,7 +271,7 @@ func TestThroughputWithASlowMailServer(t *testing.T) {
 	if os.Getenv("MEASURE") == "" {
 		t.Skip("MEASURE is not set")
 	}
-	for bindingType, concurrency := range bindings {
+	for bindingType, concurrency := range components {
 		for _, delay := range []time.Duration{0, 50 * time.Millisecond} {
 			t.Run(fmt.Sprintf("%s/%s", bindingType, delay), func(t *testing.T) {
 				m := startMailServer(t)

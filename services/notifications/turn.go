@@ -95,12 +95,12 @@ func (s *Service) overtaken(ctx context.Context, r Record) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	found, err := s.Store.LoadAll(ctx, recordsOf(entries, r.ID))
+	found, err := s.records.GetAll(ctx, recordsOf(entries, r.ID))
 	if err != nil {
 		return false, err
 	}
-	for _, stored := range found {
-		if stored.Exists && stored.Record.OrderID == r.OrderID {
+	for _, other := range found {
+		if other.OrderID == r.OrderID {
 			return true, nil
 		}
 	}

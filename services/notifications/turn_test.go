@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"sidecart.dev/kit/event"
+	"sidecart.dev/kit/sidecar/sidecartest"
 	"sidecart.dev/notifications"
 )
 
@@ -107,7 +108,7 @@ func TestAReceiptWaitsUntilOrderReceivedIsOut(t *testing.T) {
 	slow := slowly{began: make(chan struct{}, 1), letGo: make(chan struct{})}
 	p := w.start(func(p *process, c *notifications.Config) {
 		c.Concurrency = map[notifications.Channel]int{notifications.Email: 3}
-		provider := &process{world: w}
+		provider := &process{world: w, proc: &sidecartest.Process{}}
 		slow.Sender = procSender{provider, notifications.Email}
 		p.email = slow
 	})

@@ -14,14 +14,16 @@ import (
 	"time"
 
 	"sidecart.dev/contracts"
+	"sidecart.dev/kit/aggregate/aggregatetest"
 	"sidecart.dev/kit/deadletter"
 	"sidecart.dev/kit/event"
 	"sidecart.dev/kit/fault"
 	"sidecart.dev/kit/journal"
+	"sidecart.dev/kit/sidecar"
 	"sidecart.dev/kit/sidecar/sidecartest"
 	"sidecart.dev/notifications"
-	"sidecart.dev/notifications/dapr"
 	"sidecart.dev/notifications/render"
+	"sidecart.dev/notifications/store"
 )
 
 const ada = "usr_p6r1l9k4a8e2"
@@ -36,9 +38,9 @@ type world struct {
 	t     *testing.T
 	state *sidecartest.State
 
+	journal *aggregatetest.Journal
+
 	mu       sync.Mutex
-	lists    map[string][]string
-	journal  map[string]bool // id → fence
 	contacts map[string]notifications.Contact
 	coded    map[string]string // by user: the number that a code is for; absent: none
 	sent     []sent
@@ -53,7 +55,7 @@ type sent struct {
 
 func newWorld(t *testing.T) *world {
 	return &world{
-		t: t, state: sidecartest.NewState(), lists: map[string][]string{}, journal: map[string]bool{},
+		t: t, state: sidecartest.NewState(), journal: aggregatetest.NewJournal(),
 		contacts: map[string]notifications.Contact{ada: contactOf(ada)}, outage: map[notifications.Channel]error{},
 		coded: map[string]string{ada: "+4915112345678"},
 	}
@@ -99,20 +101,32 @@ func (w *world) sentBy(c notifications.Channel) []notifications.Outgoing {
 	return out
 }
 
-func (w *world) unfinished() int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return len(w.journal)
+func (w *world) unfinished() int { return len(w.journal.IDs()) }
+
+// stored reads the record of an event, if there is one.
+func (w *world) stored(e event.Event) (r notifications.Record, ok bool) {
+	w.t.Helper()
+	item, err := w.state.Get(context.Background(), notifications.RecordKind+"/"+notifications.RecordID(e.ID))
+	if sidecar.IsMissing(err) {
+		return r, false
+	}
+	if err == nil {
+		err = json.Unmarshal(item.Value, &r)
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return r, r.ID != "" // a tombstone has none
 }
 
 // record reads the record of an event.
 func (w *world) record(e event.Event) notifications.Record {
 	w.t.Helper()
-	s, ok, err := dapr.NewStore(w.state).Load(context.Background(), notifications.RecordID(e.ID))
-	if err != nil || !ok {
-		w.t.Fatalf("record of %s: found %v, %v", e.ID, ok, err)
+	r, ok := w.stored(e)
+	if !ok {
+		w.t.Fatalf("there is no record of %s", e.ID)
 	}
-	return s.Record
+	return r
 }
 
 func (w *world) delivery(e event.Event, c notifications.Channel) *notifications.Delivery {
@@ -125,14 +139,11 @@ var renderer = sync.OnceValues(func() (*render.Renderer, error) {
 	return render.New(render.Config{PublicURL: "http://shop.test", ShopName: "Sidecart", DefaultLocale: "en"})
 })
 
-// process is one life of the service. It dies at a chosen call, from when on nothing it does has an effect.
+// process is one life of the service.
 type process struct {
 	*world
 	*notifications.Service
-	diesAt  int64 // 1 is the first call; 0: never
-	after   bool  // it dies when that call has taken effect
-	count   atomic.Int64
-	dead    atomic.Bool
+	proc    *sidecartest.Process
 	stop    context.CancelFunc
 	stopped chan struct{}
 	email   notifications.Sender // what mails go through; nil: the world's provider
@@ -141,23 +152,23 @@ type process struct {
 	listsAsked atomic.Int64
 }
 
-var errDead = fault.New(fault.Unavailable, "unavailable", "the process is dead")
-
 func (w *world) start(change func(*process, *notifications.Config)) *process {
 	w.t.Helper()
 	r, err := renderer()
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	p := &process{world: w, stopped: make(chan struct{})}
+	p := &process{world: w, proc: &sidecartest.Process{}, stopped: make(chan struct{})}
 	cfg := notifications.Config{
 		Now: w.now, StopGrace: time.Millisecond, BreakerPause: time.Millisecond, BreakerMax: 5 * time.Millisecond, RetryBase: 10 * time.Millisecond,
 	}
 	if change != nil {
 		change(p, &cfg)
 	}
+	state := p.proc.State(w.state)
 	p.Service = notifications.New(cfg, notifications.Deps{
-		Store: dapr.NewStore(procState{p}), Lists: procLists{p}, Contacts: procContacts{p}, Counters: dapr.NewCounters(procState{p}), Letters: deadletter.New(procState{p}, "notifications"), Journal: procJournal{p}, Renderer: r,
+		State: state, Journal: w.journal.Of(p.proc), Lists: procLists{store.NewLists(state), p}, Contacts: procContacts{p},
+		Counters: store.NewCounters(state), Letters: deadletter.New(state, "notifications"), Renderer: r,
 		Senders: map[notifications.Channel]notifications.Sender{
 			notifications.Email: procSender{p, notifications.Email}, notifications.SMS: procSender{p, notifications.SMS},
 		},
@@ -173,47 +184,31 @@ func (w *world) start(change func(*process, *notifications.Config)) *process {
 }
 
 func (p *process) kill() {
-	p.dead.Store(true)
 	p.stop()
 	<-p.stopped
-}
-
-// call carries out one call to the outside, or dies at it.
-func (p *process) call(effect func() error) error {
-	if p.dead.Load() {
-		return errDead
-	}
-	n := p.count.Add(1)
-	if n == p.diesAt && !p.after {
-		p.dead.Store(true)
-		return errDead
-	}
-	err := effect()
-	if n == p.diesAt {
-		p.dead.Store(true)
-		return errDead
-	}
-	return err
 }
 
 // settle offers everything unfinished once, as the journal of this process would.
 func (p *process) settle() {
 	p.t.Helper()
-	p.mu.Lock()
-	var entries []journal.Entry
-	for id, fence := range p.journal {
-		entries = append(entries, journal.Entry{ID: id, Fence: fence, Attempt: 1})
-	}
-	p.mu.Unlock()
-	finished, err := p.Settle(p.t.Context(), entries)
-	if err != nil && !p.dead.Load() {
+	if err := p.journal.Settle(p.t.Context(), p.proc, ofRecords(p.Service), time.Hour); err != nil && !p.proc.Dead() {
 		p.t.Fatalf("settle: %v", err)
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, id := range finished {
-		delete(p.journal, id)
-	}
+}
+
+// ofRecords settles the ids that the journal has of records.
+func ofRecords(s *notifications.Service) journal.Settler {
+	const kind = notifications.RecordKind + "/"
+	return journal.SettlerFunc(func(ctx context.Context, entries []journal.Entry) ([]string, error) {
+		for i := range entries {
+			entries[i].ID = strings.TrimPrefix(entries[i].ID, kind)
+		}
+		finished, err := s.Settle(ctx, entries)
+		for i := range finished {
+			finished[i] = kind + finished[i]
+		}
+		return finished, err
+	})
 }
 
 // finish settles until nothing is unfinished, putting the clock forward.

@@ -164,6 +164,13 @@ func (a *Aggregates[T]) Poke(ids ...string) {
 	}
 }
 
+// Owned reports whether an unfinished id is this process's business alone for now; see [journal.Journal.Owns]. Of a journal that cannot
+// tell, none is.
+func (a *Aggregates[T]) Owned(id string) bool {
+	j, ok := a.cfg.Journal.(interface{ Owns(id string) bool })
+	return ok && j.Owns(journal.KindID(a.cfg.Kind, id))
+}
+
 func (a *Aggregates[T]) intents(ids []string) []string {
 	full := make([]string, len(ids))
 	for i, id := range ids {

@@ -200,6 +200,19 @@ func (j *Journal) Poke(ids ...string) {
 	}
 }
 
+// Owns reports whether an unfinished id is this process's business for now: it stands in a lane that this process appends to, and whose
+// lease has half of its length left at least. For so long no other process is offered the id, unless it has begun it as well.
+func (j *Journal) Owns(id string) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, l := range j.held {
+		if l.writing && l.entries[id] != nil && time.Until(l.valid) >= j.cfg.Lease/2 {
+			return true
+		}
+	}
+	return false
+}
+
 func (e *entry) poke() {
 	e.next = time.Time{}
 	e.again = e.lane.j.settling[e.id]

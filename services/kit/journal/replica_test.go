@@ -497,3 +497,39 @@ func TestAConfigurationThatCannotWorkIsRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestAProcessOwnsWhatNobodyElseCanBeOffered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		state := sidecartest.NewState()
+		open := SettlerFunc(func(context.Context, []Entry) ([]string, error) { return nil, nil })
+		failing := &link{State: state}
+		a, stopA := run(t, Config{State: failing}, open)
+		defer stopA()
+		b, stopB := run(t, Config{State: state}, open)
+		defer stopB()
+		ticket := begin(t, a, "order")
+		ticket.Wrote()
+		if !a.Owns("order") || b.Owns("order") || a.Owns("another") {
+			t.Error("an id is not owned by the one who began it")
+		}
+		time.Sleep(time.Minute)
+		if !a.Owns("order") {
+			t.Error("an id is not owned any more, though the lease is renewed")
+		}
+		failing.cut.Store(true)
+		time.Sleep(5 * time.Second) // the lease is 6 s
+		if a.Owns("order") {
+			t.Error("an id is owned though its lease ends in a moment and cannot be renewed")
+		}
+		failing.cut.Store(false)
+		time.Sleep(time.Minute)
+		ticket = begin(t, a, "order 2")
+		ticket.Finish()
+		if a.Owns("order 2") {
+			t.Error("an id that is finished is owned")
+		}
+		if a.Owns("order") && b.Owns("order") {
+			t.Error("an id is owned by two processes that did not both begin it")
+		}
+	})
+}

@@ -18,6 +18,7 @@ type writer struct {
 
 type request struct {
 	ids  []string
+	once bool // ids that the head holds already keep their position
 	seqs []uint64
 	err  error
 	done chan struct{}
@@ -39,10 +40,19 @@ func (l *Lists) Append(ctx context.Context, prefix, id string) (uint64, error) {
 // AppendAll is Append of several ids, in order, with one write for as many as fit in a head. Ids appended by others may come
 // between them. After an error some may have been added.
 func (l *Lists) AppendAll(ctx context.Context, prefix string, ids []string) ([]uint64, error) {
-	if len(ids) == 0 {
+	return l.append(ctx, prefix, &request{ids: ids, done: make(chan struct{})})
+}
+
+// AppendOnce is AppendAll, but of an id that is among the newest of the list, in its head, the position is returned that
+// it has there. So what repeats an append soon, because it does not know how the first went, leaves no second entry.
+func (l *Lists) AppendOnce(ctx context.Context, prefix string, ids []string) ([]uint64, error) {
+	return l.append(ctx, prefix, &request{ids: ids, once: true, done: make(chan struct{})})
+}
+
+func (l *Lists) append(ctx context.Context, prefix string, r *request) ([]uint64, error) {
+	if len(r.ids) == 0 {
 		return nil, nil
 	}
-	r := &request{ids: ids, done: make(chan struct{})}
 	l.mu.Lock()
 	w := l.writers[prefix]
 	if w == nil {
@@ -78,9 +88,11 @@ func (l *Lists) write(ctx context.Context, prefix string, w *writer) {
 func (l *Lists) writeBatch(ctx context.Context, prefix string, batch []*request) {
 	ctx, cancel := context.WithTimeout(ctx, l.cfg.Timeout)
 	defer cancel()
-	var ids []string
+	var ids []appended
 	for _, r := range batch {
-		ids = append(ids, r.ids...)
+		for _, id := range r.ids {
+			ids = append(ids, appended{id, r.once})
+		}
 	}
 	var seqs []uint64
 	err := fault.Guard(ctx, func() error {
@@ -103,28 +115,35 @@ func (l *Lists) writeBatch(ctx context.Context, prefix string, batch []*request)
 	}
 }
 
+// appended is an id on its way into a list.
+type appended struct {
+	id   string
+	once bool
+}
+
 // appendSome appends as many of the ids as there is room for, at least one, and returns their positions.
-func (l *Lists) appendSome(ctx context.Context, prefix string, ids []string) ([]uint64, error) {
+func (l *Lists) appendSome(ctx context.Context, prefix string, ids []appended) ([]uint64, error) {
 	for attempt := range l.cfg.Attempts {
 		h, etag, err := l.readHead(ctx, prefix)
 		if err != nil {
 			return nil, err
 		}
-		if h, err = l.roll(ctx, prefix, h); err != nil {
-			return nil, err
+		next, seqs := h.with(ids)
+		if len(seqs) == 0 {
+			if h, err = l.roll(ctx, prefix, h); err != nil {
+				return nil, err
+			}
+			next, seqs = h.with(ids)
 		}
-		n := min(len(ids), PageSize-len(h.IDs))
-		next := head{Next: h.Next + uint64(n), IDs: slices.Concat(h.IDs, ids[:n])}
-		if etag == "" {
+		switch {
+		case next.Next == h.Next:
+			return seqs, nil // all of them were there
+		case etag == "":
 			err = l.cfg.State.Insert(ctx, headKey(prefix), encode(next))
-		} else {
+		default:
 			err = l.cfg.State.Update(ctx, headKey(prefix), encode(next), etag)
 		}
 		if err == nil {
-			seqs := make([]uint64, n)
-			for i := range seqs {
-				seqs[i] = h.Next + uint64(i)
-			}
 			return seqs, nil
 		}
 		if !sidecar.IsConflict(err) && !sidecar.IsExists(err) {
@@ -135,6 +154,24 @@ func (l *Lists) appendSome(ctx context.Context, prefix string, ids []string) ([]
 		}
 	}
 	return nil, fault.New(fault.Unavailable, "unavailable", "Too many are adding to the same list at once. Try again.")
+}
+
+// with returns the head after the first of the ids, as many as there is room for, and their positions.
+func (h head) with(ids []appended) (next head, seqs []uint64) {
+	next = head{Next: h.Next, IDs: slices.Clone(h.IDs)}
+	for _, a := range ids {
+		if i := slices.Index(next.IDs, a.id); a.once && i >= 0 {
+			seqs = append(seqs, next.Next-uint64(len(next.IDs)-i))
+			continue
+		}
+		if len(next.IDs) == PageSize {
+			break
+		}
+		seqs = append(seqs, next.Next)
+		next.Next++
+		next.IDs = append(next.IDs, a.id)
+	}
+	return next, seqs
 }
 
 // roll seals a full head's ids as a page, and returns the empty head that follows. Sealing twice is harmless: a full

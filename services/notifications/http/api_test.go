@@ -16,11 +16,14 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/gorilla/mux"
 
+	"sidecart.dev/kit/aggregate"
+	"sidecart.dev/kit/aggregate/aggregatetest"
 	"sidecart.dev/kit/auth"
+	"sidecart.dev/kit/list"
 	"sidecart.dev/kit/sidecar/sidecartest"
 	"sidecart.dev/notifications"
-	"sidecart.dev/notifications/dapr"
 	api "sidecart.dev/notifications/http"
+	"sidecart.dev/notifications/store"
 )
 
 const ada, eve = "usr_ada", "usr_eve"
@@ -28,8 +31,8 @@ const ada, eve = "usr_ada", "usr_eve"
 type fixture struct {
 	t      *testing.T
 	router *mux.Router
-	store  *dapr.Store
-	lists  dapr.Lists
+	state  *sidecartest.State
+	lists  store.Lists
 	key    ed25519.PrivateKey
 	secret []byte
 }
@@ -46,7 +49,7 @@ func newFixture(t *testing.T) *fixture {
 		t.Fatal(err)
 	}
 	f := &fixture{
-		t: t, router: mux.NewRouter(), store: dapr.NewStore(state), lists: dapr.NewLists(state), key: private,
+		t: t, router: mux.NewRouter(), state: state, lists: store.NewLists(state), key: private,
 		secret: bytes.Repeat([]byte("k"), 32),
 	}
 	services, err := auth.NewServiceKey("notifications", f.secret, nil)
@@ -57,7 +60,7 @@ func newFixture(t *testing.T) *fixture {
 		Verifier: auth.NewVerifier(f, nil), Services: services,
 		Accepted: func(_ context.Context, ids []string) ([]string, error) { return ids[:1], nil },
 		Delivered: func(ctx context.Context, userID, cursor string, limit int) ([]notifications.Delivered, string, error) {
-			return f.store.Delivered(ctx, f.lists, userID, cursor, limit)
+			return f.lists.Delivered(ctx, f.records, userID, cursor, limit)
 		},
 	})
 	return f
@@ -109,15 +112,22 @@ func (f *fixture) call(method, path, authorization, body string, out any) int {
 	return w.Code
 }
 
+func (f *fixture) records(ctx context.Context, ids []string) (map[string]notifications.Record, error) {
+	none := aggregatetest.NewJournal().Of(&sidecartest.Process{})
+	return aggregate.New(aggregate.Config[notifications.Record]{
+		Kind: notifications.RecordKind, State: f.state, Journal: none, Done: notifications.Record.Done,
+	}).GetAll(ctx, ids)
+}
+
 // add stores the record of an event with both deliveries, and a duplicate in the list that is to be passed over.
 func (f *fixture) add(userID string, n int) {
 	f.t.Helper()
 	id := fmt.Sprintf("evt%d", n)
 	entries := []string{notifications.EntryID(id, notifications.Email), notifications.EntryID(id, notifications.SMS)}
-	if _, err := f.lists.Append(f.t.Context(), userID, entries); err != nil {
+	if _, err := list.New(list.Config{State: f.state}).AppendAll(f.t.Context(), "notifications-of/"+userID, entries); err != nil {
 		f.t.Fatal(err)
 	}
-	seqs, err := f.lists.Append(f.t.Context(), userID, entries)
+	seqs, err := list.New(list.Config{State: f.state}).AppendAll(f.t.Context(), "notifications-of/"+userID, entries)
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -128,7 +138,11 @@ func (f *fixture) add(userID string, n int) {
 			{ID: "ntf_s" + id, Channel: notifications.SMS, Status: notifications.Suppressed, Reason: notifications.ReasonNoPhone, Subject: "Order received", Seq: seqs[1]},
 		},
 	}
-	if err := f.store.Insert(f.t.Context(), r); err != nil {
+	raw, err := json.Marshal(r)
+	if err == nil {
+		err = f.state.Insert(f.t.Context(), "evt/"+id, raw)
+	}
+	if err != nil {
 		f.t.Fatal(err)
 	}
 }

@@ -25,6 +25,8 @@ type entry struct {
 	begun int // the last of all begins that was its own: one that is forgotten and begun again is another
 	open  int // tickets whose writes have not all been answered
 	since time.Time
+	by    *sidecartest.Process // who began it; nil once it was taken over
+	fence bool                 // it was taken over: its owner may have a write under way
 }
 
 // NewJournal returns an empty journal.
@@ -47,6 +49,15 @@ func (j *Journal) Begins() int {
 	return j.begins
 }
 
+// TakeOver says that the owners of all ids have lost them: from now on nobody owns them, and they are offered with Fence set.
+func (j *Journal) TakeOver() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, e := range j.entries {
+		e.by, e.fence = nil, true
+	}
+}
+
 // Settle offers everything to a settler of the process once, as if each intent had that age, and forgets what is finished and was not
 // begun again meanwhile. An id whose ticket was released, or never ended, is offered with Fence set.
 func (j *Journal) Settle(ctx context.Context, p *sidecartest.Process, s journal.Settler, age time.Duration) error {
@@ -55,7 +66,7 @@ func (j *Journal) Settle(ctx context.Context, p *sidecartest.Process, s journal.
 	begun := map[string]int{}
 	for _, id := range slices.Sorted(maps.Keys(j.entries)) {
 		e := j.entries[id]
-		offered = append(offered, journal.Entry{ID: id, Age: age, Since: e.since, Attempt: 1, Fence: e.open > 0})
+		offered = append(offered, journal.Entry{ID: id, Age: age, Since: e.since, Attempt: 1, Fence: e.fence || e.open > 0})
 		begun[id] = e.begun
 	}
 	j.mu.Unlock()
@@ -95,7 +106,7 @@ func (v *view) Begin(_ context.Context, id string) (aggregate.Ticket, error) {
 			v.j.entries[id] = e
 		}
 		v.j.begins++
-		e.begun = v.j.begins
+		e.begun, e.by = v.j.begins, v.p
 		e.open++
 		return nil
 	})
@@ -110,10 +121,18 @@ func (v *view) Finish(_ time.Time, ids ...string) {
 	v.j.mu.Lock()
 	defer v.j.mu.Unlock()
 	for _, id := range ids {
-		if e := v.j.entries[id]; e != nil && e.open == 0 && !v.p.Dead() {
+		if e := v.j.entries[id]; e != nil && e.open == 0 && !e.fence && !v.p.Dead() {
 			delete(v.j.entries, id)
 		}
 	}
+}
+
+// Owns tells what [journal.Journal.Owns] does.
+func (v *view) Owns(id string) bool {
+	v.j.mu.Lock()
+	defer v.j.mu.Unlock()
+	e := v.j.entries[id]
+	return e != nil && e.by == v.p && !v.p.Dead()
 }
 
 // Poke implements [aggregate.Journal]. Everything is due at all times.

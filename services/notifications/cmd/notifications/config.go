@@ -2,27 +2,23 @@ package main
 
 import (
 	"fmt"
-	"net"
 	"net/url"
-	"os"
-	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"sidecart.dev/kit/chassis"
 	"sidecart.dev/kit/config"
+	"sidecart.dev/kit/service"
 	"sidecart.dev/notifications"
-	"sidecart.dev/notifications/dapr"
+	"sidecart.dev/notifications/bindings"
 )
 
 // Config is what the service reads from the environment.
 type Config struct {
-	chassis.Config
+	service.Config
 
-	StateStore   string `env:"STATE_STORE"   envDefault:"notifications-store"` // state component
-	EmailBinding string `env:"EMAIL_BINDING" envDefault:"email"`               // SMTP binding component
-	SMSBinding   string `env:"SMS_BINDING"   envDefault:"sms"`                 // SMS binding component
+	EmailBinding string `env:"EMAIL_BINDING" envDefault:"email"` // SMTP binding component
+	SMSBinding   string `env:"SMS_BINDING"   envDefault:"sms"`   // SMS binding component
 
 	// EmailConcurrency is the number of mails sent at once. More than 1 is safe only with the corrected SMTP binding of our sidecar build:
 	// the official one mixes up recipients.
@@ -46,13 +42,12 @@ type Config struct {
 	GiveUp          time.Duration `env:"GIVE_UP_AFTER"           envDefault:"24h"`   // age at which a message still refused is failed
 	SendTimeout     time.Duration `env:"SEND_TIMEOUT"            envDefault:"30s"`   // bound of one attempt
 	ContactSlack    time.Duration `env:"CONTACT_SLACK"           envDefault:"0s"`    // how much older than the event a remembered contact may be
-	GroupCommit     bool          `env:"JOURNAL_GROUP_COMMIT"    envDefault:"true"`  // events accepted at the same time share a write of the journal
 }
 
 // Validate implements [config.Validator].
 func (c *Config) Validate() error {
 	var format, link error
-	if f := dapr.SMSFormat(c.SMSFormat); f != dapr.HTTPGateway && f != dapr.Twilio {
+	if f := bindings.SMSFormat(c.SMSFormat); f != bindings.HTTPGateway && f != bindings.Twilio {
 		format = fmt.Errorf("SMS_FORMAT must be http or twilio, not %q", c.SMSFormat)
 	}
 	if u, err := url.Parse(c.PublicURL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
@@ -63,15 +58,6 @@ func (c *Config) Validate() error {
 		config.Positive("SMS_CONCURRENCY", c.SMSConcurrency),
 		config.Positive("GIVE_UP_AFTER", c.GiveUp),
 		config.Positive("SEND_TIMEOUT", c.SendTimeout))
-}
-
-// Instance names this process among its replicas: a successor at the same place takes over at once.
-func (c *Config) Instance() string {
-	host, err := os.Hostname()
-	if err != nil {
-		return ""
-	}
-	return net.JoinHostPort(host, strconv.Itoa(c.Port))
 }
 
 func (c *Config) domain(reg prometheus.Registerer) notifications.Config {

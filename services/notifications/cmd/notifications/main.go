@@ -7,13 +7,13 @@ import (
 
 	"sidecart.dev/kit/chassis"
 	"sidecart.dev/kit/config"
-	"sidecart.dev/kit/consumer"
-	"sidecart.dev/kit/deadletter"
-	"sidecart.dev/kit/journal"
+	"sidecart.dev/kit/service"
 	"sidecart.dev/notifications"
-	"sidecart.dev/notifications/dapr"
+	"sidecart.dev/notifications/bindings"
 	"sidecart.dev/notifications/http"
+	"sidecart.dev/notifications/peers"
 	"sidecart.dev/notifications/render"
+	"sidecart.dev/notifications/store"
 )
 
 func main() { chassis.Main(run) }
@@ -23,60 +23,44 @@ func run(ctx context.Context) error {
 	if err := config.Load(&cfg); err != nil {
 		return err
 	}
-	c, err := chassis.New(ctx, "notifications", cfg.Config)
+	s, err := service.New(ctx, "notifications", cfg.Config)
 	if err != nil {
 		return err
 	}
-	if err := wire(ctx, c, cfg); err != nil {
+	if err := wire(s, cfg); err != nil {
 		return err
 	}
-	return c.Run(ctx)
+	return s.Run(ctx)
 }
 
-// wire puts the service together on the chassis.
-func wire(ctx context.Context, c *chassis.Chassis, cfg Config) error {
-	services, err := c.ServiceKey(ctx)
-	if err != nil {
-		return err
-	}
+// wire says what the service is made of, which events it hears and which routes it has.
+func wire(s *service.Service, cfg Config) error {
 	renderer, err := render.New(render.Config{
 		Dir: cfg.TemplatesDir, PublicURL: cfg.PublicURL, ShopName: cfg.ShopName, DefaultLocale: cfg.DefaultLocale, TimeZone: cfg.TimeZone,
 	})
 	if err != nil {
 		return fmt.Errorf("templates: %w", err)
 	}
-	state := c.Sidecar.State(cfg.StateStore)
-	log, err := journal.New(journal.Config{
-		Name: "notifications", State: state, Instance: cfg.Instance(), Registerer: c.Metrics, OneByOne: !cfg.GroupCommit,
-	})
-	if err != nil {
-		return err
-	}
-	letters := deadletter.New(state, "notifications")
-	store, lists := dapr.NewStore(state), dapr.NewLists(state)
-	service := notifications.New(cfg.domain(c.Metrics), notifications.Deps{
-		Store: store, Lists: lists, Journal: dapr.Journal{Journal: log}, Renderer: renderer,
-		Contacts: dapr.NewContacts(c.Sidecar.Caller(services.Authorize), cfg.ContactSlack, nil), Counters: dapr.NewCounters(state), Letters: letters,
+	lists := store.NewLists(s.State)
+	domain := notifications.New(cfg.domain(s.Metrics), notifications.Deps{
+		State: s.State, Journal: s.Intents(), Lists: lists, Counters: store.NewCounters(s.State), Letters: s.Letters,
+		Contacts: peers.NewContacts(s.Peers, cfg.ContactSlack, nil), Renderer: renderer,
 		Senders: map[notifications.Channel]notifications.Sender{
-			notifications.Email: dapr.NewEmailSender(c.Sidecar, cfg.EmailBinding),
-			notifications.SMS:   dapr.NewSMSSender(c.Sidecar, cfg.SMSBinding, dapr.SMSFormat(cfg.SMSFormat), cfg.SMSFrom),
+			notifications.Email: bindings.NewEmailSender(s.Bind, cfg.EmailBinding),
+			notifications.SMS:   bindings.NewSMSSender(s.Bind, cfg.SMSBinding, bindings.SMSFormat(cfg.SMSFormat), cfg.SMSFrom),
 		},
 	})
-	consumer := consumer.New("notifications", letters)
+	s.Settles(notifications.RecordKind, domain)
+	s.Background("senders", domain.Run)
+	s.Drains(domain.Drain)
 	for _, m := range notifications.Messages() {
-		consumer.On(m.Topic, m.EventType, service.Accept)
+		s.Events.On(m.Topic, m.EventType, domain.Accept)
 	}
-	verifier := c.UserVerifier()
-	consumer.Routes(c.ThroughSidecar())
-	letters.Routes(c.ThroughSidecar(), verifier, consumer)
-	http.Routes(c.ThroughSidecar, http.Deps{
-		Accepted: service.Accepted, Verifier: verifier, Services: services,
+	http.Routes(s.ThroughSidecar, http.Deps{
+		Accepted: domain.Accepted, Verifier: s.Users, Services: s.Key,
 		Delivered: func(ctx context.Context, userID, cursor string, limit int) ([]notifications.Delivered, string, error) {
-			return store.Delivered(ctx, lists, userID, cursor, limit)
+			return lists.Delivered(ctx, domain.Records, userID, cursor, limit)
 		},
 	})
-	c.ReadyWhen(func(context.Context) error { return log.Ready() })
-	c.Background("journal", func(ctx context.Context) error { return log.Run(ctx, service) })
-	c.Background("senders", service.Run)
 	return nil
 }

@@ -1,4 +1,5 @@
-package dapr
+// Package bindings hands messages to the providers behind the output bindings of the sidecar.
+package bindings
 
 import (
 	"context"

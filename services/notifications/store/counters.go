@@ -1,4 +1,5 @@
-package dapr
+// Package store has what notifications counts in its state store.
+package store
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-package dapr_test
+package bindings_test
 
 import (
 	"context"
@@ -10,7 +10,7 @@ import (
 	"sidecart.dev/kit/fault"
 	"sidecart.dev/kit/sidecar/sidecartest"
 	"sidecart.dev/notifications"
-	"sidecart.dev/notifications/dapr"
+	"sidecart.dev/notifications/bindings"
 )
 
 func message(to string) notifications.Outgoing {
@@ -21,7 +21,7 @@ func message(to string) notifications.Outgoing {
 
 func TestAMailNeverLeavesARecipientToTheBindingsMemory(t *testing.T) {
 	b := &sidecartest.Binding{}
-	s := dapr.NewEmailSender(b, "email")
+	s := bindings.NewEmailSender(b, "email")
 	if err := s.Send(t.Context(), message("ada@example.org")); err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +42,7 @@ func TestWhatCouldReachAnotherRecipientIsNotSent(t *testing.T) {
 		"Eve <eve@example.org>", `"a;b"@example.org`, " a@b.org", "a@b.org\x00",
 	} {
 		b := &sidecartest.Binding{}
-		err := dapr.NewEmailSender(b, "email").Send(t.Context(), message(to))
+		err := bindings.NewEmailSender(b, "email").Send(t.Context(), message(to))
 		if fault.KindOf(err) != fault.Unprocessable || len(b.Calls()) != 0 {
 			t.Errorf("to %q: %v, %d calls; want a permanent refusal without a call", to, err, len(b.Calls()))
 		}
@@ -50,11 +50,11 @@ func TestWhatCouldReachAnotherRecipientIsNotSent(t *testing.T) {
 	b := &sidecartest.Binding{}
 	m := message("ada@example.org")
 	m.Subject = "\r\n "
-	if err := dapr.NewEmailSender(b, "email").Send(t.Context(), m); err == nil || len(b.Calls()) != 0 {
+	if err := bindings.NewEmailSender(b, "email").Send(t.Context(), m); err == nil || len(b.Calls()) != 0 {
 		t.Errorf("an empty subject, which the binding would fill from the last mail: %v", err)
 	}
 	m.Subject = "Hi\r\nBcc: eve@example.org"
-	if err := dapr.NewEmailSender(b, "email").Send(t.Context(), m); err != nil || b.Calls()[0].Metadata["subject"] != "Hi Bcc: eve@example.org" {
+	if err := bindings.NewEmailSender(b, "email").Send(t.Context(), m); err != nil || b.Calls()[0].Metadata["subject"] != "Hi Bcc: eve@example.org" {
 		t.Errorf("a subject with line breaks: %v, %v", err, b.Calls())
 	}
 }
@@ -74,7 +74,7 @@ func TestProvidersAnswersAreToldApart(t *testing.T) {
 		"smtp binding: permanent failure sending to the recipient: 550 no such user":            true,
 		"smtp binding: transient failure connecting: refused":                                   false,
 	} {
-		err := dapr.NewEmailSender(failing(text), "email").Send(t.Context(), message("ada@example.org"))
+		err := bindings.NewEmailSender(failing(text), "email").Send(t.Context(), message("ada@example.org"))
 		if fault.KindOf(err).Transient() == permanent {
 			t.Errorf("%s: %v, want permanent: %v", text, fault.KindOf(err), permanent)
 		}
@@ -84,7 +84,7 @@ func TestProvidersAnswersAreToldApart(t *testing.T) {
 		"received status code 401": false, "error from Twilio (400): 400 Bad Request": true, "error from Twilio (503): 503 Unavailable": false,
 		"dial tcp: connection refused": false,
 	} {
-		err := dapr.NewSMSSender(failing(text), "sms", dapr.HTTPGateway, "Shop").Send(t.Context(), message("+49151"))
+		err := bindings.NewSMSSender(failing(text), "sms", bindings.HTTPGateway, "Shop").Send(t.Context(), message("+49151"))
 		if fault.KindOf(err).Transient() == permanent {
 			t.Errorf("%s: %v, want permanent: %v", text, fault.KindOf(err), permanent)
 		}
@@ -99,10 +99,10 @@ func failing(text string) *sidecartest.Binding {
 
 func TestEachSMSProviderIsCalledItsWay(t *testing.T) {
 	b := &sidecartest.Binding{}
-	if err := dapr.NewSMSSender(b, "sms", dapr.HTTPGateway, "Shop").Send(t.Context(), message("+4915112345678")); err != nil {
+	if err := bindings.NewSMSSender(b, "sms", bindings.HTTPGateway, "Shop").Send(t.Context(), message("+4915112345678")); err != nil {
 		t.Fatal(err)
 	}
-	if err := dapr.NewSMSSender(b, "sms", dapr.Twilio, "Shop").Send(t.Context(), message("+4915112345678")); err != nil {
+	if err := bindings.NewSMSSender(b, "sms", bindings.Twilio, "Shop").Send(t.Context(), message("+4915112345678")); err != nil {
 		t.Fatal(err)
 	}
 	var body map[string]string

@@ -1,4 +1,5 @@
-package dapr
+// Package peers is what notifications asks other services, by way of its sidecar: who a user is.
+package peers
 
 import (
 	"context"
@@ -128,3 +129,5 @@ func notOurs(err error) error {
 func timedOut(ctx context.Context) error {
 	return fault.Wrap(ctx.Err(), fault.Timeout, "timeout", "There was no answer in time.")
 }
+
+var errNotThere = fault.New(fault.NotFound, "not_found", "There is no such user.")

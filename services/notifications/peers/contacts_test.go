@@ -1,4 +1,4 @@
-package dapr_test
+package peers_test
 
 import (
 	"context"
@@ -10,7 +10,7 @@ import (
 
 	"sidecart.dev/kit/fault"
 	"sidecart.dev/kit/sidecar/sidecartest"
-	"sidecart.dev/notifications/dapr"
+	"sidecart.dev/notifications/peers"
 )
 
 // directory is a users service.
@@ -47,7 +47,7 @@ func (d *directory) answer(_ context.Context, app, method, path string, in []byt
 
 func TestAContactIsNeverOlderThanTheEvent(t *testing.T) {
 	d := &directory{name: "before"}
-	c := dapr.NewContacts(&sidecartest.Caller{Handle: d.answer}, 0, nil)
+	c := peers.NewContacts(&sidecartest.Caller{Handle: d.answer}, 0, nil)
 	happened := time.Now()
 	for range 3 {
 		if got, err := c.Contact(t.Context(), "usr_1", happened.Add(-time.Second)); err != nil || got.Name != "before" {
@@ -66,7 +66,7 @@ func TestAContactIsNeverOlderThanTheEvent(t *testing.T) {
 func TestContactsAreRememberedWhileUsersIsDown(t *testing.T) {
 	d, skipped := &directory{name: "Ada"}, atomic.Int64{}
 	now := func() time.Time { return time.Now().Add(time.Duration(skipped.Load())) }
-	c := dapr.NewContacts(&sidecartest.Caller{Handle: d.answer}, 0, now)
+	c := peers.NewContacts(&sidecartest.Caller{Handle: d.answer}, 0, now)
 	if _, err := c.Contact(t.Context(), "usr_1", now()); err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +89,7 @@ func TestContactsAreRememberedWhileUsersIsDown(t *testing.T) {
 }
 
 func TestAnUnknownUserIsNotFound(t *testing.T) {
-	c := dapr.NewContacts(&sidecartest.Caller{Handle: (&directory{}).answer}, 0, nil)
+	c := peers.NewContacts(&sidecartest.Caller{Handle: (&directory{}).answer}, 0, nil)
 	if _, err := c.Contact(t.Context(), "usr_unknown", time.Now()); !fault.Is(err, fault.NotFound) {
 		t.Errorf("%v, want NotFound", err)
 	}
@@ -97,7 +97,7 @@ func TestAnUnknownUserIsNotFound(t *testing.T) {
 
 func TestALookupThatPanicsFailsAndTheNextIsMade(t *testing.T) {
 	d, broken := &directory{name: "Ada"}, true
-	c := dapr.NewContacts(&sidecartest.Caller{Handle: func(ctx context.Context, app, method, path string, in []byte) (any, error) {
+	c := peers.NewContacts(&sidecartest.Caller{Handle: func(ctx context.Context, app, method, path string, in []byte) (any, error) {
 		if broken {
 			panic("index out of range")
 		}
@@ -114,7 +114,7 @@ func TestALookupThatPanicsFailsAndTheNextIsMade(t *testing.T) {
 
 func TestLookupsAtTheSameTimeShareCalls(t *testing.T) {
 	d, gate := &directory{name: "Ada"}, make(chan struct{})
-	c := dapr.NewContacts(&sidecartest.Caller{Handle: func(ctx context.Context, app, method, path string, in []byte) (any, error) {
+	c := peers.NewContacts(&sidecartest.Caller{Handle: func(ctx context.Context, app, method, path string, in []byte) (any, error) {
 		<-gate
 		return d.answer(ctx, app, method, path, in)
 	}}, 0, nil)

@@ -1,4 +1,4 @@
-package dapr_test
+package store_test
 
 import (
 	"fmt"
@@ -9,11 +9,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"sidecart.dev/kit/sidecar/sidecartest"
-	"sidecart.dev/notifications/dapr"
+	"sidecart.dev/notifications/store"
 )
 
 func TestACounterCountsAMarkOnceAndStopsAtItsLimit(t *testing.T) {
-	c := dapr.NewCounters(sidecartest.NewState())
+	c := store.NewCounters(sidecartest.NewState())
 	count := func(limit int, marks ...string) bool {
 		ok, err := c.Count(t.Context(), "mail/x/1", limit, marks)
 		require.NoError(t, err)
@@ -36,7 +36,7 @@ func TestACounterIsExactWhenManyCountAtOnce(t *testing.T) {
 	for i := range 10 {
 		wg.Go(func() {
 			for { // a replica whose attempt comes to nothing is given the event again
-				ok, err := dapr.NewCounters(state).Count(t.Context(), "sms/x/1", 4, []string{fmt.Sprint(i)})
+				ok, err := store.NewCounters(state).Count(t.Context(), "sms/x/1", 4, []string{fmt.Sprint(i)})
 				if err == nil {
 					allowed.Store(i, ok)
 					return
