@@ -69,11 +69,15 @@ func (s *Service) compose(ctx context.Context, m Message, e event.Event, facts F
 		if d.Status != Queued {
 			continue
 		}
-		allowed, err := s.flood.take(ctx, *d, m.Kind, facts.UserID, contact.EmailVerified)
+		v, err := s.flood.take(ctx, *d, m.Kind, facts.UserID, contact.EmailVerified)
 		if err != nil {
 			return Record{}, err
 		}
-		if !allowed {
+		switch v {
+		case withinLimit:
+		case lastWithinLimit:
+			content.Last = content.Last || d.Channel == Email
+		case refusedByLimit:
 			*d = d.suppressed(ReasonFlood)
 		}
 	}

@@ -25,10 +25,11 @@ type Limits struct {
 
 // Counters counts messages in the store, for all replicas together and beyond their restarts. It is safe for concurrent use.
 type Counters interface {
-	// Count adds the marks of messages to a counter that lives for an hour or two, and reports whether the last of them is
-	// within the limit. A mark that is counted already is not counted again, and is within the limit. What is not within
-	// the limit is not counted. The others before the last are counted in any case. Errors are transient faults.
-	Count(ctx context.Context, counter string, limit int, marks []string) (bool, error)
+	// Count adds the marks of messages to a counter that lives for an hour or two, and returns how many messages may follow
+	// the last of them, or -1 if that one is not within the limit. A mark that is counted already is not counted again, and
+	// is within the limit. What is not within the limit is not counted. The others before the last are counted in any case.
+	// Errors are transient faults.
+	Count(ctx context.Context, counter string, limit int, marks []string) (left int, err error)
 }
 
 // flood protects recipients. A process lets the first few messages to a recipient through by itself, a quarter of the limit, so
@@ -59,17 +60,32 @@ type bucket struct {
 	free      int // messages that this process lets through before it asks the store
 }
 
-// take reports whether the delivery may be made, and counts it. Asked again about the same delivery it counts nothing.
-func (f *flood) take(ctx context.Context, d Delivery, k Kind, userID string, verified bool) (bool, error) {
+// verdict is what the limits say of a delivery.
+type verdict int
+
+const (
+	refusedByLimit verdict = iota
+	withinLimit
+	lastWithinLimit // what follows in this hour is not sent
+)
+
+// take decides whether the delivery may be made, and counts it. Asked again about the same delivery it counts nothing, and says the
+// same.
+func (f *flood) take(ctx context.Context, d Delivery, k Kind, userID string, verified bool) (verdict, error) {
+	v := withinLimit
 	for _, b := range f.buckets(d, k, userID, verified) {
 		if b.limit <= 0 {
 			continue
 		}
-		if ok, err := f.count(ctx, b, d.ID); err != nil || !ok {
-			return false, err
+		left, err := f.count(ctx, b, d.ID)
+		switch {
+		case err != nil || left < 0:
+			return refusedByLimit, err
+		case left == 0:
+			v = lastWithinLimit
 		}
 	}
-	return true, nil
+	return v, nil
 }
 
 // buckets returns every counter of a delivery.
@@ -97,12 +113,13 @@ func (f *flood) buckets(d Delivery, k Kind, userID string, verified bool) []buck
 	return mail("orders", f.limits.Orders)
 }
 
-func (f *flood) count(ctx context.Context, b bucket, deliveryID string) (bool, error) {
+// count returns how many messages may follow the delivery in this hour, as far as is known, or -1 if it is one too many.
+func (f *flood) count(ctx context.Context, b bucket, deliveryID string) (left int, err error) {
 	hour := f.now().Unix() / 3600
 	counter := b.sort + "/" + digest(b.who) + "/" + strconv.FormatInt(hour, 10)
 	marks, enough := f.early(hour, counter, mark(deliveryID), b.free)
 	if enough {
-		return true, nil
+		return b.limit - b.free, nil
 	}
 	return f.counters.Count(ctx, counter, b.limit, marks)
 }

@@ -67,6 +67,54 @@ func queuedOrSent(w *world, events []event.Event) (n int) {
 	return n
 }
 
+// Silence without a word would look like a shop that forgets its customers.
+func TestTheLastMailWithinTheLimitSaysThatThereIsMore(t *testing.T) {
+	for limit := 1; limit <= 9; limit++ {
+		w := newWorld(t)
+		w.atTheHour()
+		p := w.start(limited(notifications.Limits{Orders: limit, Security: 1}))
+		events := declines(t, ada, 0, limit+3)
+		p.accept(events...)
+		p.accept(events...) // delivered again
+		again := w.start(limited(notifications.Limits{Orders: limit, Security: 1}))
+		again.accept(events...)
+		p.finish()
+		const more = "please look at your account"
+		mails := w.sentBy(notifications.Email)
+		if len(mails) != limit {
+			t.Fatalf("limit %d: %d mails", limit, len(mails))
+		}
+		for i, m := range mails {
+			last := m.ID == notifications.DeliveryID(events[limit-1].ID, notifications.Email)
+			if strings.Contains(m.Text, more) != last || strings.Contains(m.HTML, more) != last {
+				t.Errorf("limit %d: mail %d says that there is more: %v, want %v", limit, i+1, !last, last)
+			}
+		}
+		security := example(t, "user.password_reset_requested.v1", 1)
+		p.accept(security)
+		p.finish()
+		if d := w.delivery(security, notifications.Email); d.Status != notifications.Sent {
+			t.Errorf("after many mails about orders a security mail is %s", d.Status)
+		}
+	}
+}
+
+func TestTheLastSMSMakesNoMailTheLast(t *testing.T) {
+	w := newWorld(t)
+	w.atTheHour()
+	p := w.start(limited(notifications.Limits{Orders: 100, SMS: 1}))
+	p.accept(declines(t, ada, 0, 2)...)
+	p.finish()
+	if n := len(w.sentBy(notifications.SMS)); n != 1 {
+		t.Errorf("%d SMS messages, want 1", n)
+	}
+	for _, m := range w.sentBy(notifications.Email) {
+		if strings.Contains(m.Text, "please look at your account") {
+			t.Error("a mail says that it is the last, and only SMS messages are at their limit")
+		}
+	}
+}
+
 func TestASMSIsLimitedByNumberAccountAndPrefix(t *testing.T) {
 	for name, c := range map[string]struct {
 		limits  notifications.Limits

@@ -51,6 +51,7 @@ type Content struct {
 	Name      string    `json:"name,omitempty"`
 	Locale    string    `json:"locale"`
 	Facts     Facts     `json:"facts"`
+	Last      bool      `json:"last,omitempty"` // mail: what follows in this hour is not sent, and it says so
 	TokenKind TokenKind `json:"token_kind,omitempty"`
 	Token     string    `json:"token,omitempty"`
 	Expires   time.Time `json:"expires,omitzero"` // the token's end; a message that comes later is of no use

@@ -26,6 +26,7 @@ type view struct {
 	Link     string // where the mailed token leads
 	PIN      string // the code that confirms a phone number
 	Expires  string // until when
+	Last     bool   // further mails of the kind wait for another hour, and are in the customer's list alone
 }
 
 type itemView struct {
@@ -39,7 +40,7 @@ var pages = map[notifications.TokenKind]string{notifications.VerifyToken: "verif
 func (r *Renderer) view(l *language, c notifications.Content) view {
 	f := c.Facts
 	v := view{
-		Lang: l.tag, Shop: r.cfg.ShopName, ShopURL: r.cfg.PublicURL + "/", Name: c.Name,
+		Lang: l.tag, Shop: r.cfg.ShopName, ShopURL: r.cfg.PublicURL + "/", Name: c.Name, Last: c.Last,
 		OrderID: f.OrderID, OrderURL: r.linkTo("orders/"+f.OrderID, ""),
 		Amount: l.format.amount(f.Amount), Refunded: l.format.amount(f.TotalRefunded), Partial: !f.FullyRefunded,
 		Code: f.Code, Reason: notifications.OneLine(f.Reason),

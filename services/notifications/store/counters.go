@@ -30,20 +30,20 @@ type counted struct {
 }
 
 // Count implements [notifications.Counters].
-func (c Counters) Count(ctx context.Context, counter string, limit int, marks []string) (bool, error) {
+func (c Counters) Count(ctx context.Context, counter string, limit int, marks []string) (left int, err error) {
 	key := "flood/" + counter
 	for range 16 {
 		before, etag, err := c.load(ctx, key)
 		if err != nil {
-			return false, err
+			return 0, err
 		}
-		after, allowed := before.add(limit, marks)
+		after, left := before.add(limit, marks)
 		if len(after.Marks) == len(before.Marks) {
-			return allowed, nil
+			return left, nil
 		}
 		raw, err := json.Marshal(after)
 		if err != nil {
-			return false, err
+			return 0, err
 		}
 		if etag == "" {
 			err = c.state.Insert(ctx, key, raw, sidecar.WithTTL(counterLife))
@@ -51,10 +51,10 @@ func (c Counters) Count(ctx context.Context, counter string, limit int, marks []
 			err = c.state.Update(ctx, key, raw, etag, sidecar.WithTTL(counterLife))
 		}
 		if !sidecar.IsConflict(err) && !sidecar.IsExists(err) {
-			return allowed, err
+			return left, err
 		}
 	}
-	return false, fault.New(fault.Unavailable, "unavailable", "Too many messages are being counted at once; try again.")
+	return 0, fault.New(fault.Unavailable, "unavailable", "Too many messages are being counted at once; try again.")
 }
 
 func (c Counters) load(ctx context.Context, key string) (counted, string, error) {
@@ -72,20 +72,22 @@ func (c Counters) load(ctx context.Context, key string) (counted, string, error)
 	return doc, item.ETag, nil
 }
 
-// add counts the marks that are not counted yet, the last of them only within the limit, and reports whether that one is counted.
-func (c counted) add(limit int, marks []string) (counted, bool) {
+// add counts the marks that are not counted yet, the last of them only within the limit, and returns how many may follow that one, or
+// -1 if it is not within the limit.
+func (c counted) add(limit int, marks []string) (after counted, left int) {
 	all := slices.Clone(c.Marks)
-	last := len(marks) - 1
-	for _, m := range marks[:last] {
+	last := marks[len(marks)-1]
+	for _, m := range marks[:len(marks)-1] {
 		if !slices.Contains(all, m) {
 			all = append(all, m)
 		}
 	}
-	switch {
-	case slices.Contains(all, marks[last]):
-		return counted{all}, true
-	case len(all) >= limit:
-		return counted{all}, false
+	if !slices.Contains(all, last) && len(all) < limit {
+		all = append(all, last)
 	}
-	return counted{append(all, marks[last])}, true
+	at := slices.Index(all, last)
+	if at < 0 {
+		return counted{all}, -1
+	}
+	return counted{all}, max(limit-1-at, 0)
 }
