@@ -13,15 +13,24 @@ import (
 // Config is the gateway's configuration, from the environment.
 type Config struct {
 	chassis.Config
-	TrustedProxies  []string      `env:"TRUSTED_PROXIES"`                                   // addresses or networks (CIDR) whose forwarding headers are believed
-	ForwardedHeader string        `env:"FORWARDED_HEADER"     envDefault:"X-Forwarded-For"` // the one that the proxies write; the other is ignored
-	CORSOrigins     []string      `env:"CORS_ORIGINS"`                                      // origins of foreign browser clients; empty: none
-	AddressRate     float64       `env:"RATE_LIMIT_ADDRESS"   envDefault:"100"`             // requests a second from one address
-	UserRate        float64       `env:"RATE_LIMIT_USER"      envDefault:"50"`              // requests a second of one user
-	SensitiveRate   float64       `env:"RATE_LIMIT_SENSITIVE" envDefault:"0.5"`             // logins, registrations and resets a second from one address
-	MaxStreams      int           `env:"MAX_STREAMS"          envDefault:"2000"`            // order event streams at once
-	UserStreams     int           `env:"MAX_STREAMS_USER"     envDefault:"20"`              // order event streams of one user at once
-	StreamTime      time.Duration `env:"STREAM_TIME"          envDefault:"15m"`             // a stream is ended after this, and resumed by the client
+	// Addresses or networks (CIDR) whose forwarding headers are believed.
+	TrustedProxies []string `env:"TRUSTED_PROXIES"`
+	// The one that the proxies write; the other is ignored.
+	ForwardedHeader string `env:"FORWARDED_HEADER" envDefault:"X-Forwarded-For"`
+	// Origins of foreign browser clients; empty: none.
+	CORSOrigins []string `env:"CORS_ORIGINS"`
+	// Requests a second from one address.
+	AddressRate float64 `env:"RATE_LIMIT_ADDRESS" envDefault:"100"`
+	// Requests a second of one user.
+	UserRate float64 `env:"RATE_LIMIT_USER" envDefault:"50"`
+	// Logins, registrations and resets a second from one address.
+	SensitiveRate float64 `env:"RATE_LIMIT_SENSITIVE" envDefault:"0.5"`
+	// Order event streams at once.
+	MaxStreams int `env:"MAX_STREAMS" envDefault:"2000"`
+	// Order event streams of one user at once.
+	UserStreams int `env:"MAX_STREAMS_USER" envDefault:"20"`
+	// A stream is ended after this, and resumed by the client.
+	StreamTime time.Duration `env:"STREAM_TIME" envDefault:"15m"`
 }
 
 // The headers by which a proxy names the client's address.
@@ -35,7 +44,12 @@ func (c *Config) Validate() error {
 	_, proxies := c.Proxies()
 	var header error
 	if c.ForwardedHeader != ForwardedFor && c.ForwardedHeader != Forwarded {
-		header = fmt.Errorf("FORWARDED_HEADER must be %s or %s, not %q", ForwardedFor, Forwarded, c.ForwardedHeader)
+		header = fmt.Errorf(
+			"FORWARDED_HEADER must be %s or %s, not %q",
+			ForwardedFor,
+			Forwarded,
+			c.ForwardedHeader,
+		)
 	}
 	return config.All(c.Config.Validate(), proxies, header,
 		config.Positive("RATE_LIMIT_ADDRESS", c.AddressRate),

@@ -1,5 +1,5 @@
-// Package gateway is the policy of the only way in: which routes exist, which service answers them, who may call them
-// and how often. Everything that is not named in [Routes] does not exist.
+// Package gateway is the policy of the only way in: which routes exist, which service answers them,
+// who may call them and how often. Everything that is not named in [Routes] does not exist.
 package gateway
 
 import "net/http"
@@ -19,8 +19,10 @@ type Limit int
 
 // The classes.
 const (
-	Normal    Limit = iota // per address and per user
-	Sensitive              // much tighter, per address: login, registration, reset; not refresh, which an office full of customers does from one address
+	Normal Limit = iota // per address and per user
+	// Sensitive is much tighter, per address: for login, registration and reset, but not for refresh,
+	// which an office full of customers does from one address.
+	Sensitive
 )
 
 // Own is the App of routes the gateway answers itself.
@@ -29,7 +31,9 @@ const Own = ""
 // Route is one way in.
 type Route struct {
 	Method string
-	Path   string // gorilla/mux template; variables have patterns, so an encoded slash or dot never passes
+	// Path is a gorilla/mux template. Its variables have patterns, so an encoded slash or dot never
+	// passes.
+	Path   string
 	App    string // the service that answers, or Own
 	Access Access
 	Limit  Limit
@@ -42,7 +46,7 @@ const id = `{id:[A-Za-z0-9_-]{1,64}}`
 const (
 	OrderEvents      = "/api/v1/orders/" + id + "/events"
 	DeadLetters      = "/api/v1/admin/dead-letters"
-	DeadLetter       = DeadLetters + `/{service:orders|payments|notifications}.{id:[A-Za-z0-9_-]{1,64}}`
+	DeadLetter       = DeadLetters + `/{service:orders|payments|notifications}.` + id
 	DeadLetterReplay = DeadLetter + "/replay"
 )
 

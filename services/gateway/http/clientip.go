@@ -1,5 +1,3 @@
-// Package http is the gateway's HTTP side: it authenticates, limits and forwards the requests of the routing table,
-// streams order status, and serves the contract and the browser client.
 package http
 
 import (
@@ -10,9 +8,10 @@ import (
 	"sidecart.dev/gateway"
 )
 
-// clientIP returns the address a request comes from. The forwarding header, X-Forwarded-For or RFC 7239's Forwarded, is
-// believed only as far back as an unbroken chain of trusted proxies reaches; a client can write anything in front of that.
-// Only the configured one of the two counts: proxies write one and may pass the other on as the client sent it.
+// clientIP returns the address a request comes from. The forwarding header, X-Forwarded-For or RFC
+// 7239's Forwarded, is believed only as far back as an unbroken chain of trusted proxies reaches; a
+// client can write anything in front of that. Only the configured one of the two counts: proxies
+// write one and may pass the other on as the client sent it.
 func clientIP(r *http.Request, trusted []netip.Prefix, header string) netip.Addr {
 	addr := peerAddr(r)
 	hops := elements(r.Header, header)
@@ -96,7 +95,8 @@ func nodeAddr(node string) string {
 	return strings.Trim(node, "[]")
 }
 
-// limitKey is what a rate is counted by: an IPv4 address, or the /64 network of an IPv6 address, which is one customer's.
+// limitKey is what a rate is counted by: an IPv4 address, or the /64 network of an IPv6 address,
+// which is one customer's.
 func limitKey(addr netip.Addr) string {
 	if addr.Is6() {
 		if p, err := addr.Prefix(64); err == nil {

@@ -23,8 +23,9 @@ type letterPage struct {
 	Unavailable []string          `json:"unavailable"`
 }
 
-// listDeadLetters lists the dead letters of one service, or of one service after the other: the cursor of the whole list
-// is "<service>.<that service's cursor>", so a page never costs more than a page. A service that does not answer is named and passed over.
+// listDeadLetters lists the dead letters of one service, or of one service after the other: the
+// cursor of the whole list is "<service>.<that service's cursor>", so a page never costs more than
+// a page. A service that does not answer is named and passed over.
 func (s *Server) listDeadLetters(w http.ResponseWriter, r *http.Request) error {
 	query := r.URL.Query()
 	if err := checkHeaders(r.Header, len(query.Encode())); err != nil {
@@ -64,7 +65,9 @@ func letterServices(query url.Values) ([]string, string, error) {
 	services := gateway.Services
 	if only := query.Get("service"); only != "" {
 		if !slices.Contains(services, only) {
-			return nil, "", fault.InvalidFields(fault.Field{Field: "service", Message: "must be one of " + strings.Join(services, ", ")})
+			return nil, "", fault.InvalidFields(
+				fault.Field{Field: "service", Message: "must be one of " + strings.Join(services, ", ")},
+			)
 		}
 		services = []string{only}
 	}
@@ -75,7 +78,11 @@ func letterServices(query url.Values) ([]string, string, error) {
 	service, rest, _ := strings.Cut(cursor, ".")
 	at := slices.Index(services, service)
 	if at < 0 {
-		return nil, "", fault.New(fault.Invalid, "invalid_cursor", "The cursor is not one that this list gave; begin without a cursor.")
+		return nil, "", fault.New(
+			fault.Invalid,
+			"invalid_cursor",
+			"The cursor is not one that this list gave; begin without a cursor.",
+		)
 	}
 	return services[at:], rest, nil
 }
@@ -94,7 +101,12 @@ func (s *Server) letterPart(r *http.Request, service, cursor, limit string) (let
 	if limit != "" {
 		query.Set("limit", limit)
 	}
-	req, err := http.NewRequestWithContext(r.Context(), http.MethodGet, s.upstreams.base+deadLetters+"?"+query.Encode(), nil)
+	req, err := http.NewRequestWithContext(
+		r.Context(),
+		http.MethodGet,
+		s.upstreams.base+deadLetters+"?"+query.Encode(),
+		nil,
+	)
 	if err != nil {
 		return letterPage{}, err
 	}
@@ -109,7 +121,9 @@ func (s *Server) letterPart(r *http.Request, service, cursor, limit string) (let
 		if err := json.NewDecoder(resp.Body).Decode(&p); err != nil {
 			return letterPage{}, err
 		}
-		return letterPage{}, &refusal{&fault.Error{Kind: fault.Invalid, Code: p.Code, Message: p.Detail, Fields: p.Errors}}
+		return letterPage{}, &refusal{
+			&fault.Error{Kind: fault.Invalid, Code: p.Code, Message: p.Detail, Fields: p.Errors},
+		}
 	}
 	if resp.StatusCode != http.StatusOK {
 		return letterPage{}, errNoAnswer

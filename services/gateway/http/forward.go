@@ -10,21 +10,22 @@ import (
 	"sidecart.dev/kit/web"
 )
 
-// requestHeaders are what passes from a client to a service. Whatever else a client sends stays outside: hop-by-hop
-// headers, forwarding headers, and above all anything that means something to a sidecar.
+// requestHeaders are what passes from a client to a service. Whatever else a client sends stays
+// outside: hop-by-hop headers, forwarding headers, and above all anything that means something to a
+// sidecar.
 var requestHeaders = []string{
-	"Accept", "Accept-Language", "Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match",
-	web.RequestIDHeader,
+	"Accept", "Accept-Language", "Authorization", "Content-Type", "Idempotency-Key", "If-Match",
+	"If-None-Match", web.RequestIDHeader,
 }
 
 // answerHeaders are what passes from a service to a client.
 var answerHeaders = []string{
-	"Cache-Control", "Content-Language", "Content-Type", "Etag", "Idempotency-Replayed", "Location", "Retry-After", "Vary",
-	"Www-Authenticate", "Allow", "Last-Modified",
+	"Cache-Control", "Content-Language", "Content-Type", "Etag", "Idempotency-Replayed", "Location",
+	"Retry-After", "Vary", "Www-Authenticate", "Allow", "Last-Modified",
 }
 
-// maxHeaders bounds the bytes of what is passed on besides the body. It is well under a sidecar's read buffer (32 KiB), which
-// answers what is larger in the service's place.
+// maxHeaders bounds the bytes of what is passed on besides the body. It is well under a sidecar's
+// read buffer (32 KiB), which answers what is larger in the service's place.
 const maxHeaders = 16 << 10
 
 // forward passes a request to the app that the route names and the answer back, both streamed.
@@ -51,7 +52,8 @@ func (u *upstreams) forward(app string) web.Handler {
 	}
 }
 
-// keepBody reads the body of a request with an idempotency key into memory, so that it can be sent again. Others are streamed.
+// keepBody reads the body of a request with an idempotency key into memory, so that it can be sent
+// again. Others are streamed.
 func keepBody(req *http.Request, body *upload) error {
 	if req.Header.Get("Idempotency-Key") == "" {
 		return nil
@@ -67,8 +69,9 @@ func keepBody(req *http.Request, body *upload) error {
 	return err
 }
 
-// relay writes a service's answer and closes it. Where the answer breaks off it cuts the client's connection: the length is
-// not passed on, so an answer that ends in order would pass for a whole one.
+// relay writes a service's answer and closes it. Where the answer breaks off it cuts the client's
+// connection: the length is not passed on, so an answer that ends in order would pass for a whole
+// one.
 func relay(w http.ResponseWriter, resp *http.Response) {
 	defer resp.Body.Close()
 	copyHeaders(w.Header(), resp.Header, answerHeaders)
@@ -88,11 +91,17 @@ func (u *upstreams) outgoing(r *http.Request) (*http.Request, error) {
 		return nil, err
 	}
 	if r.ContentLength > web.MaxBody {
-		return nil, bodyTooLarge() // before a byte of it is read, so a client that expects 100-continue sends none
+		// Before a byte of it is read, so a client that expects 100-continue sends none.
+		return nil, bodyTooLarge()
 	}
 	req, err := http.NewRequestWithContext(r.Context(), r.Method, u.base+r.URL.Path+query, http.NoBody)
 	if err != nil {
-		return nil, fault.Wrap(err, fault.Invalid, "invalid_request", "The request could not be understood.")
+		return nil, fault.Wrap(
+			err,
+			fault.Invalid,
+			"invalid_request",
+			"The request could not be understood.",
+		)
 	}
 	req.ContentLength = r.ContentLength
 	copyHeaders(req.Header, r.Header, requestHeaders)
@@ -103,7 +112,8 @@ func (u *upstreams) outgoing(r *http.Request) (*http.Request, error) {
 	return req, nil
 }
 
-// cleanQuery parses and writes the query again, so that what a service parses is what was checked here.
+// cleanQuery parses and writes the query again, so that what a service parses is what was checked
+// here.
 func cleanQuery(raw string) (string, error) {
 	if raw == "" {
 		return "", nil
@@ -116,11 +126,15 @@ func cleanQuery(raw string) (string, error) {
 }
 
 func malformedQuery() error {
-	return fault.New(fault.Invalid, "invalid_request", "The query is not well-formed; percent-encode its values.")
+	return fault.New(
+		fault.Invalid,
+		"invalid_request",
+		"The query is not well-formed; percent-encode its values.",
+	)
 }
 
-// checkHeaders refuses what a sidecar would fail on in the service's place, which would look as if the service were down:
-// headers that are too large, or not text.
+// checkHeaders refuses what a sidecar would fail on in the service's place, which would look as if
+// the service were down: headers that are too large, or not text.
 func checkHeaders(h http.Header, size int) error {
 	for _, name := range requestHeaders {
 		for _, value := range h.Values(name) {
@@ -133,7 +147,12 @@ func checkHeaders(h http.Header, size int) error {
 		}
 	}
 	if size > maxHeaders {
-		return fault.Newf(fault.Invalid, "invalid_request", "Address and headers together are larger than %d bytes.", maxHeaders)
+		return fault.Newf(
+			fault.Invalid,
+			"invalid_request",
+			"Address and headers together are larger than %d bytes.",
+			maxHeaders,
+		)
 	}
 	return nil
 }

@@ -30,11 +30,14 @@ var (
 	corsMethods = strings.Join([]string{
 		http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
 	}, ", ")
-	corsHeaders = "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, X-Request-Id, traceparent"
-	corsExposed = "ETag, Location, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id, traceparent, Idempotency-Replayed"
+	corsHeaders = "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, " +
+		"Last-Event-ID, X-Request-Id, traceparent"
+	corsExposed = "ETag, Location, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id, " +
+		"traceparent, Idempotency-Replayed"
 )
 
-// cors answers foreign origins that the configuration names. Credentials are never allowed: there are no cookies.
+// cors answers foreign origins that the configuration names. Credentials are never allowed: there
+// are no cookies.
 func (s *Server) cors(next http.Handler) http.Handler {
 	if len(s.deps.Config.CORSOrigins) == 0 {
 		return next

@@ -37,7 +37,8 @@ func newLimiter(name string, perSecond float64, now func() time.Time) *limiter {
 }
 
 // allow takes a token of the key's bucket and describes it in the answer's headers
-// (draft-ietf-httpapi-ratelimit-headers), or returns a RateLimited fault that says when to try again.
+// (draft-ietf-httpapi-ratelimit-headers), or returns a RateLimited fault that says when to try
+// again.
 func (l *limiter) allow(w http.ResponseWriter, key string) error {
 	now := l.now()
 	b := l.bucket(key, now)
@@ -60,7 +61,8 @@ func (l *limiter) allow(w http.ResponseWriter, key string) error {
 func (l *limiter) bucket(key string, now time.Time) *rate.Limiter {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	// A bucket is full again after burst/rate, so one that was not used for that long may be forgotten.
+	// A bucket is full again after burst/rate, so one that was not used for that long may be
+	// forgotten.
 	full := time.Duration(float64(l.burst) / float64(l.rate) * float64(time.Second))
 	if now.Sub(l.turned) > max(full, time.Minute) || len(l.buckets) >= maxBuckets {
 		l.old, l.buckets, l.turned = l.buckets, map[string]*rate.Limiter{}, now

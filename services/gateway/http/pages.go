@@ -22,23 +22,28 @@ import (
 //go:embed static
 var static embed.FS
 
-const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; " +
+	"img-src 'self' data:; connect-src 'self'; " +
 	"font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
-// docsPolicy lets Swagger UI have its inline start script and styles. The page shows a fixed document and has no state worth stealing.
-const docsPolicy = "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
+// docsPolicy lets Swagger UI have its inline start script and styles. The page shows a fixed
+// document and has no state worth stealing.
+const docsPolicy = "default-src 'none'; script-src 'self' 'unsafe-inline'; " +
+	"style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
 	"connect-src 'self'; font-src 'self' data:; base-uri 'none'; frame-ancestors 'none'"
 
-// pages adds the contract, the page that renders it, and the browser client. All of it is embedded; nothing is fetched from elsewhere.
-// Each stands behind the given limit.
+// pages adds the contract, the page that renders it, and the browser client. All of it is embedded;
+// nothing is fetched from elsewhere. Each stands behind the given limit.
 func pages(r *mux.Router, limit mux.MiddlewareFunc) {
 	r = r.NewRoute().Subrouter()
 	r.Use(limit)
 	ui := policy(docsPolicy, gzhttp.GzipHandler(v5emb.New("Sidecart API", "/openapi.yaml", "/docs/")))
 	r.Handle("/docs", ui).Methods(http.MethodGet, http.MethodHead)
 	r.Handle("/docs/{file:[A-Za-z0-9._-]+}", ui).Methods(http.MethodGet, http.MethodHead)
-	r.Handle("/openapi.yaml", asset("openapi.yaml", "application/yaml", contracts.OpenAPI())).Methods(http.MethodGet, http.MethodHead)
-	r.Handle("/static/currencies.js", asset("currencies.js", "", currencies())).Methods(http.MethodGet, http.MethodHead)
+	r.Handle("/openapi.yaml", asset("openapi.yaml", "application/yaml", contracts.OpenAPI())).
+		Methods(http.MethodGet, http.MethodHead)
+	r.Handle("/static/currencies.js", asset("currencies.js", "", currencies())).
+		Methods(http.MethodGet, http.MethodHead)
 	files, err := fs.Sub(static, "static")
 	if err != nil {
 		panic(err) // the embedded tree is fixed when the program is built
@@ -67,8 +72,8 @@ func pagePath(name string) string {
 	return "/static/" + name
 }
 
-// currencies is the browser client's table of ISO 4217: the decimals of each currency that has not two, from the table by
-// which every service and every message writes amounts.
+// currencies is the browser client's table of ISO 4217: the decimals of each currency that has not
+// two, from the table by which every service and every message writes amounts.
 func currencies() []byte {
 	digits := map[string]int{}
 	for _, code := range money.Currencies() {
@@ -77,7 +82,11 @@ func currencies() []byte {
 		}
 	}
 	table, _ := json.Marshal(digits) //nolint:errchkjson // strings and integers only
-	return fmt.Appendf(nil, "// Decimals of the currencies that have not two, by ISO 4217.\nexport const digits = %s;\n", table)
+	return fmt.Appendf(
+		nil,
+		"// Decimals of the currencies that have not two, by ISO 4217.\nexport const digits = %s;\n",
+		table,
+	)
 }
 
 // policy sets the content policy of a page that cannot live with the common one.
@@ -89,8 +98,11 @@ func policy(csp string, next http.Handler) http.Handler {
 }
 
 var mediaTypes = map[string]string{
-	".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8",
-	".svg": "image/svg+xml", ".json": "application/json",
+	".html": "text/html; charset=utf-8",
+	".css":  "text/css; charset=utf-8",
+	".js":   "text/javascript; charset=utf-8",
+	".svg":  "image/svg+xml",
+	".json": "application/json",
 }
 
 // asset serves a fixed document, compressed where the client accepts that, revalidated by its hash.

@@ -1,3 +1,5 @@
+// Package http is the gateway's HTTP side: it authenticates, limits and forwards the requests of
+// the routing table, streams order status, and serves the contract and the browser client.
 package http
 
 import (
@@ -26,7 +28,9 @@ type Deps struct {
 	SidecarAddr string            // host:port of the sidecar's HTTP API
 	Transport   http.RoundTripper // to the sidecar
 	Now         func() time.Time  // nil: time.Now
-	Closing     <-chan struct{}   // closed when the program is about to end: streams end, for their clients to resume elsewhere; may be nil
+	// Closing is closed when the program is about to end: streams end, for their clients to resume
+	// elsewhere. It may be nil.
+	Closing <-chan struct{}
 }
 
 // Server serves the routing table.
@@ -50,8 +54,13 @@ func New(deps Deps) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		deps: deps, proxies: proxies,
-		upstreams: newUpstreams(deps.SidecarAddr, deps.Transport, append([]string{"users"}, gateway.Services...)),
+		deps:    deps,
+		proxies: proxies,
+		upstreams: newUpstreams(
+			deps.SidecarAddr,
+			deps.Transport,
+			append([]string{"users"}, gateway.Services...),
+		),
 		address:   newLimiter("address", deps.Config.AddressRate, deps.Now),
 		user:      newLimiter("user", deps.Config.UserRate, deps.Now),
 		sensitive: newLimiter("sensitive", deps.Config.SensitiveRate, deps.Now),
@@ -77,14 +86,17 @@ func (s *Server) handler(route gateway.Route) http.Handler {
 	if route.App != gateway.Own {
 		h := s.bounded(s.upstreams.forward(route.App))
 		if route.Method == http.MethodGet {
-			return gzhttp.GzipHandler(h) // answers to other methods may carry tokens, whose length compression would give away
+			// Answers to other methods may carry tokens, whose length compression would give away.
+			return gzhttp.GzipHandler(h)
 		}
 		return h
 	}
 	if own, ok := s.own()[route.Method+" "+route.Path]; ok {
 		return own
 	}
-	panic("the routing table names an own route that nobody serves: " + route.Method + " " + route.Path)
+	panic(
+		"the routing table names an own route that nobody serves: " + route.Method + " " + route.Path,
+	)
 }
 
 // own returns the handlers of the routes that the gateway answers itself, by operation.
@@ -113,7 +125,8 @@ func (s *Server) byAddress(next http.Handler) http.Handler {
 	})
 }
 
-// guard applies a route's limits and access. The cheap checks by address come before any token is looked at.
+// guard applies a route's limits and access. The cheap checks by address come before any token is
+// looked at.
 func (s *Server) guard(route gateway.Route, next http.Handler) http.Handler {
 	return web.Handler(func(w http.ResponseWriter, r *http.Request) error {
 		key := limitKey(addressFrom(r.Context()))
@@ -136,7 +149,8 @@ func (s *Server) guard(route gateway.Route, next http.Handler) http.Handler {
 	})
 }
 
-// checkQuery refuses query parameters that the route does not have, and those that are given more than once.
+// checkQuery refuses query parameters that the route does not have, and those that are given more
+// than once.
 func checkQuery(r *http.Request, known []string) error {
 	if r.URL.RawQuery == "" {
 		return nil
@@ -149,7 +163,10 @@ func checkQuery(r *http.Request, known []string) error {
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		switch {
 		case !slices.Contains(known, name):
-			wrong = append(wrong, fault.Field{Field: name, Message: "is not a query parameter of this address"})
+			wrong = append(
+				wrong,
+				fault.Field{Field: name, Message: "is not a query parameter of this address"},
+			)
 		case len(values[name]) > 1:
 			wrong = append(wrong, fault.Field{Field: name, Message: "must be given once"})
 		case !utf8.ValidString(values[name][0]):
@@ -162,7 +179,12 @@ func checkQuery(r *http.Request, known []string) error {
 	return nil
 }
 
-func (s *Server) guardUser(w http.ResponseWriter, r *http.Request, route gateway.Route, next http.Handler) error {
+func (s *Server) guardUser(
+	w http.ResponseWriter,
+	r *http.Request,
+	route gateway.Route,
+	next http.Handler,
+) error {
 	p, err := s.deps.Verifier.Authenticate(r)
 	if err != nil {
 		return err
@@ -184,12 +206,14 @@ type addressKey struct{}
 // answerTime is how long a client may take to read an answer once it is complete.
 const answerTime = 30 * time.Second
 
-// locate notes the client's address, removes headers that only the gateway may set, and bounds the life of an answer that
-// its client does not read.
+// locate notes the client's address, removes headers that only the gateway may set, and bounds the
+// life of an answer that its client does not read.
 func (s *Server) locate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		addr := clientIP(r, s.proxies, s.deps.Config.ForwardedHeader)
-		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.deps.Config.Timeout + answerTime)) // a recorder has none
+		// A recorder has no deadline to be set.
+		_ = http.NewResponseController(w).
+			SetWriteDeadline(time.Now().Add(s.deps.Config.Timeout + answerTime))
 		r.Header.Del(web.TimeoutHeader)
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), addressKey{}, addr)))
 	})

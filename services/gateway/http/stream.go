@@ -17,11 +17,12 @@ import (
 
 // streams serves order status as Server-Sent Events.
 //
-// Each stream asks the orders service for the order, as its user, and tells what is new in the order's history; the id of
-// an event is the history entry's version. So a stream needs no state here and no message: it can be resumed at any
-// replica, misses nothing when messages are lost, and shows nobody what they may not read. A broadcast subscription per
-// replica would leave a consumer group behind in the broker for every replica that ever was, each reading from the
-// beginning of the topic; asking costs one cheap read per watched order and interval.
+// Each stream asks the orders service for the order, as its user, and tells what is new in the
+// order's history; the id of an event is the history entry's version. So a stream needs no state
+// here and no message: it can be resumed at any replica, misses nothing when messages are lost, and
+// shows nobody what they may not read. A broadcast subscription per replica would leave a consumer
+// group behind in the broker for every replica that ever was, each reading from the beginning of
+// the topic; asking costs one cheap read per watched order and interval.
 type streams struct {
 	up      *upstreams
 	most    int             // at once
@@ -36,8 +37,12 @@ type streams struct {
 
 func newStreams(up *upstreams, deps Deps) *streams {
 	return &streams{
-		up: up, most: deps.Config.MaxStreams, mostOf: deps.Config.UserStreams, maxTime: deps.Config.StreamTime,
-		closing: deps.Closing, openOf: map[string]int{},
+		up:      up,
+		most:    deps.Config.MaxStreams,
+		mostOf:  deps.Config.UserStreams,
+		maxTime: deps.Config.StreamTime,
+		closing: deps.Closing,
+		openOf:  map[string]int{},
 	}
 }
 
@@ -118,7 +123,8 @@ func (s *streams) serve(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	rc := http.NewResponseController(w)
-	_ = rc.SetReadDeadline(time.Time{}) // the server's read timeout is for requests, not for the life of a stream
+	// The server's read timeout is for requests, not for the life of a stream.
+	_ = rc.SetReadDeadline(time.Time{})
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Accel-Buffering", "no")
@@ -136,19 +142,29 @@ func lastEventID(r *http.Request) (int64, error) {
 	}
 	n, err := strconv.ParseInt(value, 10, 64)
 	if err != nil || n < 0 {
-		return 0, fault.InvalidFields(fault.Field{Field: "Last-Event-ID", Message: "must be the id of an event of this stream"})
+		return 0, fault.InvalidFields(
+			fault.Field{Field: "Last-Event-ID", Message: "must be the id of an event of this stream"},
+		)
 	}
 	return n, nil
 }
 
-// run tells what is new until the order is at its end, the client is gone or does not read, the stream's time is up, or
-// the program is about to end. A stream without an end event is one that the client resumes.
-func (s *streams) run(w http.ResponseWriter, rc *http.ResponseController, r *http.Request, order *watched, last int64) {
+// run tells what is new until the order is at its end, the client is gone or does not read, the
+// stream's time is up, or the program is about to end. A stream without an end event is one that
+// the client resumes.
+func (s *streams) run(
+	w http.ResponseWriter,
+	rc *http.ResponseController,
+	r *http.Request,
+	order *watched,
+	last int64,
+) {
 	over := time.NewTimer(s.maxTime)
 	defer over.Stop()
 	wait, spoke := askFirst, time.Now()
 	for {
-		_ = rc.SetWriteDeadline(time.Now().Add(answerTime)) // of what is written now, not of the stream; a recorder has none
+		// Of what is written now, not of the stream; a recorder has none.
+		_ = rc.SetWriteDeadline(time.Now().Add(answerTime))
 		told := tell(w, order, last)
 		if told > last {
 			last, wait, spoke = told, askFirst, time.Now()
@@ -157,7 +173,12 @@ func (s *streams) run(w http.ResponseWriter, rc *http.ResponseController, r *htt
 			spoke = time.Now()
 		}
 		if final(order.Status) {
-			writeEvent(w, "end", 0, map[string]any{"order_id": order.ID, "status": order.Status, "version": order.Version})
+			writeEvent(
+				w,
+				"end",
+				0,
+				map[string]any{"order_id": order.ID, "status": order.Status, "version": order.Version},
+			)
 			_ = rc.Flush()
 			return
 		}
@@ -188,7 +209,8 @@ func (s *streams) run(w http.ResponseWriter, rc *http.ResponseController, r *htt
 	}
 }
 
-// tell writes the history entries after version last and returns the last version told. Entry i of a history is version i+1.
+// tell writes the history entries after version last and returns the last version told. Entry i of
+// a history is version i+1.
 func tell(w io.Writer, order *watched, last int64) int64 {
 	for i, h := range order.History {
 		if version := int64(i + 1); version > last {

@@ -13,8 +13,9 @@ import (
 	"sidecart.dev/kit/web"
 )
 
-// upload is a client's body on its way to a service. It remembers whether the client failed to send it, and waits for it no
-// longer than its request may take: [http.Client] itself answers only when the read that is under way has ended.
+// upload is a client's body on its way to a service. It remembers whether the client failed to send
+// it, and waits for it no longer than its request may take: [http.Client] itself answers only when
+// the read that is under way has ended.
 type upload struct {
 	io.ReadCloser
 	ctx     context.Context
@@ -22,11 +23,14 @@ type upload struct {
 	err     atomic.Pointer[error]
 }
 
-// newUpload makes the upload of a request's body. The returned function must be called before the handler returns.
+// newUpload makes the upload of a request's body. The returned function must be called before the
+// handler returns.
 func newUpload(w http.ResponseWriter, r *http.Request) (body *upload, done func() bool) {
 	body = &upload{ReadCloser: r.Body, ctx: r.Context()}
 	return body, context.AfterFunc(r.Context(), func() {
-		if body.reading.Load() { // only then: where the server itself waits for the client to leave, it would take this for that
+		// Only then: where the server itself waits for the client to leave, it would take this for
+		// that.
+		if body.reading.Load() {
 			_ = http.NewResponseController(w).SetReadDeadline(time.Now())
 		}
 	})
@@ -40,7 +44,8 @@ func (b *upload) Read(p []byte) (int, error) {
 		return 0, err // nobody will interrupt this read any more
 	}
 	n, err := b.ReadCloser.Read(p)
-	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, http.ErrBodyReadAfterClose) { // closed by who sends it on
+	// Closed by who sends it on.
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, http.ErrBodyReadAfterClose) {
 		b.err.Store(&err)
 	}
 	return n, err
@@ -62,5 +67,10 @@ func (b *upload) failure() error {
 }
 
 func bodyTooLarge() error {
-	return fault.Newf(fault.TooLarge, "body_too_large", "The body is larger than %d bytes.", web.MaxBody)
+	return fault.Newf(
+		fault.TooLarge,
+		"body_too_large",
+		"The body is larger than %d bytes.",
+		web.MaxBody,
+	)
 }

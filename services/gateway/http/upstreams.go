@@ -34,7 +34,8 @@ const (
 var (
 	// errNoAnswer stands for an answer that no service gave, only a sidecar in its place.
 	errNoAnswer = errors.New("no answer from the service")
-	// errNotCounted is told to a breaker of what says nothing about the service: a client must not be able to open it.
+	// errNotCounted is told to a breaker of what says nothing about the service: a client must not
+	// be able to open it.
 	errNotCounted = errors.New("not the service's failure")
 )
 
@@ -57,15 +58,21 @@ func newUpstreams(addr string, transport http.RoundTripper, apps []string) *upst
 	return u
 }
 
-// pauses stand before each further attempt at a request that may be asked again: long enough for a sidecar to
-// notice that one replica of a service is ending and to turn to another.
-var pauses = []time.Duration{100 * time.Millisecond, 200 * time.Millisecond, 400 * time.Millisecond, 800 * time.Millisecond}
+// pauses stand before each further attempt at a request that may be asked again: long enough for a
+// sidecar to notice that one replica of a service is ending and to turn to another.
+var pauses = []time.Duration{
+	100 * time.Millisecond,
+	200 * time.Millisecond,
+	400 * time.Millisecond,
+	800 * time.Millisecond,
+}
 
-// do sends a request to an app. The answer is the service's own; that no service answered is an Unavailable or Timeout
-// fault, that the client's body did not arrive is the client's. The caller closes the answer's body.
+// do sends a request to an app. The answer is the service's own; that no service answered is an
+// Unavailable or Timeout fault, that the client's body did not arrive is the client's. The caller
+// closes the answer's body.
 //
-// A request that no service answered is sent again if doing it twice is the same as doing it once: see [repeatable]. To the
-// breaker it is one request, and its last attempt counts.
+// A request that no service answered is sent again if doing it twice is the same as doing it once:
+// see [repeatable]. To the breaker it is one request, and its last attempt counts.
 func (u *upstreams) do(ctx context.Context, app string, req *http.Request) (*http.Response, error) {
 	done, err := u.breakers[app].Allow()
 	if err != nil {
@@ -88,9 +95,16 @@ func (u *upstreams) do(ctx context.Context, app string, req *http.Request) (*htt
 }
 
 // attempt sends a request once. The verdict is for the breaker, and the answer is the caller's.
-func (u *upstreams) attempt(ctx context.Context, app string, req *http.Request) (_ *http.Response, verdict, answer error) {
+func (u *upstreams) attempt(
+	ctx context.Context,
+	app string,
+	req *http.Request,
+) (_ *http.Response, verdict, answer error) {
 	if deadline, ok := ctx.Deadline(); ok {
-		req.Header.Set(web.TimeoutHeader, strconv.FormatInt(max(1, time.Until(deadline).Milliseconds()), 10))
+		req.Header.Set(
+			web.TimeoutHeader,
+			strconv.FormatInt(max(1, time.Until(deadline).Milliseconds()), 10),
+		)
 	}
 	body, _ := req.Body.(*upload)
 	resp, err := u.client.Do(req)
@@ -106,18 +120,21 @@ func (u *upstreams) attempt(ctx context.Context, app string, req *http.Request) 
 	verdict = fmt.Errorf("%w: %d %q", errNoAnswer, resp.StatusCode, said)
 	cause := verdict
 	if resp.StatusCode >= 400 && resp.StatusCode < http.StatusInternalServerError {
-		verdict = errNotCounted // the sidecar has refused this request, which says nothing about others
+		// The sidecar has refused this request, which says nothing about others.
+		verdict = errNotCounted
 	}
 	return nil, verdict, unavailable(app, time.Second, cause)
 }
 
-// lost tells whether a verdict is that of a request which reached no service, or whose answer was lost on the way.
+// lost tells whether a verdict is that of a request which reached no service, or whose answer was
+// lost on the way.
 func lost(verdict error) bool {
-	return verdict != nil && !errors.Is(verdict, errNotCounted) && !errors.Is(verdict, context.DeadlineExceeded)
+	return verdict != nil && !errors.Is(verdict, errNotCounted) &&
+		!errors.Is(verdict, context.DeadlineExceeded)
 }
 
-// repeatable tells whether a request may be sent again: it reads, or it carries a key by which its service knows it again.
-// Its body must be there again as well.
+// repeatable tells whether a request may be sent again: it reads, or it carries a key by which its
+// service knows it again. Its body must be there again as well.
 func repeatable(req *http.Request) bool {
 	reads := req.Method == http.MethodGet || req.Method == http.MethodHead
 	return (reads || req.Header.Get("Idempotency-Key") != "") &&
@@ -143,17 +160,28 @@ func judge(ctx context.Context, app string, body *upload, err error) (verdict, a
 	}
 	switch {
 	case errors.Is(err, context.DeadlineExceeded) || errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return err, fault.Wrap(err, fault.Timeout, "timeout", "The service "+app+" did not answer in time.")
+		return err, fault.Wrap(
+			err,
+			fault.Timeout,
+			"timeout",
+			"The service "+app+" did not answer in time.",
+		)
 	case ctx.Err() != nil:
-		return errNotCounted, fault.Wrap(err, fault.Unavailable, "unavailable", "The request was cancelled.")
+		return errNotCounted, fault.Wrap(
+			err,
+			fault.Unavailable,
+			"unavailable",
+			"The request was cancelled.",
+		)
 	}
 	return err, unavailable(app, time.Second, err)
 }
 
-// fromService tells a service's answer from one its sidecar gave because the service could not be reached: services mark
-// what they answer, and answer every error with a problem document.
+// fromService tells a service's answer from one its sidecar gave because the service could not be
+// reached: services mark what they answer, and answer every error with a problem document.
 func fromService(resp *http.Response) bool {
-	return resp.StatusCode < 400 && web.FromApp(resp) || strings.HasPrefix(resp.Header.Get("Content-Type"), web.ProblemType)
+	return resp.StatusCode < 400 && web.FromApp(resp) ||
+		strings.HasPrefix(resp.Header.Get("Content-Type"), web.ProblemType)
 }
 
 func unavailable(app string, retry time.Duration, cause error) error {

@@ -22,8 +22,11 @@ func run(ctx context.Context) error {
 		return err
 	}
 	server, err := gatewayhttp.New(gatewayhttp.Deps{
-		Config: cfg, Verifier: c.UserVerifier(), SidecarAddr: c.Sidecar.HTTPAddr(), Transport: c.Sidecar.Transport(),
-		Closing: ctx.Done(),
+		Config:      cfg,
+		Verifier:    c.UserVerifier(),
+		SidecarAddr: c.Sidecar.HTTPAddr(),
+		Transport:   c.Sidecar.Transport(),
+		Closing:     ctx.Done(),
 	})
 	if err != nil {
 		return err
