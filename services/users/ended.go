@@ -156,6 +156,3 @@ func (s *Service) Ended(ctx context.Context) (auth.EndedSet, error) {
 	}
 	return set, nil
 }
-
-// endedLately reports whether sessions of the account have ended so lately that access tokens of theirs may be alive.
-func (u *User) endedLately(now time.Time) bool { return now.Sub(u.EpochAt) < endedLife }

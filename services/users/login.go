@@ -69,7 +69,7 @@ func (s *Service) byEmail(ctx context.Context, key string) (User, error) {
 	if err != nil {
 		id = nobody
 	}
-	u, _, err := s.Users.Get(ctx, id)
+	u, err := s.accounts.Get(ctx, id)
 	if sidecar.IsMissing(err) || err == nil && (u.Status != Active || EmailKey(u.Email) != key) {
 		return User{}, nil
 	}
@@ -158,7 +158,7 @@ func (s *Service) rotate(ctx context.Context, token RefreshToken) (Grant, error)
 		s.Log.WarnContext(ctx, "spent refresh token shown; session revoked", "user_id", session.UserID, "session_id", token.ID)
 		return Grant{}, s.revoked(s.end(ctx, token.ID))
 	}
-	u, _, err := s.account(ctx, session.UserID)
+	u, err := s.account(ctx, session.UserID)
 	if err != nil || u.Epoch != session.Epoch {
 		if err == nil || fault.Is(err, fault.Unauthenticated) {
 			err = s.revoked(s.end(ctx, token.ID))
@@ -227,7 +227,7 @@ func (s *Service) Alive(ctx context.Context, p auth.Principal) error {
 	if err != nil {
 		return err
 	}
-	u, _, err := s.account(ctx, p.UserID)
+	u, err := s.account(ctx, p.UserID)
 	if err != nil {
 		return err
 	}

@@ -6,11 +6,12 @@ import (
 	"time"
 
 	"sidecart.dev/kit/fault"
+	"sidecart.dev/kit/journal"
 )
 
 // AskVerification has the verification mail sent again, unless the address is verified or one was asked for a moment ago.
 func (s *Service) AskVerification(ctx context.Context, userID string) error {
-	_, err := s.tell(ctx, userID, func(u *User) (bool, error) {
+	_, err := s.change(ctx, userID, func(u *User) (bool, error) {
 		return u.AskVerification(s.now(), traceOf(ctx)), nil
 	})
 	return err
@@ -27,8 +28,8 @@ func (s *Service) AskReset(ctx context.Context, email string) error {
 	if err != nil {
 		return err
 	}
-	id := resetMark + EmailKey(normal) + registrationMark + nonce
-	t, err := s.Journal.Begin(ctx, id)
+	id := EmailKey(normal) + resetNonce + nonce
+	t, err := s.Journal.Begin(ctx, journal.KindID(ResetKind, id))
 	if err != nil {
 		return err
 	}
@@ -47,12 +48,12 @@ func (s *Service) AskReset(ctx context.Context, email string) error {
 // reset carries out what a journalled reset asks for. What it writes is journalled under the user's own id, so when it
 // returns nil the reset's entry is finished. Twice is harmless, as long as the cool-down lasts.
 func (s *Service) reset(ctx context.Context, id string) error {
-	key, _, _ := strings.Cut(strings.TrimPrefix(id, resetMark), registrationMark)
+	key, _, _ := strings.Cut(id, resetNonce)
 	u, err := s.byEmail(ctx, key)
 	if err != nil || u.ID == "" {
 		return err
 	}
-	_, err = s.tell(ctx, u.ID, func(u *User) (bool, error) {
+	_, err = s.change(ctx, u.ID, func(u *User) (bool, error) {
 		return u.AskReset(s.now(), traceOf(ctx)), nil
 	})
 	if fault.Is(err, fault.Unauthenticated) {
@@ -68,7 +69,7 @@ func (s *Service) ConfirmReset(ctx context.Context, token, wanted string) error 
 	if err != nil {
 		return err
 	}
-	u, _, err := s.account(ctx, id)
+	u, err := s.account(ctx, id)
 	if err != nil {
 		return hideAccount(err)
 	}
@@ -83,7 +84,7 @@ func (s *Service) ConfirmReset(ctx context.Context, token, wanted string) error 
 	if err != nil {
 		return err
 	}
-	changed, err := s.tell(ctx, id, func(u *User) (bool, error) {
+	changed, err := s.change(ctx, id, func(u *User) (bool, error) {
 		if !u.Holds(Reset, secret, s.now()) {
 			return false, errTokenSpent()
 		}
@@ -148,7 +149,7 @@ func (s *Service) Contacts(ctx context.Context, ids []string) ([]User, error) {
 			wanted = append(wanted, id)
 		}
 	}
-	found, err := s.Users.GetAll(ctx, wanted)
+	found, err := s.accounts.GetAll(ctx, wanted)
 	if err != nil {
 		return nil, err
 	}

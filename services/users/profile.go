@@ -10,7 +10,7 @@ import (
 
 // Profile returns the account of a signed-in user.
 func (s *Service) Profile(ctx context.Context, userID string) (User, error) {
-	u, _, err := s.account(ctx, userID)
+	u, err := s.account(ctx, userID)
 	return u, err
 }
 
@@ -48,7 +48,7 @@ func (s *Service) UpdateProfile(ctx context.Context, userID string, patch Patch,
 // Delete ends an account: nobody can log in or refresh any more, the address is free for a new account, and personal
 // data is erased here as soon as notifications has accepted the event, and there when it was handled.
 func (s *Service) Delete(ctx context.Context, userID string, expected Expected) error {
-	u, t, err := s.changeTelling(ctx, userID, func(u *User) (bool, error) {
+	u, err := s.change(ctx, userID, func(u *User) (bool, error) {
 		if err := expected.check(u); err != nil {
 			return false, err
 		}
@@ -62,7 +62,6 @@ func (s *Service) Delete(ctx context.Context, userID string, expected Expected) 
 		s.Log.InfoContext(ctx, "address not freed yet", "user_id", u.ID, "error", err.Error()) // the settler will
 	}
 	s.spread(ctx, u)
-	s.announce(ctx, t, u)
 	return nil
 }
 
@@ -77,7 +76,7 @@ func (s *Service) spread(ctx context.Context, u User) {
 // ChangePassword sets a new password and ends every session but the one it is made from. Wrong current passwords
 // slow down further attempts of the same session, as wrong logins do; what strangers guess at the login does not count here.
 func (s *Service) ChangePassword(ctx context.Context, p auth.Principal, current, wanted string) error {
-	u, _, err := s.account(ctx, p.UserID)
+	u, err := s.account(ctx, p.UserID)
 	if err != nil {
 		return err
 	}
@@ -97,7 +96,7 @@ func (s *Service) ChangePassword(ctx context.Context, p auth.Principal, current,
 	if err != nil {
 		return err
 	}
-	changed, err := s.tell(ctx, p.UserID, func(now *User) (bool, error) {
+	changed, err := s.change(ctx, p.UserID, func(now *User) (bool, error) {
 		if now.PasswordHash != u.PasswordHash {
 			return false, errBusy() // the password that was checked is not the password any more
 		}

@@ -3,9 +3,9 @@ package users
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
 
+	"sidecart.dev/kit/aggregate"
 	"sidecart.dev/kit/auth"
 	"sidecart.dev/kit/fault"
 	"sidecart.dev/kit/sidecar"
@@ -49,38 +49,25 @@ func (s *Service) register(ctx context.Context, r Registration, role auth.Role) 
 	if err := u.RenewDeviceKey(s.Rand); err != nil {
 		return User{}, err
 	}
-	t, err := s.Journal.Begin(ctx, registrationID(id, key))
+	claim := func(ctx context.Context) error { return s.claim(ctx, key, held, id) }
+	u, _, err = s.accounts.Create(ctx, id, func() (User, error) { return u, nil }, aggregate.Note(key), aggregate.Claiming(claim))
+	if sidecar.IsExists(err) || sidecar.IsConflict(err) {
+		return User{}, s.lost(ctx, key)
+	}
 	if err != nil {
 		return User{}, err
 	}
-	err = s.claimAndInsert(ctx, key, held, u)
-	switch {
-	case err == nil:
-		s.announce(ctx, t, u)
-		return u, nil
-	case sidecar.IsExists(err), sidecar.IsConflict(err):
-		t.Wrote()
-		return User{}, s.lost(ctx, key)
-	default:
-		t.Release()
-		return User{}, err
-	}
+	return u, nil
 }
 
-// claimAndInsert makes the two writes. Exists and conflict mean that another registration was faster: at the claim,
-// or by fencing the account because this one took too long.
-func (s *Service) claimAndInsert(ctx context.Context, key, held string, u User) error {
-	c := Claim{UserID: u.ID, ClaimedAt: s.now()}
-	var err error
+// claim makes an address a user's. Exists and conflict mean that another registration was faster: at the address, or
+// by fencing this account because it took too long.
+func (s *Service) claim(ctx context.Context, key, held, userID string) error {
+	c := Claim{UserID: userID, ClaimedAt: s.now()}
 	if held == "" {
-		err = s.Claims.Insert(ctx, key, c, 0)
-	} else {
-		err = s.Claims.Update(ctx, key, c, held, 0)
+		return s.Claims.Insert(ctx, key, c, 0)
 	}
-	if err != nil {
-		return err
-	}
-	return s.Users.Insert(ctx, u.ID, u, 0)
+	return s.Claims.Update(ctx, key, c, held, 0)
 }
 
 // lost says why a registration lost against another: because that one succeeded, or has yet to.
@@ -116,7 +103,7 @@ func (s *Service) free(ctx context.Context, key string) (rev string, err error) 
 	if err != nil {
 		return "", err
 	}
-	u, _, err := s.Users.Get(ctx, c.UserID)
+	u, err := s.accounts.Get(ctx, c.UserID)
 	switch {
 	case err == nil && u.Status == Active:
 		return "", errTaken()
@@ -127,7 +114,7 @@ func (s *Service) free(ctx context.Context, key string) (rev string, err error) 
 	case s.now().Sub(c.ClaimedAt) < claimGrace:
 		return "", errPending
 	}
-	u, exists, err := s.Users.Fence(ctx, c.UserID)
+	u, exists, err := s.accounts.Fence(ctx, c.UserID)
 	switch {
 	case err != nil:
 		return "", err
@@ -165,18 +152,4 @@ func errTaken() error {
 var errPending = &fault.Error{
 	Kind: fault.Unavailable, Code: "unavailable", RetryAfter: 2 * time.Second,
 	Message: "This address is being registered at this moment; try again shortly.",
-}
-
-// A journalled id is a user's, or names what is still to be done before it is known whether there is a user.
-const (
-	registrationMark = "+" // <user id>+<email key>
-	resetMark        = "?" // ?<email key>+<nonce>
-)
-
-func registrationID(userID, emailKey string) string { return userID + registrationMark + emailKey }
-
-// parseID splits a journalled id of an account; emailKey is empty unless it is a registration's.
-func parseID(id string) (userID, emailKey string) {
-	userID, emailKey, _ = strings.Cut(id, registrationMark)
-	return userID, emailKey
 }

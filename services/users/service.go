@@ -13,7 +13,6 @@ import (
 
 	"sidecart.dev/kit/aggregate"
 	"sidecart.dev/kit/auth"
-	"sidecart.dev/kit/event"
 	"sidecart.dev/kit/fault"
 	"sidecart.dev/kit/sidecar"
 )
@@ -25,25 +24,15 @@ import (
 type Docs[T any] interface {
 	// Get reads a document and the revision it stands at.
 	Get(ctx context.Context, key string) (doc T, rev string, err error)
-	// GetAll reads several; absent ones are absent from the answer.
-	GetAll(ctx context.Context, keys []string) (map[string]T, error)
 	Insert(ctx context.Context, key string, doc T, ttl time.Duration) error
 	Update(ctx context.Context, key string, doc T, rev string, ttl time.Duration) error
 	Delete(ctx context.Context, key, rev string) error
-	// Fence makes every write impossible that was prepared before: see journal.Fence. ok is false if there is no document,
-	// and then there never will be one under this key, for a day.
-	Fence(ctx context.Context, key string) (doc T, ok bool, err error)
 }
 
 // Claim says whose a (normalised) e-mail address is. Inserting it is what decides between two registrations.
 type Claim struct {
 	UserID    string    `json:"user_id"`
 	ClaimedAt time.Time `json:"claimed_at"`
-}
-
-// Announcer publishes events of the topic users.
-type Announcer interface {
-	Announce(ctx context.Context, e event.Event) error
 }
 
 // Peers are the services that do their part when an account changes.
@@ -61,18 +50,18 @@ type Signer interface {
 
 // Config is what a [Service] works with. Everything but Now, Rand and Log is required.
 type Config struct {
-	Users    Docs[User]     // by id
-	Claims   Docs[Claim]    // by EmailKey
-	Sessions Docs[Session]  // by session id
-	Attempts Docs[Attempts] // by "account/…", "address/…", "network/…", "device/…" or "session/…"
+	State    sidecar.State     // where the accounts are
+	Bus      sidecar.Publisher // of their events
+	Claims   Docs[Claim]       // by EmailKey
+	Sessions Docs[Session]     // by session id
+	Attempts Docs[Attempts]    // by "account/…", "address/…", "network/…", "device/…" or "session/…"
 	Networks Docs[KnownNetwork]
 	Endings  Docs[Ended] // one document: see [Ended]
 
-	Journal   aggregate.Journal // remembers accounts with unfinished business
-	Announcer Announcer
-	Peers     Peers
-	Hasher    Hasher
-	Signer    Signer
+	Journal aggregate.Journal // remembers accounts with unfinished business
+	Peers   Peers
+	Hasher  Hasher
+	Signer  Signer
 
 	Now  func() time.Time // nil means time.Now
 	Rand io.Reader        // nil means crypto/rand
@@ -82,16 +71,18 @@ type Config struct {
 // Service has the use cases of accounts and sessions. It is safe for concurrent use, by any number of replicas on one store.
 type Service struct {
 	Config
+	accounts *aggregate.Aggregates[User]
+
 	async sync.WaitGroup
 	slots chan struct{} // bounds the work that goes on after an answer
 	// noting is held while an ending is noted, so that the replica's own endings do not conflict.
 	noting chan struct{}
 }
 
-// maxAsync bounds the announcements under way at one time; what is over is left to the journal.
+// maxAsync bounds what goes on after answers at one time; what is over is left to the journal.
 const maxAsync = 64
 
-// asyncTimeout bounds one announcement; it is shorter than the journal's grace.
+// asyncTimeout bounds it; it is shorter than the journal's grace.
 const asyncTimeout = 10 * time.Second
 
 // attempts bounds how often a use case tries again when somebody else changed the same document.
@@ -108,14 +99,18 @@ func NewService(cfg Config) *Service {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
-	return &Service{Config: cfg, slots: make(chan struct{}, maxAsync), noting: make(chan struct{}, 1)}
+	s := &Service{Config: cfg, slots: make(chan struct{}, maxAsync), noting: make(chan struct{}, 1)}
+	s.accounts = aggregate.New(aggregate.Config[User]{
+		Kind: AccountKind, State: cfg.State, Journal: cfg.Journal, Bus: cfg.Bus, Topic: Topic,
+		Done: User.Done, Events: User.Events, Logger: cfg.Log,
+	})
+	s.accounts.DrivenBy(aggregate.Driver[User]{Drive: s.drive, Absent: s.absent, Accepted: s.accepted, Told: s.told})
+	return s
 }
 
-// Wait returns when the announcements under way are done.
-func (s *Service) Wait() { s.async.Wait() }
-
-// Drain is Wait for no longer than ctx lasts.
+// Drain returns when what is under way in the background is done, or ctx ends.
 func (s *Service) Drain(ctx context.Context) {
+	s.accounts.Drain(ctx)
 	idle := make(chan struct{})
 	go func() {
 		s.async.Wait()
@@ -124,7 +119,9 @@ func (s *Service) Drain(ctx context.Context) {
 	select {
 	case <-idle:
 	case <-ctx.Done():
+		return
 	}
+	s.accounts.Drain(ctx) // of what that work has changed
 }
 
 func (s *Service) now() time.Time { return s.Now().UTC().Truncate(time.Millisecond) }
@@ -149,92 +146,31 @@ func (s *Service) after(ctx context.Context, work func(ctx context.Context)) boo
 	return true
 }
 
-// announce publishes an account's undelivered events, then leaves the account to the settler.
-func (s *Service) announce(ctx context.Context, t aggregate.Ticket, u User) {
-	started := s.after(ctx, func(ctx context.Context) {
-		defer t.Wrote()
-		if err := s.publish(ctx, u); err != nil {
-			s.Log.WarnContext(ctx, "event not published yet", "user_id", u.ID, "error", err.Error())
-		}
-	})
-	if !started {
-		t.Wrote()
-	}
-}
-
-func (s *Service) publish(ctx context.Context, u User) error {
-	var errs []error
-	for _, p := range u.Pending {
-		e, err := p.Event(u.ID)
-		if err == nil {
-			err = s.Announcer.Announce(ctx, e)
-		}
-		errs = append(errs, err)
-	}
-	return firstOf(errs)
-}
-
 // account reads an account that its owner still has. For any other the fault is the one of a dead session: an
 // access token may outlive its account by minutes.
-func (s *Service) account(ctx context.Context, id string) (User, string, error) {
-	u, rev, err := s.Users.Get(ctx, id)
+func (s *Service) account(ctx context.Context, id string) (User, error) {
+	u, err := s.accounts.Get(ctx, id)
 	if sidecar.IsMissing(err) || err == nil && u.Status != Active {
-		return User{}, "", errSession()
+		return User{}, errSession()
 	}
-	return u, rev, err
+	return u, err
 }
 
-// change applies a change that has no event, as often as it takes; change returns false to leave the account as it is.
+// change changes an account that its owner still has; change returns false to leave it as it is, and may be called
+// several times. When it has returned nil, the account is changed and its new events are on their way.
 func (s *Service) change(ctx context.Context, id string, change func(*User) (bool, error)) (User, error) {
-	for range attempts {
-		u, rev, err := s.account(ctx, id)
-		if err != nil {
-			return User{}, err
+	u, err := s.accounts.Change(ctx, id, func(u User) (User, error) {
+		if u.Status != Active {
+			return u, errSession()
 		}
-		if ok, err := change(&u); err != nil || !ok {
-			return u, err
+		changed, err := change(&u)
+		if err == nil && !changed {
+			err = aggregate.ErrUnchanged
 		}
-		if err := s.Users.Update(ctx, id, u, rev, 0); !sidecar.IsConflict(err) {
-			return u, err
-		}
-	}
-	return User{}, errBusy()
-}
-
-// changeTelling is change for changes that have an event: the intent is in the journal before the write, and what is
-// written was read before the intent. The caller announces, or releases the ticket, which is nil if nothing was changed.
-func (s *Service) changeTelling(ctx context.Context, id string, change func(*User) (bool, error)) (User, aggregate.Ticket, error) {
-	for range attempts {
-		u, rev, err := s.account(ctx, id)
-		if err != nil {
-			return User{}, nil, err
-		}
-		if ok, err := change(&u); err != nil || !ok {
-			return u, nil, err
-		}
-		t, err := s.Journal.Begin(ctx, id)
-		if err != nil {
-			return User{}, nil, err
-		}
-		err = s.Users.Update(ctx, id, u, rev, 0)
-		switch {
-		case err == nil:
-			return u, t, nil
-		case sidecar.IsConflict(err):
-			t.Wrote()
-		default:
-			t.Release()
-			return User{}, nil, err
-		}
-	}
-	return User{}, nil, errBusy()
-}
-
-// tell is changeTelling followed by the announcement.
-func (s *Service) tell(ctx context.Context, id string, change func(*User) (bool, error)) (User, error) {
-	u, t, err := s.changeTelling(ctx, id, change)
-	if t != nil {
-		s.announce(ctx, t, u)
+		return u, err
+	})
+	if sidecar.IsMissing(err) {
+		err = errSession()
 	}
 	return u, err
 }

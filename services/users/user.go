@@ -1,14 +1,15 @@
 // Package users is the domain of the users service: accounts, credentials and sessions, without any I/O of its own.
 //
 // [User] is the aggregate; everything that happens to an account is a method of it, and its undelivered events stand
-// inside the same document, so one write moves both. [Service] has the use cases, and is the [journal.Settler] that
-// finishes what a crash interrupted.
+// inside the same document, so one write moves both. [Service] has the use cases, and finishes what a crash
+// interrupted.
 package users
 
 import (
 	"time"
 
 	"sidecart.dev/kit/auth"
+	"sidecart.dev/kit/event"
 )
 
 // Status says whether an account exists for its owner.
@@ -72,6 +73,7 @@ type User struct {
 	PasswordHash  string      `json:"password_hash,omitempty"` // PHC string
 	Epoch         int64       `json:"epoch"`                   // sessions of an earlier epoch are dead
 	EpochAt       time.Time   `json:"epoch_at,omitzero"`       // when the epoch began
+	EndsUntold    bool        `json:"ends_untold,omitempty"`   // the services may not know yet that it began
 	CreatedAt     time.Time   `json:"created_at"`
 	UpdatedAt     time.Time   `json:"updated_at"`
 	DeletedAt     time.Time   `json:"deleted_at,omitzero"`
@@ -150,7 +152,22 @@ func (u *User) takeBack(now time.Time) {
 // EndSessions makes every session of the account dead.
 func (u *User) EndSessions(now time.Time) {
 	u.Epoch++
-	u.EpochAt = now
+	u.EpochAt, u.EndsUntold = now, true
+}
+
+// Done reports whether the account has no business left but its events.
+func (u User) Done() bool { return !u.EndsUntold }
+
+// Events returns the events that not all have accepted who have to.
+func (u User) Events() ([]event.Event, error) {
+	events := make([]event.Event, len(u.Pending))
+	for i, p := range u.Pending {
+		var err error
+		if events[i], err = p.Event(u.ID); err != nil {
+			return nil, err
+		}
+	}
+	return events, nil
 }
 
 // AskVerification wants a verification mail sent. It reports false if there is nothing to do: the address is verified,

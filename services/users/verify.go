@@ -25,7 +25,7 @@ func (s *Service) VerifyEmail(ctx context.Context, token string, shown Known) er
 	if err != nil {
 		return err
 	}
-	before, _, err := s.account(ctx, id)
+	before, err := s.account(ctx, id)
 	if err != nil {
 		return hideAccount(err)
 	}
@@ -37,7 +37,7 @@ func (s *Service) VerifyEmail(ctx context.Context, token string, shown Known) er
 		return err
 	}
 	tookBack := false
-	u, t, err := s.changeTelling(ctx, id, func(u *User) (bool, error) {
+	u, err := s.change(ctx, id, func(u *User) (bool, error) {
 		if !u.Holds(Verify, secret, s.now()) {
 			return false, errTokenSpent()
 		}
@@ -53,7 +53,6 @@ func (s *Service) VerifyEmail(ctx context.Context, token string, shown Known) er
 	if tookBack {
 		s.spread(ctx, u)
 	}
-	s.announce(ctx, t, u)
 	return nil
 }
 

@@ -62,6 +62,13 @@ func (a *Aggregates[T]) readAll(ctx context.Context, ids []string) (map[string]R
 	return found, nil
 }
 
+// Fence makes every write of a document impossible that was prepared before, and returns it if there is one. Without one there will be
+// none, unless it is created anew. The settler does this by itself; a domain needs it to take over what an absent document had won.
+func (a *Aggregates[T]) Fence(ctx context.Context, id string) (doc T, exists bool, err error) {
+	read, err := a.fence(ctx, id)
+	return read.Doc, read.Exists, err
+}
+
 // fence makes every write impossible that was prepared before, and returns what stands after it.
 func (a *Aggregates[T]) fence(ctx context.Context, id string) (Read[T], error) {
 	item, exists, err := journal.Fence(ctx, a.cfg.State, a.key(id), tombstone, tombstoneLife)

@@ -19,6 +19,7 @@ type CreateOption func(*creation)
 type creation struct {
 	alongside bool
 	note      string
+	claim     func(ctx context.Context) error
 }
 
 // Alongside lets make run while the intent is being begun, for documents that always need one and take a call to be made. Where make
@@ -27,6 +28,13 @@ func Alongside() CreateOption { return func(c *creation) { c.alongside = true } 
 
 // Note is kept with the id in the journal until the intent is finished. [Driver].Absent is given it, should there be no document then.
 func Note(note string) CreateOption { return func(c *creation) { c.note = note } }
+
+// Claiming has a step done once the intent is durable and before the document is written: for what must be won elsewhere first, such
+// as a name that only one document may have. It is done again where the write has to be repeated. Its error is returned. Where it
+// fails, or the process dies after it, [Driver].Absent is called for the intent.
+func Claiming(claim func(ctx context.Context) error) CreateOption {
+	return func(c *creation) { c.claim = claim }
+}
 
 // Create writes a new document under an id, or returns the one that is there; created says which. It inserts first and looks only if
 // that is refused. make makes the document, and may be called once at most; its error is returned.
@@ -48,6 +56,9 @@ func (a *Aggregates[T]) Create(ctx context.Context, id string, make func() (T, e
 	}
 	over := Read[T]{id: id}
 	for range maxTries {
+		if err := c.claimed(ctx, ticket); err != nil {
+			return doc, false, err
+		}
 		if created, err = a.finishWrite(ctx, over, before{done: true}, doc, ticket, a.driver.Written); created || err != nil {
 			return doc, created, err
 		}
@@ -59,6 +70,22 @@ func (a *Aggregates[T]) Create(ctx context.Context, id string, make func() (T, e
 		}
 	}
 	return doc, false, busy()
+}
+
+// claimed does the claim, and ends the ticket if that fails.
+func (c creation) claimed(ctx context.Context, ticket Ticket) error {
+	if c.claim == nil {
+		return nil
+	}
+	err := c.claim(ctx)
+	switch {
+	case err == nil:
+	case fault.KindOf(err).Transient():
+		ticket.Release() // it may have been won, or may yet be
+	default:
+		ticket.Wrote()
+	}
+	return err
 }
 
 // makeAlongside makes the document and begins its intent at the same time.

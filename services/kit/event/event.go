@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/propagation"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 
@@ -51,8 +52,12 @@ func ID(subject string, version int64, eventType string) string {
 // Encode returns the event in structured JSON.
 func (e Event) Encode() ([]byte, error) { return json.Marshal(e) }
 
-// Publish encodes the event with the trace context of ctx and hands it to the bus.
+// Publish encodes the event with the trace context of ctx and hands it to the bus. An event that has a trace of its own
+// stays in it: however late it is told, it belongs to what caused it.
 func Publish(ctx context.Context, bus sidecar.Publisher, topic string, e Event) error {
+	if e.TraceParent != "" {
+		ctx = tracing.From(ctx, propagation.MapCarrier{"traceparent": e.TraceParent})
+	}
 	ctx, span := tracing.Tracer().Start(ctx, "send "+topic, trace.WithSpanKind(trace.SpanKindProducer))
 	if span.IsRecording() {
 		span.SetAttributes(append(Attributes(topic, e), semconv.MessagingOperationName("send"), semconv.MessagingOperationTypeSend)...)

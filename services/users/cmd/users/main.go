@@ -7,6 +7,7 @@ import (
 	"sidecart.dev/kit/auth"
 	"sidecart.dev/kit/chassis"
 	"sidecart.dev/kit/config"
+	"sidecart.dev/kit/journal"
 	"sidecart.dev/kit/service"
 	"sidecart.dev/users"
 	"sidecart.dev/users/argon2"
@@ -41,17 +42,16 @@ func wire(s *service.Service, cfg settings) error {
 	secret := func(ctx context.Context) (string, error) { return s.Secret(ctx, "token-signing-keys") }
 	keys := users.NewKeyRing(secret, store.NewDocs[users.PublishedKeys](s.State, "signing-keys"), nil)
 	domain := users.NewService(users.Config{
-		Users:    store.NewDocs[users.User](s.State, "user"),
+		State: s.State, Bus: s.Bus, Journal: s.Intents(), Peers: peers.Peers{Caller: s.Peers}, Hasher: hasher, Signer: keys,
 		Claims:   store.NewDocs[users.Claim](s.State, "email"),
 		Sessions: store.NewDocs[users.Session](s.State, "session"),
 		Attempts: store.NewDocs[users.Attempts](s.State, "attempts"),
 		Networks: store.NewDocs[users.KnownNetwork](s.State, "network"),
 		Endings:  store.NewDocs[users.Ended](s.State, "ended"),
-		Journal:  s.Intents(), Announcer: peers.Announcer{Bus: s.Bus}, Peers: peers.Peers{Caller: s.Peers},
-		Hasher: hasher, Signer: keys,
 	})
 	s.Users = auth.NewVerifier(keys, nil)
-	s.Settles("user", domain)
+	s.Settles(users.AccountKind, domain)
+	s.Settles(users.ResetKind, journal.SettlerFunc(domain.SettleResets))
 	s.Drains(domain.Drain)
 	api := &http.API{Service: domain, Keys: keys, Verifier: s.Users, Services: s.Key}
 	api.Routes(s.ThroughSidecar())

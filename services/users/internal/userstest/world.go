@@ -18,7 +18,6 @@ import (
 	"sidecart.dev/kit/sidecar/sidecartest"
 	"sidecart.dev/users"
 	"sidecart.dev/users/argon2"
-	"sidecart.dev/users/peers"
 	"sidecart.dev/users/store"
 )
 
@@ -115,6 +114,9 @@ type Process struct {
 	Keys   *users.KeyRing
 }
 
+// Wait returns when what is under way in the background is done.
+func (p *Process) Wait() { p.Drain(context.Background()) }
+
 // Cheap are parameters that make a hash cost next to nothing.
 var Cheap = argon2.Params{Memory: 64, Time: 1, Threads: 1}
 
@@ -137,16 +139,13 @@ func (w *World) ProcessWith(params argon2.Params) *Process {
 	return &Process{
 		Store: state, Hasher: hasher, Keys: keys,
 		Service: users.NewService(users.Config{
-			Users:     store.NewDocs[users.User](state, "user"),
-			Claims:    store.NewDocs[users.Claim](state, "email"),
-			Sessions:  store.NewDocs[users.Session](state, "session"),
-			Attempts:  store.NewDocs[users.Attempts](state, "attempts"),
-			Networks:  store.NewDocs[users.KnownNetwork](state, "network"),
-			Endings:   store.NewDocs[users.Ended](state, "ended"),
-			Journal:   w.Journal,
-			Announcer: peers.Announcer{Bus: w.Bus},
-			Peers:     w,
-			Hasher:    hasher, Signer: keys, Now: w.Now,
+			State: state, Bus: w.Bus, Journal: w.Journal, Peers: w,
+			Claims:   store.NewDocs[users.Claim](state, "email"),
+			Sessions: store.NewDocs[users.Session](state, "session"),
+			Attempts: store.NewDocs[users.Attempts](state, "attempts"),
+			Networks: store.NewDocs[users.KnownNetwork](state, "network"),
+			Endings:  store.NewDocs[users.Ended](state, "ended"),
+			Hasher:   hasher, Signer: keys, Now: w.Now,
 			Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		}),
 	}
@@ -175,7 +174,8 @@ func (w *World) Settle(p *Process) bool {
 	if len(entries) == 0 {
 		return false
 	}
-	finished, err := p.Settle(w.T.Context(), entries)
+	settlers := map[string]journal.Settler{users.AccountKind: p.Service, users.ResetKind: journal.SettlerFunc(p.SettleResets)}
+	finished, err := journal.NewKinds(users.AccountKind, settlers).Settle(w.T.Context(), entries)
 	if err != nil {
 		w.T.Fatalf("settling: %v", err)
 	}
@@ -185,10 +185,10 @@ func (w *World) Settle(p *Process) bool {
 
 // Live returns every account in the store.
 func (w *World) Live() (accounts []users.User) {
-	docs := store.NewDocs[users.User](w.State, "user")
+	docs := aggregate.New(aggregate.Config[users.User]{Kind: users.AccountKind, State: w.State, Journal: w.Journal, Done: users.User.Done})
 	for _, key := range w.State.Keys() {
-		if id, ok := cutPrefix(key, "user/"); ok {
-			u, _, err := docs.Get(context.Background(), id)
+		if id, ok := strings.CutPrefix(key, users.AccountKind+"/"); ok {
+			u, err := docs.Get(context.Background(), id)
 			if err == nil {
 				accounts = append(accounts, u)
 			} else if !sidecar.IsMissing(err) {
@@ -211,13 +211,6 @@ func (w *World) Change(id string, change func(*users.User)) {
 	if err != nil {
 		w.T.Fatal(err)
 	}
-}
-
-func cutPrefix(s, prefix string) (string, bool) {
-	if len(s) < len(prefix) || s[:len(prefix)] != prefix {
-		return "", false
-	}
-	return s[len(prefix):], true
 }
 
 // Journal is a durable aggregate.Journal without time: ids stay until they are settled.
@@ -272,7 +265,7 @@ func (j *Journal) offer() (entries []journal.Entry) {
 	for id, e := range j.entries {
 		if e.tickets == 0 {
 			e.attempt++
-			entries = append(entries, journal.Entry{ID: id, Attempt: e.attempt, Fence: e.fence})
+			entries = append(entries, journal.Entry{ID: id, Attempt: e.attempt, Fence: e.fence, Age: time.Duration(e.attempt-1) * 10 * time.Second})
 		}
 	}
 	return entries
