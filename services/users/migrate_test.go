@@ -1,0 +1,55 @@
+package users_test
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"sidecart.dev/users"
+	"sidecart.dev/users/store"
+)
+
+// Before ids had kinds, a registration stood in the journal with the address behind a plus, and a reset behind a question
+// mark. The journal of a service that is updated holds both.
+func TestIntentsOfBeforeIDsHadKindsAreSettled(t *testing.T) {
+	w, p, u, _ := signedUp(t)
+	w.SettleAll(p)
+	w.Advance(2 * time.Minute)
+	const nobody = "usr_bbbbbbbbbbbbbbbbbbbbbbbbbb"
+	key := users.EmailKey("lost@example.com")
+	claims := store.NewDocs[users.Claim](w.State, "email")
+	if err := claims.Insert(t.Context(), key, users.Claim{UserID: nobody, ClaimedAt: w.Now()}, 0); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{nobody + "+" + key, "?" + users.EmailKey(u.Email) + "+aaaaaaaaaaaaaaaaaaaaaaaaaa", u.ID} {
+		if _, err := w.Journal.Begin(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.Journal.Abandon()
+	w.SettleAll(p)
+	if _, _, err := claims.Get(t.Context(), key); err == nil {
+		t.Error("the address of a registration that came to nothing is not free")
+	}
+	if !w.Heard("notifications", users.EventResetRequested) {
+		t.Error("the reset that was asked for was forgotten")
+	}
+}
+
+// TestTheDomainReachesNoSidecarByItself guards the wall between the domain and what only main and the adapters import.
+func TestTheDomainReachesNoSidecarByItself(t *testing.T) {
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", ".").Output()
+	if err != nil || len(out) == 0 {
+		t.Fatal(err)
+	}
+	for _, dep := range strings.Fields(string(out)) {
+		for _, wall := range []string{
+			"google.golang.org/grpc", "github.com/dapr/", "sidecart.dev/kit/sidecar/daprclient", "sidecart.dev/users/",
+		} {
+			if strings.HasPrefix(dep, wall) {
+				t.Errorf("the domain imports %s", dep)
+			}
+		}
+	}
+}
