@@ -63,7 +63,7 @@ func (u *User) ConfirmPhone(code string, now time.Time) bool {
 // AskPhoneCode has a code sent to the account's number, unless the number is confirmed or a code was asked for a
 // moment ago. Without a number it is an Unprocessable fault.
 func (s *Service) AskPhoneCode(ctx context.Context, userID string) error {
-	_, err := s.tell(ctx, userID, func(u *User) (bool, error) {
+	_, err := s.change(ctx, userID, func(u *User) (bool, error) {
 		if u.Phone == "" {
 			return false, errNoPhone()
 		}

@@ -26,11 +26,7 @@ func (e Expected) check(u *User) error {
 
 // UpdateProfile changes a profile. A new phone number is sent a code.
 func (s *Service) UpdateProfile(ctx context.Context, userID string, patch Patch, expected Expected) (User, error) {
-	change := s.change
-	if patch.Phone != nil {
-		change = s.tell
-	}
-	return change(ctx, userID, func(u *User) (bool, error) {
+	return s.change(ctx, userID, func(u *User) (bool, error) {
 		if err := expected.check(u); err != nil {
 			return false, err
 		}
