@@ -136,11 +136,19 @@ func (a *Aggregates[T]) Change(ctx context.Context, id string, f func(doc T) (T,
 
 // Put is [Aggregates.Change] for a document that may not exist yet: f is then given the zero value, and makes it.
 func (a *Aggregates[T]) Put(ctx context.Context, id string, f func(doc T, exists bool) (T, error)) (T, error) {
+	return a.PutThen(ctx, id, f, a.driver.Written)
+}
+
+// PutThen is [Aggregates.Put] for a caller who goes on by itself with what was written: then is
+// called instead of [Driver].Written, and must end the ticket. Of an unchanged document it is not called.
+func (a *Aggregates[T]) PutThen(ctx context.Context, id string, f func(doc T, exists bool) (T, error),
+	then func(ctx context.Context, w Written[T]),
+) (T, error) {
 	read, err := a.Read(ctx, id)
 	if err != nil {
 		return read.Doc, err
 	}
-	return a.ChangeRead(ctx, read, f)
+	return a.change(ctx, read, f, then)
 }
 
 // ChangeRead is [Aggregates.Put] of what was read before, which saves a read unless somebody was faster.
@@ -223,14 +231,14 @@ func (a *Aggregates[T]) news(was before, doc T) ([]event.Event, error) {
 // begin begins the intent that a write needs, if it needs one: see the package's documentation.
 func (a *Aggregates[T]) begin(ctx context.Context, was before, id, note string, doc T) (Ticket, error) {
 	if !was.done {
-		return noTicket{}, nil
+		return NoTicket, nil
 	}
 	news, err := a.news(was, doc)
 	if err != nil {
 		return nil, err
 	}
 	if a.cfg.Done(doc) && len(news) == 0 {
-		return noTicket{}, nil
+		return NoTicket, nil
 	}
 	return a.cfg.Journal.Begin(ctx, a.intent(id, note))
 }
@@ -271,7 +279,9 @@ func (a *Aggregates[T]) finishWrite(ctx context.Context, over Read[T], was befor
 	return true, nil
 }
 
-// noTicket is held by a write that needs no intent.
+// NoTicket is the ticket of what needs no intent.
+var NoTicket Ticket = noTicket{}
+
 type noTicket struct{}
 
 func (noTicket) Release() {}

@@ -17,7 +17,8 @@ type Kinds struct {
 	bare     string // the kind of ids without one
 }
 
-// NewKinds makes a settler of several. An id without a kind is of the kind named bare: that is how ids were written before there were kinds.
+// NewKinds makes a settler of several. An id without a kind was written before there were kinds: it is
+// of the kind named bare, unless it begins with another kind and a colon, such as "erase:usr_1".
 func NewKinds(bare string, settlers map[string]Settler) *Kinds {
 	return &Kinds{settlers: maps.Clone(settlers), bare: bare}
 }
@@ -28,7 +29,7 @@ func (k *Kinds) Settle(ctx context.Context, entries []Entry) (finished []string,
 	for _, e := range entries {
 		kind, id, ok := strings.Cut(e.ID, "/")
 		if !ok {
-			kind, id = k.bare, e.ID
+			kind, id = k.ofBare(e.ID)
 		}
 		if full[kind] == nil {
 			full[kind] = map[string]string{}
@@ -52,4 +53,11 @@ func (k *Kinds) Settle(ctx context.Context, entries []Entry) (finished []string,
 		}
 	}
 	return finished, err
+}
+
+func (k *Kinds) ofBare(id string) (kind, rest string) {
+	if kind, rest, ok := strings.Cut(id, ":"); ok && k.settlers[kind] != nil {
+		return kind, rest
+	}
+	return k.bare, id
 }

@@ -58,13 +58,10 @@ func Fake(t testing.TB, name string, sidecar *Sidecar, process *sidecartest.Proc
 	if err != nil {
 		t.Fatal(err)
 	}
-	key, err := auth.NewServiceKey(name, sidecar.secret, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
 	s, err := service.Assemble(c, name, cfg, service.Outside{
 		State: process.State(sidecar.State), Bus: process.Bus(sidecar.Bus), Peers: process.Caller(sidecar.Peers),
-		Bind: process.Binding(sidecar.Binding), Secret: sidecar.Secrets.Secret, Users: auth.NewVerifier(sidecar, nil), Key: key,
+		Bind: process.Binding(sidecar.Binding), Secret: sidecar.Secrets.Secret, Users: auth.NewVerifier(sidecar, nil),
+		Key: sidecar.ServiceKey(t, name),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -98,6 +95,16 @@ func Start(t testing.TB, s *service.Service) (url string, stop func() error) {
 		time.Sleep(time.Millisecond)
 	}
 	return "http://" + listener.Addr().String(), stop
+}
+
+// ServiceKey returns the key by which the named service shows others who it is.
+func (f *Sidecar) ServiceKey(t testing.TB, name string) *auth.ServiceKey {
+	t.Helper()
+	key, err := auth.NewServiceKey(name, f.secret, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
 }
 
 // Key implements [auth.KeySource].
