@@ -23,7 +23,7 @@ var unguarded = map[string]string{
 	"kit/sidecar/statetest race":    "a test",
 	"orders lookAgain":              "only wakes the journal",
 	"notifications Run/cancel":      "ends a context",
-	"payments Run":                  "only waits",
+	"payments Drain":                "only waits",
 	"gateway/http newUpload":        "only sets a deadline",
 	"notifications Run":             "the senders guard each message; the rest is the lane's own memory",
 	"notifications recordOnce":      "only wakes the journal",
@@ -35,7 +35,6 @@ var unguarded = map[string]string{
 	"kit/sidecar/daprclient hurry": "only starts a call",
 	"kit/sidecar/daprclient run":   "the calls guard themselves",
 	"notifications/peers run":      "guards each fetch",
-	"payments/dapr flush":          "guards each batch",
 
 	// The journal guards the store and the settler. A panic in its own memory is meant to end the process: what is
 	// left of that memory might forget an id, while the log, which the next owner reads, does not.

@@ -1,6 +1,6 @@
 // Package payments takes and gives back the money of orders: at most one capture per order, a refund of every capture whose order was
 // cancelled, and a ledger that balances in every record. It is the domain; what it needs of the outside stands in ports.go
-// and provider.go, and is adapted in the folders dapr, simulated, stripe and http.
+// and provider.go, and is adapted in the folders peers, simulated, stripe and http. Its documents are kept by package aggregate.
 //
 // # One document
 //
@@ -10,10 +10,9 @@
 //
 // # Two rules
 //
-//  1. A document with unfinished business (pending, or with a pending refund) always has its id in the journal. Whoever makes
-//     one (an order placed, a refund accepted, a cancellation) reads, begins the intent, and only then writes what it had read: [Service.Placed],
-//     [Service.change].
-//  2. A step that drives a payment on ([Service.Drive]) writes without a new intent, because it changes only documents that it has read
+//  1. A document with unfinished business (pending, or with a pending refund) always has its id in the journal. Package aggregate sees to
+//     that: whoever makes one of a document that was done or absent reads, begins the intent, and only then writes.
+//  2. A step that drives a payment on writes without a new intent, because it changes only documents that it has read
 //     as unfinished. The ETag proves that they still were when they were written, so by rule 1 the id was in the journal then, and it leaves the
 //     journal only after somebody has read the document as finished and all its events as accepted.
 //

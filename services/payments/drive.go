@@ -4,25 +4,30 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
+	"sidecart.dev/kit/aggregate"
+	"sidecart.dev/kit/event"
 	"sidecart.dev/kit/fault"
 )
 
-// handOver lets the runner drive a payment on and tell what became of it; the ticket is given back then. Whatever the runner does not
-// take, or does not finish, the settler finds in the journal.
+// run lets the runner drive a payment on, and publish the news and what is new after that; then the
+// ticket is ended. Whatever the runner does not take, or does not finish, the settler finds in the journal.
+// ended is closed when the payment has been driven on; it is nil if the runner has too much to do.
 //
-// since is the version up to which everything has been told.
-func (s *Service) handOver(ctx context.Context, p Payment, since int64, ticket Ticket) {
-	s.run(ctx, p, since, ticket)
-}
-
-// run is handOver, and returns a channel that is closed when the payment has been driven on; nil if the
-// runner has too much to do.
-func (s *Service) run(ctx context.Context, p Payment, since int64, ticket Ticket) <-chan struct{} {
+// A write of unknown outcome by a step of driving needs no fence, see the second rule of the package
+// documentation: so the ticket is ended as if all writes had been answered.
+func (s *Service) run(ctx context.Context, p Payment, news []event.Event, ticket aggregate.Ticket) (ended <-chan struct{}) {
 	ended, taken := s.Runner.Go(ctx, p.ID, func(ctx context.Context) {
-		_, err := s.DriveAndTell(ctx, p, since)
-		s.giveBack(ctx, ticket, p.ID, err)
+		defer ticket.Wrote()
+		if err := s.driveAndTell(ctx, p, news); err != nil {
+			level := s.Log.WarnContext
+			if fault.KindOf(err).Transient() {
+				level = s.Log.InfoContext
+			}
+			level(ctx, "payment is left to the settler", "payment_id", p.ID, "error", err.Error())
+		}
 	})
 	if !taken {
 		ticket.Wrote()
@@ -30,51 +35,33 @@ func (s *Service) run(ctx context.Context, p Payment, since int64, ticket Ticket
 	return ended
 }
 
-func (s *Service) giveBack(ctx context.Context, ticket Ticket, id string, err error) {
-	if err == nil {
-		ticket.Wrote()
-		return
+// runAgain drives on what nobody has changed, and tells everything again: whoever asks has not heard of it.
+func (s *Service) runAgain(ctx context.Context, p Payment) <-chan struct{} {
+	events, err := p.Events(0)
+	if err != nil {
+		s.Log.ErrorContext(ctx, "the events of a payment cannot be made", "payment_id", p.ID, "error", err.Error())
 	}
-	ticket.Release()
-	level := s.Log.WarnContext
-	if fault.KindOf(err).Transient() {
-		level = s.Log.InfoContext
-	}
-	level(ctx, "payment is left to the settler", "payment_id", id, "error", err.Error())
+	return s.run(ctx, p, events, aggregate.NoTicket)
 }
 
-// DriveAndTell drives a payment on (see [Service.Drive]) and publishes what has happened to it after version since.
-func (s *Service) DriveAndTell(ctx context.Context, p Payment, since int64) (Payment, error) {
+// driveAndTell drives a payment on, and publishes the news and what is new after that.
+func (s *Service) driveAndTell(ctx context.Context, p Payment, news []event.Event) error {
 	ctx, cancel := context.WithTimeout(ctx, s.DriveTimeout)
 	defer cancel()
-	driven, err := s.Drive(ctx, p)
-	if driven.Exists() {
-		err = errors.Join(err, s.tell(ctx, driven, since))
-	}
-	return driven, err
-}
-
-// tell publishes the events of a payment that are younger than version since.
-func (s *Service) tell(ctx context.Context, p Payment, since int64) error {
-	news, err := p.Events(since)
-	if err != nil {
-		return err
-	}
-	if len(news) == 0 {
-		return nil
-	}
-	return s.Bus.Announce(ctx, news)
+	driven, err := s.drivenOn(ctx, p)
+	newer, eventsErr := driven.Events(p.Version)
+	return errors.Join(err, eventsErr, s.docs.Publish(ctx, slices.Concat(news, newer)...))
 }
 
 // maxSteps bounds one drive. A charge, a cancellation and a refund are three; conflicts add some.
 const maxSteps = 2*MaxRefunds + 8
 
-// Drive takes step after step until nothing is left to do for the payment, and returns it as it then is. It may begin at an outdated
+// drivenOn takes step after step until nothing is left to do for the payment, and returns it as it then is. It may begin at an outdated
 // copy, stop anywhere and be repeated, also at the same time by other processes: what was done is never done again, because every call
 // to the provider has a key that is derived from the payment, and every write depends on the ETag.
 //
 // Errors are transient: the outcome of the last step is unknown. The payment returned with one is the last that was read.
-func (s *Service) Drive(ctx context.Context, p Payment) (Payment, error) {
+func (s *Service) drivenOn(ctx context.Context, p Payment) (Payment, error) {
 	for range maxSteps {
 		var next Payment
 		var err error
@@ -94,9 +81,9 @@ func (s *Service) Drive(ctx context.Context, p Payment) (Payment, error) {
 				return next, nil // no use in trying again at once; a cancelled payment stays in the journal
 			}
 		case StepRefundOfRest:
-			next, err = s.update(ctx, Record{}, p.ID, func(p *Payment) error {
+			next, err = s.update(ctx, p.ID, func(p *Payment) error {
 				if step, _ := p.Next(); step != StepRefundOfRest {
-					return errUnchanged
+					return aggregate.ErrUnchanged
 				}
 				return p.AcceptRest(s.now())
 			})
@@ -107,7 +94,7 @@ func (s *Service) Drive(ctx context.Context, p Payment) (Payment, error) {
 		}
 		p = next
 	}
-	return p, busy()
+	return p, fault.New(fault.Unavailable, "unavailable", "The payment is changing too often; try again.")
 }
 
 // charge authorises, looks whether the order was cancelled meanwhile, captures and records. The place in the index is taken
@@ -117,12 +104,12 @@ func (s *Service) charge(ctx context.Context, p Payment) (Payment, error) {
 	if err != nil {
 		return s.giveUp(ctx, p, err)
 	}
-	rec, seq, err := s.readAndAppend(ctx, p.ID)
+	read, seq, err := s.readAndAppend(ctx, p.ID)
 	if err != nil {
 		return p, err
 	}
-	if step, _ := rec.Next(); step != StepCharge {
-		return rec.Payment, nil
+	if step, _ := read.Doc.Next(); step != StepCharge {
+		return read.Doc, nil
 	}
 	if result.State == ChargeAuthorized {
 		charge := p.charge()
@@ -132,7 +119,7 @@ func (s *Service) charge(ctx context.Context, p Payment) (Payment, error) {
 			return s.giveUp(ctx, p, err)
 		}
 	}
-	return s.decide(ctx, rec, result, seq)
+	return s.decide(ctx, read, result, seq)
 }
 
 // void makes sure that nothing is captured, or learns that it was.
@@ -141,11 +128,11 @@ func (s *Service) void(ctx context.Context, p Payment) (Payment, error) {
 	if err != nil {
 		return s.giveUp(ctx, p, err)
 	}
-	rec, seq, err := s.readAndAppend(ctx, p.ID)
+	read, seq, err := s.readAndAppend(ctx, p.ID)
 	if err != nil {
 		return p, err
 	}
-	return s.decide(ctx, rec, result, seq)
+	return s.decide(ctx, read, result, seq)
 }
 
 // giveUp ends a charge whose outcome the provider has not told for too long, which err says. Before that
@@ -155,18 +142,18 @@ func (s *Service) giveUp(ctx context.Context, p Payment, err error) (Payment, er
 	if p.Status != Pending || p.Cancellation != nil || s.now().Sub(p.CreatedAt) < s.GiveUpAfter {
 		return p, err
 	}
-	rec, seq, readErr := s.readAndAppend(ctx, p.ID)
+	read, seq, readErr := s.readAndAppend(ctx, p.ID)
 	if readErr != nil {
 		return p, errors.Join(err, readErr)
 	}
 	given := false
-	next, writeErr := s.update(ctx, rec, rec.ID, func(p *Payment) error {
+	next, writeErr := s.docs.Advance(ctx, read, changing(func(p *Payment) error {
 		if given = p.Status == Pending; !given {
-			return errUnchanged
+			return aggregate.ErrUnchanged
 		}
 		p.ListSeq = seq
 		return p.GiveUp(s.now())
-	})
+	}))
 	if writeErr != nil {
 		return p, errors.Join(err, writeErr)
 	}
@@ -202,7 +189,7 @@ func (s *Service) remind(ctx context.Context, p Payment, step Step, refund *Refu
 }
 
 // readAndAppend reads the payment and takes its place in the index, at the same time.
-func (s *Service) readAndAppend(ctx context.Context, id string) (Record, uint64, error) {
+func (s *Service) readAndAppend(ctx context.Context, id string) (aggregate.Read[Payment], uint64, error) {
 	type appended struct {
 		seq uint64
 		err error
@@ -211,28 +198,30 @@ func (s *Service) readAndAppend(ctx context.Context, id string) (Record, uint64,
 	go func() {
 		var a appended
 		a.err = fault.Guard(ctx, func() (err error) {
-			a.seq, err = s.Index.Append(ctx, id)
+			a.seq, err = s.Index.Append(ctx, indexPrefix, id)
 			return err
 		})
 		done <- a
 	}()
-	rec, err := s.Store.Get(ctx, id)
+	read, err := s.docs.Read(ctx, id)
 	place := <-done
-	return rec, place.seq, errors.Join(err, place.err)
+	return read, place.seq, errors.Join(err, place.err)
 }
 
-func (s *Service) decide(ctx context.Context, rec Record, result Result, seq uint64) (Payment, error) {
+func (s *Service) decide(
+	ctx context.Context, read aggregate.Read[Payment], result Result, seq uint64,
+) (Payment, error) {
 	if result.State == ChargeAuthorized || result.State == ChargeUnknown {
-		return rec.Payment, fault.Newf(fault.Unavailable, "unavailable", "The payment provider answered %q, which decides nothing.", result.State)
+		return read.Doc, fault.Newf(fault.Unavailable, "unavailable", "The payment provider answered %q, which decides nothing.", result.State)
 	}
-	return s.update(ctx, rec, rec.ID, func(p *Payment) error {
+	return s.docs.Advance(ctx, read, changing(func(p *Payment) error {
 		switch {
 		case p.Unresolved:
 			if err := p.Resolve(result, s.now()); err != nil {
 				return err
 			}
 		case p.Status != Pending:
-			return errUnchanged
+			return aggregate.ErrUnchanged
 		default:
 			if err := p.Decide(result, s.now()); err != nil {
 				return err
@@ -243,7 +232,7 @@ func (s *Service) decide(ctx context.Context, rec Record, result Result, seq uin
 			return p.AcceptRest(s.now())
 		}
 		return nil
-	})
+	}))
 }
 
 // refund lets the provider give money back and records it.
@@ -256,41 +245,28 @@ func (s *Service) refund(ctx context.Context, p Payment, r Refund) (Payment, err
 	if err != nil {
 		return p, err
 	}
-	return s.update(ctx, Record{}, p.ID, func(p *Payment) error {
+	return s.update(ctx, p.ID, func(p *Payment) error {
 		if r, found := p.Refund(r.ID); !found || r.Status != RefundPending {
-			return errUnchanged
+			return aggregate.ErrUnchanged
 		}
 		return p.SettleRefund(r.ID, ok, s.now())
 	})
 }
 
-var errUnchanged = errors.New("nothing to change")
-
-// update changes what was read, or reads it if rec has no ETag, and starts over when somebody was faster. It is for steps of driving alone:
-// f must change only payments that have unfinished business, whose intent is therefore in the journal already (rule 2 of the
-// package documentation).
-func (s *Service) update(ctx context.Context, rec Record, id string, f func(*Payment) error) (Payment, error) {
-	for range maxTries {
-		if rec.ETag == "" {
-			var err error
-			if rec, err = s.Store.Get(ctx, id); err != nil {
-				return Payment{}, err
-			}
-		}
-		err := f(&rec.Payment)
-		if errors.Is(err, errUnchanged) {
-			return rec.Payment, nil
-		}
-		if err != nil {
-			return Payment{}, err
-		}
-		err = s.Store.Write(ctx, rec.Payment, rec.ETag)
-		if !errors.Is(err, ErrConflict) {
-			return rec.Payment, err
-		}
-		rec = Record{}
+// update reads a payment and takes a step on what it reads.
+func (s *Service) update(ctx context.Context, id string, f func(*Payment) error) (Payment, error) {
+	read, err := s.docs.Read(ctx, id)
+	if err != nil {
+		return Payment{}, err
 	}
-	return Payment{}, busy()
+	return s.docs.Advance(ctx, read, changing(f))
+}
+
+func changing(f func(*Payment) error) func(Payment) (Payment, error) {
+	return func(p Payment) (Payment, error) {
+		err := f(&p)
+		return p, err
+	}
 }
 
 // quickTries is how often a call to the provider is made before it is left to the settler, and firstPause the first pause between

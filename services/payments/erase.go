@@ -2,13 +2,12 @@ package payments
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
+	"sidecart.dev/kit/aggregate"
 	"sidecart.dev/kit/fault"
 	"sidecart.dev/kit/journal"
 )
@@ -17,15 +16,13 @@ import (
 // a person, and once the charge is decided nothing needs it: refunds name the charge.
 const ErasedMethod = "tok_erased"
 
-const erasurePrefix = "erase:"
-
 // UserDeleted takes the erasure of a deleted user's payment methods on. Payments themselves are financial records and stay; all they
 // still say of the person is an id that no longer leads anywhere. It returns nil once the intent is durable.
 func (s *Service) UserDeleted(ctx context.Context, userID string) error {
 	if !userPattern.MatchString(userID) {
 		return fault.InvalidFields(fault.Field{Field: "user_id", Message: "must be a user id"})
 	}
-	ticket, err := s.Intents.Begin(ctx, erasurePrefix+userID)
+	ticket, err := s.Journal.Begin(ctx, journal.KindID(KindErasure, userID))
 	if err != nil {
 		return err
 	}
@@ -47,18 +44,14 @@ func newErasures() *erasures {
 // settleErasures starts a sweep for all users that need one, and returns the entries that are finished: those whose window, in which
 // charges under way are decided, was over when their last sweep began. There is no list of a user's payments, as it would cost every
 // payment a write; instead one sweep over all payments serves all users deleted in the meantime.
-func (s *Service) settleErasures(ctx context.Context, entries []journal.Entry) (finished []string) {
-	if len(entries) == 0 {
-		return nil
-	}
+func (s *Service) settleErasures(ctx context.Context, entries []journal.Entry) (finished []string, _ error) {
 	for _, e := range entries {
-		user := strings.TrimPrefix(e.ID, erasurePrefix)
-		if s.erasures.want(user, e.Since.Add(s.ErasureWindow), s.now()) {
+		if s.erasures.want(e.ID, e.Since.Add(s.ErasureWindow), s.now()) {
 			finished = append(finished, e.ID)
 		}
 	}
-	s.Runner.Go(ctx, erasurePrefix, s.sweep)
-	return finished
+	s.Runner.Go(ctx, KindErasure, s.sweep)
+	return finished, nil
 }
 
 // want asks for a sweep if there was none or a last one is due, and reports whether that has been done.
@@ -81,10 +74,10 @@ func (s *Service) sweep(ctx context.Context) {
 	if len(users) == 0 {
 		return
 	}
-	err := s.eachPage(ctx, func(ctx context.Context, payments []Record) error {
-		for _, rec := range payments {
-			if users[rec.UserID] {
-				if err := s.erase(ctx, rec); err != nil {
+	err := s.eachPage(ctx, func(ctx context.Context, payments []Payment) error {
+		for _, p := range payments {
+			if users[p.UserID] && p.erase(s.now()) {
+				if err := s.erase(ctx, p.ID); err != nil {
 					return err
 				}
 			}
@@ -128,21 +121,15 @@ func (p *Payment) erase(now time.Time) bool {
 	return had
 }
 
-// erase erases from a payment as it was read. Should somebody be faster, the payment is read again.
-func (s *Service) erase(ctx context.Context, rec Record) error {
-	for range maxTries {
-		if !rec.erase(s.now()) {
-			return nil
+// erase erases from a payment. It owes nothing new after that and needs no driving, as far as it was done.
+func (s *Service) erase(ctx context.Context, id string) error {
+	_, err := s.update(ctx, id, func(p *Payment) error {
+		if !p.erase(s.now()) {
+			return aggregate.ErrUnchanged
 		}
-		err := s.Store.Write(ctx, rec.Payment, rec.ETag)
-		if !errors.Is(err, ErrConflict) {
-			return err
-		}
-		if rec, err = s.Store.Get(ctx, rec.ID); err != nil {
-			return err
-		}
-	}
-	return busy()
+		return nil
+	})
+	return err
 }
 
 func (e *erasures) take() map[string]bool {

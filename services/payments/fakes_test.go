@@ -8,8 +8,10 @@ import (
 	"sync"
 	"time"
 
+	"sidecart.dev/kit/aggregate"
 	"sidecart.dev/kit/event"
 	"sidecart.dev/kit/journal"
+	"sidecart.dev/kit/list"
 	"sidecart.dev/kit/money"
 	"sidecart.dev/payments"
 )
@@ -27,7 +29,7 @@ type intent struct {
 	open  int // tickets whose writes have not all been answered
 }
 
-func (j *intents) Begin(ctx context.Context, id string) (payments.Ticket, error) {
+func (j *intents) Begin(ctx context.Context, id string) (aggregate.Ticket, error) {
 	before, after := through(ctx, j.world.pass, "begin "+id)
 	if before != nil {
 		return nil, before
@@ -55,6 +57,10 @@ type ticket struct {
 	once    sync.Once
 }
 
+// Finish and Poke implement [aggregate.Journal]: everything is offered at all times, and forgotten when a settler says so.
+func (*intents) Finish(time.Time, ...string) {}
+func (*intents) Poke(...string)              {}
+
 func (t *ticket) Release() { t.once.Do(func() {}) }
 
 func (t *ticket) Wrote() {
@@ -67,8 +73,10 @@ func (t *ticket) Wrote() {
 	})
 }
 
+func (t *ticket) Finish() { t.Wrote() }
+
 // settle offers everything to a settler once, and forgets what is finished and was not begun again meanwhile.
-func (j *intents) settle(ctx context.Context, s journal.Settler, age time.Duration) error {
+func (j *intents) settle(ctx context.Context, s *payments.Service, age time.Duration) error {
 	j.mu.Lock()
 	var offered []journal.Entry
 	begun := map[string]int{}
@@ -81,7 +89,7 @@ func (j *intents) settle(ctx context.Context, s journal.Settler, age time.Durati
 	if len(offered) == 0 {
 		return nil
 	}
-	finished, err := s.Settle(ctx, offered)
+	finished, err := journal.NewKinds(payments.KindPayment, s.Settlers()).Settle(ctx, offered)
 	if before, _ := through(ctx, j.world.pass, "forget"); before != nil {
 		return before
 	}
@@ -108,7 +116,7 @@ type index struct {
 	ids   []string
 }
 
-func (x *index) Append(ctx context.Context, id string) (uint64, error) {
+func (x *index) Append(ctx context.Context, _, id string) (uint64, error) {
 	before, after := through(ctx, x.world.pass, "append "+id)
 	if before != nil {
 		return 0, before
@@ -119,7 +127,7 @@ func (x *index) Append(ctx context.Context, id string) (uint64, error) {
 	return uint64(len(x.ids)), after
 }
 
-func (x *index) Page(_ context.Context, before uint64, limit int) (page []payments.IndexEntry, next uint64, err error) {
+func (x *index) Page(_ context.Context, _ string, before uint64, limit int) (page []list.Entry, next uint64, err error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	top := uint64(len(x.ids))
@@ -127,7 +135,7 @@ func (x *index) Page(_ context.Context, before uint64, limit int) (page []paymen
 		top = min(top, before-1)
 	}
 	for seq := top; seq > 0 && len(page) < limit; seq-- {
-		page = append(page, payments.IndexEntry{Seq: seq, ID: x.ids[seq-1]})
+		page = append(page, list.Entry{Seq: seq, ID: x.ids[seq-1]})
 	}
 	if n := uint64(len(page)); n < top {
 		next = top - n + 1
@@ -178,42 +186,24 @@ func (b *bus) Refunded(ctx context.Context, orderIDs []string) (map[string]int64
 	return noted, nil
 }
 
-func (b *bus) Announce(ctx context.Context, events []event.Event) error {
-	for _, e := range events {
-		before, after := through(ctx, b.world.pass, "publish "+e.ID)
-		if before != nil {
-			return before
-		}
-		lost := errors.Is(after, errUnheard)
-		if err := event.Publish(ctx, taking{b, !lost}, payments.Topic, e); err != nil {
-			return err
-		}
-		if after != nil && !lost {
-			return after
-		}
-	}
-	return nil
-}
-
-// taking is the bus while it takes one event.
-type taking struct {
-	*bus
-	heard bool
-}
-
-func (b taking) Publish(_ context.Context, _ string, raw []byte) error {
+func (b *bus) Publish(ctx context.Context, _ string, raw []byte) error {
 	e, err := event.Parse(raw)
 	if err != nil {
 		return err
 	}
+	before, after := through(ctx, b.world.pass, "publish "+e.ID)
+	if before != nil {
+		return before
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.published[e.ID] = raw
-	if b.heard {
-		b.bus.heard[e.ID] = raw
-	}
 	b.count++
-	return nil
+	if errors.Is(after, errUnheard) {
+		return nil
+	}
+	b.heard[e.ID] = raw
+	return after
 }
 
 func (b *bus) Accepted(ctx context.Context, ids []string) (map[string]bool, error) {

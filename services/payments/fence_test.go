@@ -3,6 +3,7 @@ package payments_test
 import (
 	"context"
 	"fmt"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -176,4 +177,52 @@ func TestARefundOrdersHasNotNotedIsPublishedAgain(t *testing.T) {
 	}
 	w.bus.deaf = false
 	settled(t, w)
+}
+
+// A store of the version before ids had kinds: a payment that was placed, an order whose payment was never written, and a deleted user.
+func TestWhatAnEarlierVersionLeftUnfinishedIsFinished(t *testing.T) {
+	ctx, w, o := t.Context(), newWorld(), anOrder(1, "tok_visa")
+	stored := `{"id":"` + payments.IDOf(o.ID) + `","order_id":"` + o.ID + `","user_id":"usr_test","status":"pending",` +
+		`"amount":{"amount":2598,"currency":"EUR"},"payment_method":"tok_visa","version":1,` +
+		`"items":[{"product_id":"p","name":"n","quantity":1,"unit_price":{"amount":2598,"currency":"EUR"}}],` +
+		`"created_at":"2026-03-01T10:00:00Z","updated_at":"2026-03-01T10:00:00Z"}`
+	if err := w.state.Insert(ctx, "payment/"+payments.IDOf(o.ID), []byte(stored)); err != nil {
+		t.Fatal(err)
+	}
+	s := w.replica()
+	for _, ids := range [][]string{{payments.IDOf(o.ID), payments.IDOf("ord_none")}, {"erase:usr_test"}} {
+		for _, id := range ids {
+			ticket, err := w.intents.Begin(ctx, id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ticket.Release()
+		}
+		for range 3 {
+			if err := w.intents.settle(ctx, s, 2*time.Hour); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	p := find(t, w, o)
+	if p.Status != payments.Captured || p.Method != payments.ErasedMethod || w.intents.size() != 0 {
+		t.Fatalf("the payment is %s by %s, and %d intents are left", p.Status, p.Method, w.intents.size())
+	}
+}
+
+func TestTheDomainReachesNoSidecarByItself(t *testing.T) {
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", ".").Output()
+	if err != nil || len(out) == 0 {
+		t.Fatal(err)
+	}
+	for _, dep := range strings.Fields(string(out)) {
+		for _, wall := range []string{
+			"google.golang.org/grpc", "github.com/dapr/", "github.com/gorilla/", "sidecart.dev/kit/sidecar/daprclient",
+			"sidecart.dev/kit/chassis", "sidecart.dev/kit/service", "sidecart.dev/kit/web",
+		} {
+			if strings.HasPrefix(dep, wall) {
+				t.Errorf("the domain imports %s", dep)
+			}
+		}
+	}
 }

@@ -203,6 +203,12 @@ const (
 	StepRefundOfRest             // the order is cancelled: accept a refund of what is left
 )
 
+// done reports whether only telling what is so is left.
+func (p Payment) done() bool {
+	step, _ := p.Next()
+	return step == StepNone
+}
+
 // Next returns what has to be done next, and for StepRefund the refund to carry out. It is decided by the document alone, so any
 // process can carry on where another one stopped.
 func (p *Payment) Next() (Step, *Refund) {

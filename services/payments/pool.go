@@ -3,7 +3,6 @@ package payments
 import (
 	"context"
 	"sync"
-	"time"
 
 	"sidecart.dev/kit/fault"
 )
@@ -96,10 +95,9 @@ func (p *Pool) Running() int {
 	return len(p.running)
 }
 
-// Run keeps the pool open until ctx ends, gives the jobs under way the grace to finish, and then cancels them.
-// What they leave undone stays in the journal.
-func (p *Pool) Run(ctx context.Context, grace time.Duration) error {
-	<-ctx.Done()
+// Drain takes no more jobs, and waits for those under way. When ctx ends it cancels them: what they leave
+// undone stays in the journal.
+func (p *Pool) Drain(ctx context.Context) {
 	p.mu.Lock()
 	p.closed = true
 	p.mu.Unlock()
@@ -107,9 +105,8 @@ func (p *Pool) Run(ctx context.Context, grace time.Duration) error {
 	go func() { p.jobs.Wait(); close(done) }()
 	select {
 	case <-done:
-	case <-time.After(grace):
+	case <-ctx.Done():
 	}
 	p.end()
 	<-done
-	return nil
 }

@@ -48,10 +48,10 @@ func TestAHangingProviderDelaysNobodyElse(t *testing.T) {
 		if p := find(t, w, anOrder(1000, "")); p.Status != payments.Captured || time.Since(start) != 0 {
 			t.Fatalf("%s after %s behind 500 hanging charges, want captured at once", p.Status, time.Since(start))
 		}
-		ctx, cancel := context.WithCancel(t.Context())
-		cancel()
-		if err := pool.Run(ctx, time.Second); err != nil || pool.Running() != 0 {
-			t.Fatalf("stopping: %v, %d still running", err, pool.Running())
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if pool.Drain(ctx); pool.Running() != 0 {
+			t.Fatalf("stopping: %d still running", pool.Running())
 		}
 		if w.intents.size() < 500 {
 			t.Fatalf("%d intents left, want those of the 500 that were cut off", w.intents.size())

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"sidecart.dev/kit/aggregate"
 	"sidecart.dev/kit/fault"
 )
 
@@ -16,43 +17,48 @@ func (s *Service) Refund(ctx context.Context, paymentID string, req RefundReques
 	if !ValidID(paymentID) {
 		return Refund{}, false, notFound()
 	}
-	var driven <-chan struct{}
-	accept := func(p *Payment) (bool, error) {
-		if !p.Exists() {
-			return false, notFound()
+	var ended <-chan struct{}
+	added := false
+	p, err := s.docs.PutThen(ctx, paymentID, func(p Payment, exists bool) (_ Payment, err error) {
+		if !exists {
+			return p, notFound()
 		}
-		var added bool
 		refund, added, err = p.AcceptRefund(req, s.now())
-		return added, err
-	}
-	p, added, err := s.tryChange(ctx, paymentID, accept, func(p Payment, since int64, ticket Ticket) {
-		driven = s.run(ctx, p, since, ticket)
+		if err == nil && !added {
+			err = aggregate.ErrUnchanged
+		}
+		return p, err
+	}, func(ctx context.Context, w aggregate.Written[Payment]) {
+		ended = s.run(ctx, w.Doc, w.News, w.Ticket)
 	})
 	if err != nil {
 		return Refund{}, false, err
 	}
+	if !added {
+		ended = s.runAgain(ctx, p)
+	}
 	if refund.Status == RefundPending {
-		refund = s.await(ctx, p.ID, refund, driven)
+		refund = s.await(ctx, p.ID, refund, ended)
 	}
 	return refund, !added, nil
 }
 
 // await waits for the drive of a payment to end and returns the refund as it then is.
-func (s *Service) await(ctx context.Context, paymentID string, refund Refund, driven <-chan struct{}) Refund {
+func (s *Service) await(ctx context.Context, paymentID string, refund Refund, ended <-chan struct{}) Refund {
 	timer := time.NewTimer(s.RefundWait)
 	defer timer.Stop()
 	select {
-	case <-driven:
+	case <-ended:
 	case <-timer.C:
 		return refund
 	case <-ctx.Done():
 		return refund
 	}
-	rec, err := s.Store.Get(ctx, paymentID)
+	p, err := s.docs.Get(ctx, paymentID)
 	if err != nil {
 		return refund // accepted and durable; how it ended can be read later
 	}
-	if r, ok := rec.Refund(refund.ID); ok {
+	if r, ok := p.Refund(refund.ID); ok {
 		return *r
 	}
 	return refund

@@ -131,11 +131,7 @@ func TestEveryCallWaitsForARunThatBeganAfterIt(t *testing.T) {
 		if last.Load() != 4 {
 			t.Fatalf("the job of call %d ran last, want that of the latest call", last.Load())
 		}
-		ctx, cancel := context.WithCancel(t.Context())
-		cancel()
-		if err := pool.Run(ctx, time.Second); err != nil {
-			t.Fatal(err)
-		}
+		pool.Drain(t.Context())
 		if ended, taken := pool.Go(t.Context(), fmt.Sprint("pay_", 2), job(5)); taken || ended != nil {
 			t.Fatal("a pool that is closed took a job")
 		}

@@ -36,7 +36,7 @@ const (
 func (s *Service) Report(ctx context.Context) (Report, error) {
 	total := newTally()
 	asOf := s.now()
-	err := s.eachPage(ctx, func(_ context.Context, payments []Record) error {
+	err := s.eachPage(ctx, func(_ context.Context, payments []Payment) error {
 		total.add(payments)
 		return nil
 	})
@@ -47,8 +47,8 @@ func (s *Service) Report(ctx context.Context) (Report, error) {
 }
 
 // eachPage calls f with all payments in the index, a page at a time, from several goroutines. The first error ends it.
-func (s *Service) eachPage(ctx context.Context, f func(ctx context.Context, payments []Record) error) error {
-	newest, _, err := s.Index.Page(ctx, 0, 1)
+func (s *Service) eachPage(ctx context.Context, f func(ctx context.Context, payments []Payment) error) error {
+	newest, _, err := s.Index.Page(ctx, indexPrefix, 0, 1)
 	if err != nil || len(newest) == 0 {
 		return err
 	}
@@ -78,8 +78,8 @@ func (s *Service) eachPage(ctx context.Context, f func(ctx context.Context, paym
 }
 
 // onePage handles the payments at the reportPage positions below before.
-func (s *Service) onePage(ctx context.Context, before uint64, f func(ctx context.Context, payments []Record) error) error {
-	entries, _, err := s.Index.Page(ctx, before, reportPage)
+func (s *Service) onePage(ctx context.Context, before uint64, f func(ctx context.Context, payments []Payment) error) error {
+	entries, _, err := s.Index.Page(ctx, indexPrefix, before, reportPage)
 	if err != nil {
 		return err
 	}
@@ -91,14 +91,14 @@ func (s *Service) onePage(ctx context.Context, before uint64, f func(ctx context
 			position[e.Seq] = e.ID
 		}
 	}
-	records, err := s.Store.BulkGet(ctx, unique(ids))
+	found, err := s.docs.GetAll(ctx, unique(ids))
 	if err != nil {
 		return err
 	}
-	counted := make([]Record, 0, len(records))
-	for _, rec := range records {
-		if rec.Exists() && position[rec.ListSeq] == rec.ID {
-			counted = append(counted, rec)
+	counted := make([]Payment, 0, len(found))
+	for _, p := range found {
+		if position[p.ListSeq] == p.ID {
+			counted = append(counted, p)
 		}
 	}
 	return f(ctx, counted)
@@ -130,7 +130,7 @@ type tally struct {
 
 func newTally() *tally { return &tally{balanced: true, sums: map[accountIn]*AccountBalance{}} }
 
-func (t *tally) add(payments []Record) {
+func (t *tally) add(payments []Payment) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, p := range payments {

@@ -1,26 +1,25 @@
 package payments
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"log/slog"
 	"regexp"
 	"time"
 
+	"sidecart.dev/kit/aggregate"
+	"sidecart.dev/kit/event"
 	"sidecart.dev/kit/fault"
 	"sidecart.dev/kit/money"
+	"sidecart.dev/kit/sidecar"
 )
 
-// ErrConflict is what [Store.Write] fails with when somebody was faster.
-var ErrConflict = errors.New("the payment has changed since it was read")
-
-// Config makes a [Service]. The interfaces are required; zero values of the rest mean their defaults.
+// Config makes a [Service]. State to Letters are required; zero values of the rest mean their defaults.
 type Config struct {
-	Store    Store
-	Intents  Intents
-	Bus      Announcer
-	Notifier Notifier
-	Orders   Orders
+	State    sidecar.State     // where payments are kept
+	Journal  aggregate.Journal // the service's journal
+	Bus      sidecar.Publisher
+	Peers    Peers
 	Provider Provider
 	Index    Index
 	Runner   Runner
@@ -43,12 +42,6 @@ type Config struct {
 	Attention func(what string)
 }
 
-// Letters are the dead letters of this service, which have the words of events that could not be handled.
-type Letters interface {
-	// Erase overwrites what people typed in the letters about these users. It may be repeated.
-	Erase(ctx context.Context, userIDs ...string) error
-}
-
 // What operators should look at. What is overdue is so after [Config.GiveUpAfter], and is said each time that the provider
 // has been asked in vain.
 const (
@@ -61,6 +54,7 @@ const (
 // Service is what payments does. It is safe for concurrent use.
 type Service struct {
 	Config
+	docs     *aggregate.Aggregates[Payment]
 	erasures *erasures
 }
 
@@ -97,7 +91,14 @@ func NewService(cfg Config) *Service {
 	if cfg.Attention == nil {
 		cfg.Attention = func(string) {}
 	}
-	return &Service{Config: cfg, erasures: newErasures()}
+	s := &Service{Config: cfg, erasures: newErasures()}
+	s.docs = aggregate.New(aggregate.Config[Payment]{
+		Kind: KindPayment, State: cfg.State, Journal: cfg.Journal, Bus: cfg.Bus, Topic: Topic,
+		Done: Payment.done, Events: func(p Payment) ([]event.Event, error) { return p.Events(0) },
+		Patience: cfg.RepublishAfter, Logger: cfg.Log,
+	})
+	s.docs.DrivenBy(aggregate.Driver[Payment]{Written: s.handOver, Drive: s.drive, Accepted: s.accepted})
+	return s
 }
 
 func wait(ctx context.Context, d time.Duration) error {
@@ -114,49 +115,21 @@ func wait(ctx context.Context, d time.Duration) error {
 // now is the time as documents keep it: UTC, in milliseconds, so that it survives being stored unchanged.
 func (s *Service) now() time.Time { return s.Now().UTC().Truncate(time.Millisecond) }
 
-// maxTries bounds how often a handler starts over because somebody was faster.
-const maxTries = 8
-
-func busy() error {
-	return &fault.Error{
-		Kind: fault.Unavailable, Code: "unavailable", RetryAfter: time.Second,
-		Message: "The payment is changing too often; try again.",
-	}
-}
-
 // Placed takes an order's payment on: it returns nil once the pending payment and the intent to charge it are durable, or if there is a
-// payment already. The charge itself is driven outside the caller's time, so that a slow provider delays nobody else.
+// payment already, which is then driven on, and its events told again. The charge itself is driven outside the caller's time, so that a
+// slow provider delays nobody else.
 func (s *Service) Placed(ctx context.Context, o Order) error {
 	if err := o.check(); err != nil {
 		return err
 	}
-	id := IDOf(o.ID)
-	ticket, err := s.Intents.Begin(ctx, id)
-	if err != nil {
-		return err
+	p, created, err := s.docs.Create(ctx, IDOf(o.ID), func() (p Payment, err error) {
+		_, err = p.Place(o, s.now())
+		return p, err
+	})
+	if err == nil && !created {
+		s.runAgain(ctx, p)
 	}
-	var p Payment
-	if _, err := p.Place(o, s.now()); err != nil {
-		ticket.Wrote()
-		return err
-	}
-	err = s.Store.Write(ctx, p, "")
-	switch {
-	case err == nil:
-		s.handOver(ctx, p, 0, ticket)
-		return nil
-	case errors.Is(err, ErrConflict):
-		ticket.Wrote()
-		return s.placedBefore(ctx, o)
-	default:
-		ticket.Release()
-		return err
-	}
-}
-
-// placedBefore handles an order whose payment, or a fence in its place, is there already.
-func (s *Service) placedBefore(ctx context.Context, o Order) error {
-	return s.change(ctx, IDOf(o.ID), func(p *Payment) (bool, error) { return p.Place(o, s.now()) })
+	return err
 }
 
 // Cancelled makes sure that a cancelled order costs nothing: its payment is voided or fully refunded, or made void if there is none yet.
@@ -165,85 +138,36 @@ func (s *Service) Cancelled(ctx context.Context, o Order, c Cancellation) error 
 	if err := o.check(); err != nil {
 		return err
 	}
-	return s.change(ctx, IDOf(o.ID), func(p *Payment) (bool, error) {
-		changed, err := p.Cancel(o, c, s.now())
-		if err != nil || !changed {
-			return false, err
+	changed := false
+	p, err := s.docs.Put(ctx, IDOf(o.ID), func(p Payment, _ bool) (_ Payment, err error) {
+		if changed, err = p.Cancel(o, c, s.now()); err != nil || !changed {
+			return p, cmp.Or(err, aggregate.ErrUnchanged)
 		}
 		if p.Status == Voided {
-			p.ListSeq, err = s.Index.Append(ctx, p.ID)
-			return true, err
+			p.ListSeq, err = s.Index.Append(ctx, indexPrefix, p.ID)
+			return p, err
 		}
 		if step, _ := p.Next(); step == StepRefundOfRest {
 			err = p.AcceptRest(s.now())
 		}
-		return true, err
+		return p, err
 	})
-}
-
-// change reads, changes and writes a payment under an intent, and hands it over to be driven on. What was read before the intent was
-// begun is written after it, as the journal asks. Where nothing changes, what is so is driven on or told again.
-func (s *Service) change(ctx context.Context, id string, f func(*Payment) (bool, error)) error {
-	_, _, err := s.tryChange(ctx, id, f, func(p Payment, since int64, t Ticket) {
-		s.handOver(ctx, p, since, t)
-	})
+	if err == nil && !changed {
+		s.runAgain(ctx, p)
+	}
 	return err
 }
-
-func (s *Service) tryChange(ctx context.Context, id string, f func(*Payment) (bool, error),
-	then func(p Payment, since int64, t Ticket),
-) (p Payment, changed bool, err error) {
-	for range maxTries {
-		rec, err := s.Store.Get(ctx, id)
-		if err != nil {
-			return Payment{}, false, err
-		}
-		since := rec.Version
-		changed, err := f(&rec.Payment)
-		if err != nil {
-			return Payment{}, false, err
-		}
-		if !changed {
-			then(rec.Payment, 0, noTicket{})
-			return rec.Payment, false, nil
-		}
-		ticket, err := s.Intents.Begin(ctx, id)
-		if err != nil {
-			return Payment{}, false, err
-		}
-		switch err := s.Store.Write(ctx, rec.Payment, rec.ETag); {
-		case err == nil:
-			then(rec.Payment, since, ticket)
-			return rec.Payment, true, nil
-		case errors.Is(err, ErrConflict):
-			ticket.Wrote()
-		default:
-			ticket.Release()
-			return Payment{}, false, err
-		}
-	}
-	return Payment{}, false, busy()
-}
-
-// noTicket is the ticket of a handler that changed nothing.
-type noTicket struct{}
-
-func (noTicket) Release() {}
-func (noTicket) Wrote()   {}
 
 // Find returns a payment, or a NotFound fault.
 func (s *Service) Find(ctx context.Context, id string) (Payment, error) {
 	if !ValidID(id) {
 		return Payment{}, notFound()
 	}
-	rec, err := s.Store.Get(ctx, id)
-	if err != nil {
-		return Payment{}, err
-	}
-	if !rec.Exists() {
+	p, err := s.docs.Get(ctx, id)
+	if sidecar.IsMissing(err) {
 		return Payment{}, notFound()
 	}
-	return rec.Payment, nil
+	return p, err
 }
 
 func notFound() error { return fault.New(fault.NotFound, "not_found", "There is no such payment.") }
@@ -257,15 +181,13 @@ func (s *Service) Lookup(ctx context.Context, orderIDs []string) (map[string]Pay
 	for i, orderID := range orderIDs {
 		ids[i] = IDOf(orderID)
 	}
-	records, err := s.Store.BulkGet(ctx, ids)
+	payments, err := s.docs.GetAll(ctx, ids)
 	if err != nil {
 		return nil, err
 	}
-	found := make(map[string]Payment, len(records))
-	for _, rec := range records {
-		if rec.Exists() {
-			found[rec.OrderID] = rec.Payment
-		}
+	found := make(map[string]Payment, len(payments))
+	for _, p := range payments {
+		found[p.OrderID] = p
 	}
 	return found, nil
 }

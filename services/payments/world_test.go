@@ -14,7 +14,6 @@ import (
 	"sidecart.dev/kit/sidecar"
 	"sidecart.dev/kit/sidecar/sidecartest"
 	"sidecart.dev/payments"
-	"sidecart.dev/payments/dapr"
 	"sidecart.dev/payments/simulated"
 )
 
@@ -52,7 +51,7 @@ func newWorld() *world {
 func (w *world) replica(change ...func(*payments.Config)) *payments.Service {
 	state := &watched{State: w.state, world: w}
 	cfg := payments.Config{
-		Store: dapr.NewStore(state), Intents: w.intents, Bus: w.bus, Notifier: w.bus, Orders: w.bus, Index: w.index, Runner: inline{},
+		State: state, Journal: w.intents, Bus: w.bus, Peers: w.bus, Index: w.index, Runner: inline{},
 		Letters:  deadletter.New(state, payments.App),
 		Provider: simulated.New(simulated.Config{State: state, SlowDelay: -1}),
 		Wait:     func(ctx context.Context, _ time.Duration) error { return ctx.Err() },

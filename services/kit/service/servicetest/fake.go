@@ -134,11 +134,7 @@ func (f *Sidecar) SignIn(t testing.TB, r *http.Request, userID string, role auth
 // SignInService gives the request the token by which a service calls another.
 func (f *Sidecar) SignInService(t testing.TB, r *http.Request, from, to string) {
 	t.Helper()
-	key, err := auth.NewServiceKey(from, f.secret, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	header, err := key.Authorize(to)
+	header, err := f.ServiceKey(t, from).Authorize(to)
 	if err != nil {
 		t.Fatal(err)
 	}

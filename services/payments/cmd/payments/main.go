@@ -6,6 +6,8 @@ import (
 
 	"sidecart.dev/kit/chassis"
 	"sidecart.dev/kit/config"
+	"sidecart.dev/kit/service"
+	"sidecart.dev/payments"
 )
 
 func main() { chassis.Main(run) }
@@ -15,16 +17,10 @@ func run(ctx context.Context) error {
 	if err := config.Load(&cfg); err != nil {
 		return err
 	}
-	c, err := chassis.New(ctx, "payments", cfg.Config)
+	s, err := service.New(ctx, payments.App, cfg.Config)
 	if err != nil {
 		return err
 	}
-	key, err := c.ServiceKey(ctx)
-	if err != nil {
-		return err
-	}
-	if err := wire(c, cfg, key, connect(c, cfg, key)); err != nil {
-		return err
-	}
-	return c.Run(ctx)
+	wire(s, cfg)
+	return s.Run(ctx)
 }

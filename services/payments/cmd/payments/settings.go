@@ -4,23 +4,19 @@ import (
 	"fmt"
 	"time"
 
-	"sidecart.dev/kit/chassis"
 	"sidecart.dev/kit/config"
+	"sidecart.dev/kit/service"
 )
 
 // settings is what payments reads from the environment.
 type settings struct {
-	chassis.Config
-	StateStore      string        `env:"STATE_STORE"      envDefault:"payments-store"` // state component
-	PubSub          string        `env:"PUBSUB"           envDefault:"bus"`            // pub/sub component
-	Provider        string        `env:"PAYMENT_PROVIDER" envDefault:"simulated"`      // simulated or stripe
-	ProviderTimeout time.Duration `env:"PROVIDER_TIMEOUT" envDefault:"10s"`            // bound of one call to the provider
-	GiveUpAfter     time.Duration `env:"PROVIDER_GIVE_UP" envDefault:"1h"`             // a charge nothing is decided about for that long counts as declined
-	SlowDelay       time.Duration `env:"SIMULATED_SLOW"   envDefault:"2500ms"`         // how long tok_slow takes
-	StripeEndpoint  string        `env:"STRIPE_ENDPOINT"  envDefault:"stripe"`         // HTTPEndpoint of the Stripe-compatible API
-	MaxCharges      int           `env:"MAX_CHARGES"      envDefault:"1024"`           // payments driven at the same time
-	Instance        string        `env:"INSTANCE"`                                     // names this replica across restarts; optional
-	GroupCommit     bool          `env:"JOURNAL_GROUP_COMMIT" envDefault:"true"`       // intents of the same moment share a write of the journal
+	service.Config
+	Provider        string        `env:"PAYMENT_PROVIDER" envDefault:"simulated"` // simulated or stripe
+	ProviderTimeout time.Duration `env:"PROVIDER_TIMEOUT" envDefault:"10s"`       // bound of one call to the provider
+	GiveUpAfter     time.Duration `env:"PROVIDER_GIVE_UP" envDefault:"1h"`        // a charge nothing is decided about for that long counts as declined
+	SlowDelay       time.Duration `env:"SIMULATED_SLOW"   envDefault:"2500ms"`    // how long tok_slow takes
+	StripeEndpoint  string        `env:"STRIPE_ENDPOINT"  envDefault:"stripe"`    // HTTPEndpoint of the Stripe-compatible API
+	MaxCharges      int           `env:"MAX_CHARGES"      envDefault:"1024"`      // payments driven at the same time
 }
 
 // Validate implements [config.Validator].

@@ -3,29 +3,23 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/ed25519"
 	"encoding/json"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"sync"
 	"testing"
 	"time"
-
-	"github.com/golang-jwt/jwt/v5"
-	"github.com/gorilla/mux"
-	"github.com/prometheus/client_golang/prometheus"
 
 	"sidecart.dev/contracts/validate"
 	"sidecart.dev/kit/auth"
 	"sidecart.dev/kit/event"
 	"sidecart.dev/kit/fault"
 	"sidecart.dev/kit/money"
+	"sidecart.dev/kit/service/servicetest"
 	"sidecart.dev/kit/sidecar/sidecartest"
 	"sidecart.dev/kit/telemetry"
-	"sidecart.dev/kit/web"
 	"sidecart.dev/payments"
 )
 
@@ -40,102 +34,54 @@ func TestMain(m *testing.M) {
 // system is the wired service between fakes of everything its sidecar leads to.
 type system struct {
 	*testing.T
-	server  *httptest.Server
+	url     string
+	sidecar *servicetest.Sidecar
 	checked *http.Client // holds every exchange against the contract
-	state   *sidecartest.State
 	bus     *sidecartest.Bus
-	key     ed25519.PrivateKey
 	orders  *auth.ServiceKey
-	work    []func(context.Context) error
-	router  *mux.Router
 }
 
-func (s *system) ThroughSidecar() *mux.Router {
-	r := s.router.NewRoute().Subrouter()
-	r.Use(web.Deadline(10 * time.Second))
-	return r
+// others answers for the other services: notifications accepts everything, and orders does not know the
+// orders of these tests.
+func others(_ context.Context, app, _, path string, in []byte) (any, error) {
+	switch {
+	case app == "orders" && path == "/internal/orders/lookup":
+		return json.RawMessage(`{"orders":[]}`), nil
+	case app == "notifications" && path == "/internal/notifications/accepted":
+		var asked struct {
+			EventIDs []string `json:"event_ids"`
+		}
+		err := json.Unmarshal(in, &asked)
+		return map[string]any{"accepted": asked.EventIDs}, err
+	}
+	return nil, fault.Newf(fault.NotFound, "not_found", "unexpected call of %s %s", app, path)
 }
 
-func (s *system) Background(_ string, run func(context.Context) error) { s.work = append(s.work, run) }
-func (s *system) ReadyWhen(func(context.Context) error)                {}
-
-// Key implements auth.KeySource.
-func (s *system) Key(context.Context, string) (ed25519.PublicKey, error) {
-	return s.key.Public().(ed25519.PublicKey), nil
-}
-
-// Call answers for the other services: notifications accepts everything, and orders does not know the orders of these tests.
-func (s *system) Call(_ context.Context, app, _, path string, in, out any) error {
-	if app == "orders" && path == "/internal/orders/lookup" {
-		return json.Unmarshal([]byte(`{"orders":[]}`), out)
-	}
-	if app != "notifications" || path != "/internal/notifications/accepted" {
-		return fault.Newf(fault.NotFound, "not_found", "unexpected call of %s %s", app, path)
-	}
-	raw, _ := json.Marshal(in)
-	var asked struct {
-		EventIDs []string `json:"event_ids"`
-	}
-	if err := json.Unmarshal(raw, &asked); err != nil {
-		return err
-	}
-	raw, _ = json.Marshal(map[string]any{"accepted": asked.EventIDs})
-	return json.Unmarshal(raw, out)
+var testSettings = settings{
+	Provider: "simulated", ProviderTimeout: time.Second, SlowDelay: 10 * time.Millisecond, MaxCharges: 64,
 }
 
 func start(t *testing.T) *system {
-	_, key, err := ed25519.GenerateKey(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &system{T: t, state: sidecartest.NewState(), bus: &sidecartest.Bus{Check: validate.Event}, key: key, router: mux.NewRouter().UseEncodedPath().SkipClean(true)}
-	s.router.Use(web.Trace(""), web.Recover)
-	secret := bytes.Repeat([]byte("k"), 32)
-	mine, err := auth.NewServiceKey("payments", secret, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if s.orders, err = auth.NewServiceKey("orders", secret, nil); err != nil {
-		t.Fatal(err)
-	}
-	cfg := settings{Provider: "simulated", ProviderTimeout: time.Second, SlowDelay: 10 * time.Millisecond, MaxCharges: 64, GroupCommit: true}
-	out := outside{state: s.state, publisher: s.bus, caller: s, verifier: auth.NewVerifier(s, nil)}
-	if err := assemble(s, prometheus.NewRegistry(), cfg, mine, out); err != nil {
-		t.Fatal(err)
-	}
+	sidecar := servicetest.NewSidecar(t)
+	sidecar.Bus.Check = validate.Event
+	sidecar.Peers.Handle = others
+	service := servicetest.Fake(t, payments.App, sidecar, nil)
+	wire(service, testSettings)
 	contract, err := validate.NewHTTP()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.server = httptest.NewServer(s.router)
+	s := &system{T: t, sidecar: sidecar, bus: sidecar.Bus, orders: sidecar.ServiceKey(t, "orders")}
 	s.checked = &http.Client{Transport: contract.RoundTripper(nil, func(err error) { t.Errorf("contract: %v", err) })}
-	ctx, stop := context.WithCancel(context.Background())
-	var running sync.WaitGroup
-	for _, run := range s.work {
-		running.Go(func() {
-			if err := run(ctx); err != nil {
-				t.Errorf("background work: %v", err)
-			}
-		})
-	}
-	t.Cleanup(func() { stop(); running.Wait(); s.server.Close() })
+	s.url, _ = servicetest.Start(t, service)
 	return s
 }
 
+// token is what a user of the role shows as its authorization.
 func (s *system) token(user string, role auth.Role) string {
-	token := jwt.NewWithClaims(jwt.SigningMethodEdDSA, auth.Claims{
-		RegisteredClaims: jwt.RegisteredClaims{
-			Issuer: auth.Issuer, Audience: jwt.ClaimStrings{auth.Issuer}, Subject: user,
-			IssuedAt: jwt.NewNumericDate(time.Now()), ExpiresAt: jwt.NewNumericDate(time.Now().Add(time.Minute)),
-		},
-		Role: role, SessionID: "s",
-	})
-	token.Header["typ"] = auth.AccessType
-	signed, err := token.SignedString(s.key)
-	if err != nil {
-		s.Fatal(err)
-	}
-	return "Bearer " + signed
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	s.sidecar.SignIn(s.T, r, user, role)
+	return r.Header.Get("Authorization")
 }
 
 // do makes a request and decodes the answer; header pairs follow the body.
@@ -146,7 +92,7 @@ func (s *system) do(client *http.Client, method, path, authorization string, in,
 		raw, _ := json.Marshal(in)
 		body = bytes.NewReader(raw)
 	}
-	req, err := http.NewRequest(method, s.server.URL+path, body)
+	req, err := http.NewRequest(method, s.url+path, body)
 	if err != nil {
 		s.Fatal(err)
 	}

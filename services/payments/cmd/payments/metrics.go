@@ -1,4 +1,4 @@
-package dapr
+package main
 
 import (
 	"time"
@@ -8,8 +8,8 @@ import (
 	"sidecart.dev/payments"
 )
 
-// ProviderMetrics registers metrics of the provider and of the payments being driven, and returns what observes a call.
-func ProviderMetrics(reg prometheus.Registerer, running func() int) func(operation, outcome string, took time.Duration) {
+// providerMetrics registers metrics of the provider and of the payments being driven, and returns what observes a call.
+func providerMetrics(reg prometheus.Registerer, running func() int) func(operation, outcome string, took time.Duration) {
 	calls := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "payments_provider_call_duration_seconds",
 		Help:    "Time of one call to the payment provider, by operation and by whether there was an answer.",
@@ -24,8 +24,8 @@ func ProviderMetrics(reg prometheus.Registerer, running func() int) func(operati
 	}
 }
 
-// AttentionMetric registers the count of what operators should look at, and returns what counts it.
-func AttentionMetric(reg prometheus.Registerer) func(what string) {
+// attentionMetric registers the count of what operators should look at, and returns what counts it.
+func attentionMetric(reg prometheus.Registerer) func(what string) {
 	attention := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "payments_attention_total",
 		Help: "Charges, voids and refunds that an operator should look at, by why. The log names the payment.",
