@@ -66,14 +66,14 @@ func wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// record is what the provider keeps of a charge. It is written once it is captured, declined or voided: until then
-// the provider has promised nothing that it would have to remember.
+// record is what the provider keeps of a charge. It is written once it is captured or voided: until then
+// the provider has promised nothing that it would have to remember, as what it declines is decided by the token.
 type record struct {
 	Key     string               `json:"key"`
 	OrderID string               `json:"order_id"`
 	State   payments.ChargeState `json:"state"`
 	Amount  money.Money          `json:"amount"`
-	Code    string               `json:"decline_code,omitempty"`
+	Code    string               `json:"decline_code,omitempty"` // in records of an earlier version, which kept refusals
 	At      time.Time            `json:"at"`
 	Refunds []refund             `json:"refunds,omitempty"`
 }
@@ -98,11 +98,18 @@ func (r record) result() payments.Result {
 	return result
 }
 
+func declined(key, code string) payments.Result {
+	return payments.Result{
+		State: payments.ChargeDeclined, ChargeID: chargeID(key), DeclineCode: code, DeclineReason: reasons[code],
+	}
+}
+
 func chargeID(key string) string { return "sim_" + key }
 
 func storeKey(key string) string { return "simprovider/" + key }
 
-// Authorize implements [payments.Provider]. It decides by the token and records refusals; a hold leaves no trace.
+// Authorize implements [payments.Provider]. It decides by the token alone, and so it always answers the
+// same without a record: neither a hold nor a refusal leaves a trace.
 func (p *Provider) Authorize(ctx context.Context, c payments.Charge) (payments.Result, error) {
 	switch c.Method {
 	case "tok_slow":
@@ -119,18 +126,18 @@ func (p *Provider) Authorize(ctx context.Context, c payments.Charge) (payments.R
 		return payments.Result{}, unknown(nil)
 	case "tok_visa":
 	case "tok_declined":
-		return p.settle(ctx, c, payments.ChargeDeclined, "card_declined")
+		return declined(c.Key, "card_declined"), nil
 	case "tok_insufficient_funds":
-		return p.settle(ctx, c, payments.ChargeDeclined, "insufficient_funds")
+		return declined(c.Key, "insufficient_funds"), nil
 	default:
-		return p.settle(ctx, c, payments.ChargeDeclined, "invalid_payment_method")
+		return declined(c.Key, "invalid_payment_method"), nil
 	}
 	return payments.Result{State: payments.ChargeAuthorized, ChargeID: chargeID(c.Key)}, nil
 }
 
 // Capture implements [payments.Provider].
 func (p *Provider) Capture(ctx context.Context, c payments.Charge) (payments.Result, error) {
-	result, err := p.settle(ctx, c, payments.ChargeCaptured, "")
+	result, err := p.settle(ctx, c, payments.ChargeCaptured)
 	if err == nil && c.Method == "tok_flaky" && failuresOf(c.Key) > 1 && p.fails(c.Key, 2) {
 		return payments.Result{}, unknown(nil)
 	}
@@ -139,12 +146,12 @@ func (p *Provider) Capture(ctx context.Context, c payments.Charge) (payments.Res
 
 // Void implements [payments.Provider].
 func (p *Provider) Void(ctx context.Context, c payments.Charge) (payments.Result, error) {
-	return p.settle(ctx, c, payments.ChargeVoided, "")
+	return p.settle(ctx, c, payments.ChargeVoided)
 }
 
 // settle writes the end of a charge, first write wins, and returns what it is.
-func (p *Provider) settle(ctx context.Context, c payments.Charge, state payments.ChargeState, code string) (payments.Result, error) {
-	r := record{Key: c.Key, OrderID: c.OrderID, State: state, Amount: c.Amount, Code: code, At: p.cfg.Now().UTC()}
+func (p *Provider) settle(ctx context.Context, c payments.Charge, state payments.ChargeState) (payments.Result, error) {
+	r := record{Key: c.Key, OrderID: c.OrderID, State: state, Amount: c.Amount, At: p.cfg.Now().UTC()}
 	raw, err := json.Marshal(r)
 	if err != nil {
 		return payments.Result{}, err
