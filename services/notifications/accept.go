@@ -9,8 +9,9 @@ import (
 	"sidecart.dev/kit/text"
 )
 
-// Accept takes responsibility for telling the customer what the event says. When it returns nil the deliveries are
-// recorded and will be made, whatever dies. It is idempotent; a transient fault asks for the event to be delivered again.
+// Accept takes responsibility for telling the customer what the event says. When it returns nil the
+// deliveries are recorded and will be made, whatever dies. It is idempotent; a transient fault asks
+// for the event to be delivered again.
 func (s *Service) Accept(ctx context.Context, e event.Event) error {
 	m, ok := MessageOf(e.Type)
 	if !ok {
@@ -91,30 +92,43 @@ func (s *Service) compose(ctx context.Context, m Message, e event.Event, facts F
 	return r, nil
 }
 
-// contentFor is what a message says. To an address that nobody has verified it says nothing that somebody typed: whoever
-// registered the address may be a stranger to its owner, and would have us carry his words there. To a verified one a name
-// is written if it is one, since names older than the rule for them may still be links, and a reason if no mail program
-// would make a link of it.
+// contentFor is what a message says. To an address that nobody has verified it says nothing that
+// somebody typed: whoever registered the address may be a stranger to its owner, and would have us
+// carry his words there. To a verified one a name is written if it is one, since names older than
+// the rule for them may still be links, and a reason if no mail program would make a link of it.
 func contentFor(m Message, facts Facts, contact *Contact) Content {
 	if contact == nil {
 		return Content{Facts: facts}
 	}
 	c := Content{Facts: facts, Locale: contact.Locale}
 	if contact.EmailVerified {
-		if name := OneLine(contact.Name); text.Line(name, 1, maxName) == nil && !text.HasLink(name) {
-			c.Name = name
-		}
+		c.Name = typed(contact.Name, maxName)
 	}
-	if m.Typed && (!contact.EmailVerified || text.HasLink(facts.Reason)) {
+	if m.Typed {
 		c.Facts.Reason = ""
+		if contact.EmailVerified {
+			c.Facts.Reason = typed(facts.Reason, maxReason)
+		}
 	}
 	return c
 }
 
-// maxName bounds a name in a mail, in characters.
-const maxName = 100
+// maxName and maxReason bound what is typed in a mail, in characters.
+const maxName, maxReason = 100, 1000
 
-// addToken fetches the mailed token, if the message carries one. If the user needs none any more, nothing is sent.
+// typed returns what somebody typed as a mail may carry it, or nothing: words that are too long,
+// that hide or reorder what stands around them, or that a mail program would make a link of, are
+// left out.
+func typed(s string, max int) string {
+	s = OneLine(s)
+	if text.Line(s, 1, max) != nil || text.HasLink(s) {
+		return ""
+	}
+	return s
+}
+
+// addToken fetches the mailed token, if the message carries one. If the user needs none any more,
+// nothing is sent.
 func (s *Service) addToken(ctx context.Context, m Message, eventID string, r *Record, c *Content) error {
 	if m.Token == NoToken || r.Settled() {
 		return nil

@@ -47,8 +47,8 @@ func TestANumberThatIsNotConfirmedGetsNothingButItsCode(t *testing.T) {
 	}
 }
 
-// Between the question for the contact and that for the code an account may change its number: the owner of the
-// one must not be told the code for the other.
+// Between the question for the contact and that for the code an account may change its number: the
+// owner of the one must not be told the code for the other.
 func TestACodeGoesToTheNumberThatItIsForAndToNoOther(t *testing.T) {
 	const other = "+4915187654321"
 	for number, want := range map[string]int{other: 1, "": 0, "not a number": 0} {

@@ -6,34 +6,41 @@ import "time"
 type Config struct {
 	// Concurrency is how many messages are at the provider of a channel at once, default 1 each.
 	Concurrency map[Channel]int
-	// Recording is how many messages of a channel may have been sent and be on their way to being recorded as such while the next are
-	// sent, default 4. If the process dies then, these are sent again.
+	// Recording is how many messages of a channel may have been sent and be on their way to being
+	// recorded as such while the next are sent, default 4. If the process dies then, these are sent
+	// again.
 	Recording int
 	// Limits is the flood protection.
 	Limits Limits
-	// Fresh is how long after it was written a record is sent as it is in memory, default 3 s. After that it is read
-	// again before: its user may have been deleted.
+	// Fresh is how long after it was written a record is sent as it is in memory, default 3 s.
+	// After that it is read again before: its user may have been deleted.
 	Fresh time.Duration
-	// Claim is how long a claim keeps other processes from sending, default 45 s. It must be longer than SendTimeout.
+	// Claim is how long a claim keeps other processes from sending, default 45 s. It must be longer
+	// than SendTimeout.
 	Claim time.Duration
 	// SendTimeout bounds one attempt, default 30 s.
 	SendTimeout time.Duration
-	// RetryBase is the delay after the first transient failure, default 2 s; it doubles up to RetryMax, default 15 min.
+	// RetryBase is the delay after the first transient failure, default 2 s; it doubles up to
+	// RetryMax, default 15 min.
 	RetryBase, RetryMax time.Duration
 	// GiveUp is the age at which a message that is still refused is given up, default 24 h.
 	GiveUp time.Duration
-	// Breaker is after how many failures in a row a lane stops and tries one message at a time, default 5.
+	// Breaker is after how many failures in a row a lane stops and tries one message at a time,
+	// default 5.
 	Breaker int
-	// BreakerPause is the first pause of a stopped lane, default 500 ms; it doubles up to BreakerMax, default 10 s.
+	// BreakerPause is the first pause of a stopped lane, default 500 ms; it doubles up to
+	// BreakerMax, default 10 s.
 	BreakerPause, BreakerMax time.Duration
-	// EraseAgain is how long after its deletion a user's records are looked through again, default 1 min: longer than
-	// an event of the user can be under way with a contact that was read before.
+	// EraseAgain is how long after its deletion a user's records are looked through again, default
+	// 1 min: longer than an event of the user can be under way with a contact that was read before.
 	EraseAgain time.Duration
 	// StopGrace bounds finishing what is being sent when the service stops, default 5 s.
 	StopGrace time.Duration
-	// Buffered is the number of records a lane keeps in memory whole; of others it keeps the id. Default 500.
+	// Buffered is the number of records a lane keeps in memory whole; of others it keeps the id.
+	// Default 500.
 	Buffered int
-	// Remembered is the number of accepted events remembered, to know them without reading; default 20,000.
+	// Remembered is the number of accepted events remembered, to know them without reading; default
+	// 20,000.
 	Remembered int
 	// Metrics may be nil.
 	Metrics *Metrics

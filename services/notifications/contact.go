@@ -51,8 +51,9 @@ func (p Preferences) wants(c Channel, k Kind) bool {
 	return false
 }
 
-// decide returns the deliveries of a message to a contact, nil meaning an unknown user. Every message but a code has
-// an e-mail delivery, so that the customer can see why it did not come; it has an SMS delivery if SMS is wanted.
+// decide returns the deliveries of a message to a contact, nil meaning an unknown user. Every
+// message but a code has an e-mail delivery, so that the customer can see why it did not come; it
+// has an SMS delivery if SMS is wanted.
 func decide(m Message, eventID string, contact *Contact) []Delivery {
 	if m.Code {
 		return []Delivery{decideCode(eventID, contact)}
@@ -88,8 +89,8 @@ func decide(m Message, eventID string, contact *Contact) []Delivery {
 	return []Delivery{email, sms}
 }
 
-// decideCode returns the delivery of a code. Its recipient is the number that the code comes with: what a contact says
-// may be another number already, whose owner must not be told the code.
+// decideCode returns the delivery of a code. Its recipient is the number that the code comes with:
+// what a contact says may be another number already, whose owner must not be told the code.
 func decideCode(eventID string, contact *Contact) Delivery {
 	sms := Delivery{ID: DeliveryID(eventID, SMS), Channel: SMS, Status: Queued}
 	switch {
@@ -108,8 +109,8 @@ func (d Delivery) suppressed(reason string) Delivery {
 
 var phone = regexp.MustCompile(`^\+[1-9][0-9]{6,14}$`)
 
-// ValidEmail reports whether s is exactly one bare address that is safe in a header. The SMTP binding splits
-// recipients at ';', so an address with one would go to two.
+// ValidEmail reports whether s is exactly one bare address that is safe in a header. The SMTP
+// binding splits recipients at ';', so an address with one would go to two.
 func ValidEmail(s string) bool {
 	if len(s) > 254 || strings.ContainsAny(s, ";,\r\n\"<> \t") || strings.ContainsFunc(s, isControl) {
 		return false
@@ -120,14 +121,16 @@ func ValidEmail(s string) bool {
 
 func isControl(r rune) bool { return r < 0x20 || r == 0x7f }
 
-// OneLine returns s without control characters and line breaks, fit for a header. It changes nothing else.
+// OneLine returns s without control characters and line breaks, fit for a header. It changes
+// nothing else.
 func OneLine(s string) string {
 	return strings.Join(strings.FieldsFunc(s, func(r rune) bool {
 		return isControl(r) || r == '\u0085' || r == '\u2028' || r == '\u2029'
 	}), " ")
 }
 
-// MailToken is a secret that proves to the users service that its bearer reads the user's mail, or a number's messages.
+// MailToken is a secret that proves to the users service that its bearer reads the user's mail, or
+// a number's messages.
 type MailToken struct {
 	Token   string    `json:"token"`
 	Expires time.Time `json:"expires_at"`

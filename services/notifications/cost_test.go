@@ -22,8 +22,9 @@ import (
 	"sidecart.dev/notifications/store"
 )
 
-// budget is what telling of orders by mail may cost, in calls of the sidecar. Nothing else may be called, but for what the journal does
-// whether or not there is an order: the heads of its lanes, three times per lease.
+// budget is what telling of orders by mail may cost, in calls of the sidecar. Nothing else may be
+// called, but for what the journal does whether or not there is an order: the heads of its lanes,
+// three times per lease.
 type budget struct {
 	call   string
 	reason string
@@ -72,8 +73,8 @@ func TestWhatAnOrderCosts(t *testing.T) {
 	}
 }
 
-// callsFor tells customers of as many orders at once, and returns how often each kind of call was made until the last mail was recorded. A
-// call of the sidecar takes a millisecond.
+// callsFor tells customers of as many orders at once, and returns how often each kind of call was
+// made until the last mail was recorded. A call of the sidecar takes a millisecond.
 func callsFor(t *testing.T, orders int, provider time.Duration) map[string]int {
 	t.Helper()
 	state, proc, peer, binding := sidecartest.NewState(), &sidecartest.Process{}, &sidecartest.Caller{}, &sidecartest.Binding{}
@@ -129,7 +130,8 @@ func callsFor(t *testing.T, orders int, provider time.Duration) map[string]int {
 	return kindsOf(proc.Calls()[before:])
 }
 
-// kindsOf counts calls, without the keys that they are for, but for what the journal does by itself.
+// kindsOf counts calls, without the keys that they are for, but for what the journal does by
+// itself.
 func kindsOf(calls []string) map[string]int {
 	kinds := map[string]int{}
 	for _, call := range calls {

@@ -9,7 +9,8 @@ import (
 	"sidecart.dev/notifications"
 )
 
-// TestWhereverItDiesEveryMessageIsSentAndAtMostDoubled lets the process die before and after each of its calls.
+// TestWhereverItDiesEveryMessageIsSentAndAtMostDoubled lets the process die before and after each
+// of its calls.
 func TestWhereverItDiesEveryMessageIsSentAndAtMostDoubled(t *testing.T) {
 	for _, eventType := range []string{"payment.confirmed.v1", "user.registered.v1", "user.deleted.v1"} {
 		t.Run(eventType, func(t *testing.T) {
@@ -69,8 +70,9 @@ func (w *world) left(e event.Event) map[notifications.Channel]notifications.Stat
 	return left
 }
 
-// TestADeathInAQueueOfMailsDoublesOnlyWhatIsBeingRecorded is about a lane with much to do: only what is between the provider's answer
-// and its record can be sent twice, which is one message being sent and those that the configuration lets be recorded meanwhile.
+// TestADeathInAQueueOfMailsDoublesOnlyWhatIsBeingRecorded is about a lane with much to do: only
+// what is between the provider's answer and its record can be sent twice, which is one message
+// being sent and those that the configuration lets be recorded meanwhile.
 func TestADeathInAQueueOfMailsDoublesOnlyWhatIsBeingRecorded(t *testing.T) {
 	const recording = 2
 	for n := 50; n < 62; n++ {

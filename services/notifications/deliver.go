@@ -10,8 +10,8 @@ import (
 	"sidecart.dev/kit/sidecar"
 )
 
-// deliver makes one attempt, and has recorded what came of it when it calls done. The call returns before that, so that the next
-// message can be sent meanwhile.
+// deliver makes one attempt, and has recorded what came of it when it calls done. The call returns
+// before that, so that the next message can be sent meanwhile.
 func (s *Service) deliver(ctx context.Context, l *lane, j job, done func()) {
 	var h held
 	var ok bool
@@ -57,9 +57,9 @@ type held struct {
 
 // take returns the record to send, or ok = false if it is not to be sent by us, or not now.
 //
-// What this process has accepted and still owns in the journal no other process is offered, so it is sent without a claim: at once as it is
-// in hand, and after a while, when its user may be deleted, as it is read. Everything else is marked first, so that no other
-// process sends it.
+// What this process has accepted and still owns in the journal no other process is offered, so it
+// is sent without a claim: at once as it is in hand, and after a while, when its user may be
+// deleted, as it is read. Everything else is marked first, so that no other process sends it.
 func (s *Service) take(ctx context.Context, l *lane, j job) (h held, ok bool) {
 	owned := j.mine && s.records.Owned(j.id)
 	if owned && j.record != nil && s.cfg.Now().Sub(j.since) < s.cfg.Fresh {
@@ -99,7 +99,8 @@ func (s *Service) claim(ctx context.Context, read aggregate.Read[Record], c Chan
 	return r, claimed && err == nil, err
 }
 
-// attempt renders and sends. What came too late is not sent. errNotTried says that it may have, which could not be found out.
+// attempt renders and sends. What came too late is not sent. errNotTried says that it may have,
+// which could not be found out.
 func (s *Service) attempt(ctx context.Context, l *lane, r Record, d Delivery) error {
 	if !r.Content.Expires.IsZero() && !s.cfg.Now().Before(r.Content.Expires) {
 		return fault.New(fault.Unprocessable, "expired", ReasonExpired)
@@ -124,7 +125,8 @@ func (s *Service) attempt(ctx context.Context, l *lane, r Record, d Delivery) er
 	return err
 }
 
-// record writes what came of an attempt, trying until it is written: as long as it is not, the message may be sent again.
+// record writes what came of an attempt, trying until it is written: as long as it is not, the
+// message may be sent again.
 func (s *Service) record(ctx context.Context, h held, c Channel, result error) {
 	pause := 10 * time.Millisecond
 	for {
@@ -205,7 +207,8 @@ func reasonOf(err error) string {
 	return ReasonRejected
 }
 
-// settled tells the journal that every delivery of a record came to an end, as was read then or later. A deletion goes on with erasing.
+// settled tells the journal that every delivery of a record came to an end, as was read then or
+// later. A deletion goes on with erasing.
 func (s *Service) settled(r Record, read time.Time) {
 	if !r.Done() {
 		s.records.Poke(r.ID)

@@ -49,7 +49,8 @@ var (
 	orderID = regexp.MustCompile(`^ord_[0-9a-z-]{1,36}$`)
 )
 
-// FactsOf reads what the event says. An event that lacks what its message needs is an Invalid fault.
+// FactsOf reads what the event says. An event that lacks what its message needs is an Invalid
+// fault.
 func FactsOf(m Message, e event.Event) (Facts, error) {
 	d, err := event.Decode[data](e)
 	if err != nil {

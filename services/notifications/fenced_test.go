@@ -12,8 +12,9 @@ import (
 	"sidecart.dev/notifications"
 )
 
-// TestAFenceIsNotTakenForARecord lets an earlier attempt at the event be fenced off just before the record is inserted. The event must not
-// count as accepted then, or its publisher would forget it and nobody would ever be told.
+// TestAFenceIsNotTakenForARecord lets an earlier attempt at the event be fenced off just before the
+// record is inserted. The event must not count as accepted then, or its publisher would forget it
+// and nobody would ever be told.
 func TestAFenceIsNotTakenForARecord(t *testing.T) {
 	w := newWorld(t)
 	p := w.start(nil)

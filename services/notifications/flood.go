@@ -9,33 +9,39 @@ import (
 	"time"
 )
 
-// Limits is how many messages of a kind one recipient gets in an hour of the clock at most; 0 is no limit.
+// Limits is how many messages of a kind one recipient gets in an hour of the clock at most; 0 is no
+// limit.
 type Limits struct {
 	Security int // e-mails about the account, per address
 	Orders   int // e-mails about orders and payments, per address
-	// Unverified is Orders for an address that nobody has verified: enough for a customer who has just come, and of no
-	// use to whoever has put a stranger's address in.
+	// Unverified is Orders for an address that nobody has verified: enough for a customer who has
+	// just come, and of no use to whoever has put a stranger's address in.
 	Unverified int
 	SMS        int // SMS messages, per number, and as many per account, whatever number it has at the time
 	SMSPrefix  int // SMS messages to numbers that differ in their last four digits only, which are often one owner's
-	// Codes is SMS for messages with a code, which go to numbers that nobody has confirmed. They have counters of their own, by
-	// prefix too: whoever has codes sent to a number keeps no message from its owner.
+	// Codes is SMS for messages with a code, which go to numbers that nobody has confirmed. They
+	// have counters of their own, by prefix too: whoever has codes sent to a number keeps no
+	// message from its owner.
 	Codes int
 }
 
-// Counters counts messages in the store, for all replicas together and beyond their restarts. It is safe for concurrent use.
+// Counters counts messages in the store, for all replicas together and beyond their restarts. It is
+// safe for concurrent use.
 type Counters interface {
-	// Count adds the marks of messages to a counter that lives for an hour or two, and returns how many messages may follow
-	// the last of them, or -1 if that one is not within the limit. A mark that is counted already is not counted again, and
-	// is within the limit. What is not within the limit is not counted. The others before the last are counted in any case.
-	// Errors are transient faults.
+	// Count adds the marks of messages to a counter that lives for an hour or two, and returns how
+	// many messages may follow the last of them, or -1 if that one is not within the limit. A mark
+	// that is counted already is not counted again, and is within the limit. What is not within the
+	// limit is not counted. The others before the last are counted in any case. Errors are
+	// transient faults.
 	Count(ctx context.Context, counter string, limit int, marks []string) (left int, err error)
 }
 
-// flood protects recipients. A process lets the first few messages to a recipient through by itself, a quarter of the limit, so
-// that usual traffic costs the store nothing; from then on the store counts, those first ones included. So n replicas let through
-// at most limit + n × limit / 4 messages in an hour of the clock. SMS messages cost money and are counted in the store from the
-// first. A message is counted once, however often its event is delivered. It is safe for concurrent use.
+// flood protects recipients. A process lets the first few messages to a recipient through by
+// itself, a quarter of the limit, so that usual traffic costs the store nothing; from then on the
+// store counts, those first ones included. So n replicas let through at most limit + n × limit / 4
+// messages in an hour of the clock. SMS messages cost money and are counted in the store from the
+// first. A message is counted once, however often its event is delivered. It is safe for concurrent
+// use.
 type flood struct {
 	limits   Limits
 	counters Counters
@@ -46,7 +52,8 @@ type flood struct {
 	hour int64               // of few
 }
 
-// maxEarly bounds the memory of the flood protection, about 10 MB. Above it the store counts everything.
+// maxEarly bounds the memory of the flood protection, about 10 MB. Above it the store counts
+// everything.
 const maxEarly = 50_000
 
 func newFlood(limits Limits, counters Counters, now func() time.Time) *flood {
@@ -69,8 +76,8 @@ const (
 	lastWithinLimit // what follows in this hour is not sent
 )
 
-// take decides whether the delivery may be made, and counts it. Asked again about the same delivery it counts nothing, and says the
-// same.
+// take decides whether the delivery may be made, and counts it. Asked again about the same delivery
+// it counts nothing, and says the same.
 func (f *flood) take(ctx context.Context, d Delivery, k Kind, userID string, verified bool) (verdict, error) {
 	v := withinLimit
 	for _, b := range f.buckets(d, k, userID, verified) {
@@ -113,7 +120,8 @@ func (f *flood) buckets(d Delivery, k Kind, userID string, verified bool) []buck
 	return mail("orders", f.limits.Orders)
 }
 
-// count returns how many messages may follow the delivery in this hour, as far as is known, or -1 if it is one too many.
+// count returns how many messages may follow the delivery in this hour, as far as is known, or -1
+// if it is one too many.
 func (f *flood) count(ctx context.Context, b bucket, deliveryID string) (left int, err error) {
 	hour := f.now().Unix() / 3600
 	counter := b.sort + "/" + digest(b.who) + "/" + strconv.FormatInt(hour, 10)
@@ -127,8 +135,8 @@ func (f *flood) count(ctx context.Context, b bucket, deliveryID string) (left in
 // mark is what a counter remembers of a delivery.
 func mark(deliveryID string) string { return deliveryID[max(0, len(deliveryID)-10):] }
 
-// early notes the mark and reports true if it is one of the first few; else it returns the marks that the store has to count,
-// this one last.
+// early notes the mark and reports true if it is one of the first few; else it returns the marks
+// that the store has to count, this one last.
 func (f *flood) early(hour int64, counter, mark string, free int) (marks []string, enough bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

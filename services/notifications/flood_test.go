@@ -10,7 +10,8 @@ import (
 	"sidecart.dev/notifications"
 )
 
-// atTheHour puts the clock to the start of an hour, so that no test of a limit runs from one hour into the next.
+// atTheHour puts the clock to the start of an hour, so that no test of a limit runs from one hour
+// into the next.
 func (w *world) atTheHour() {
 	w.skip(w.now().Truncate(time.Hour).Add(time.Hour).Sub(w.now()))
 }
@@ -169,6 +170,8 @@ func TestAReasonWithALinkIsNotMailed(t *testing.T) {
 		"see www.evil.example":         false,
 		"ｗｗｗ．evil．com":                 false,
 		"call ev\u200bil.com for more": false,
+		"\u202eevil words":             false,
+		"evil" + "\u2066 words":        false,
 	} {
 		w := newWorld(t)
 		e := example(t, "order.cancelled.v1", 3)

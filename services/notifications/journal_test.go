@@ -13,7 +13,8 @@ import (
 	"sidecart.dev/notifications/store"
 )
 
-// TestTheKitsJournalAndListCarryTheService runs the service on the real journal and list, through an outage of the provider.
+// TestTheKitsJournalAndListCarryTheService runs the service on the real journal and list, through
+// an outage of the provider.
 func TestTheKitsJournalAndListCarryTheService(t *testing.T) {
 	w, state := newWorld(t), sidecartest.NewState()
 	r, err := renderer()

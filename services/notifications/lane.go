@@ -8,9 +8,9 @@ import (
 
 // lane is the queue of one channel. An outage of its provider fills it, and touches no other lane.
 //
-// After some failures in a row, whoever they were for, the lane opens its circuit: it pauses, tries one message, and goes
-// on when one was taken. So an outage costs a few attempts, not one of every message, and its end is noticed in seconds.
-// It is safe for concurrent use.
+// After some failures in a row, whoever they were for, the lane opens its circuit: it pauses, tries
+// one message, and goes on when one was taken. So an outage costs a few attempts, not one of every
+// message, and its end is noticed in seconds. It is safe for concurrent use.
 type lane struct {
 	channel Channel
 	sender  Sender
@@ -64,7 +64,8 @@ func (l *lane) push(j job) {
 	l.wake()
 }
 
-// holds reports whether the record is in the lane, and whether it failed here and is to be tried again.
+// holds reports whether the record is in the lane, and whether it failed here and is to be tried
+// again.
 func (l *lane) holds(id string) (busy, delayed bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -132,7 +133,8 @@ const (
 	refused                // a transient failure
 )
 
-// tried notes what came of a job. It returns the ids that are due at once, because the provider has recovered.
+// tried notes what came of a job. It returns the ids that are due at once, because the provider has
+// recovered.
 func (l *lane) tried(id string, o outcome) (due []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -163,7 +165,8 @@ func (l *lane) done(id string) {
 	l.wake()
 }
 
-// close notes that the provider works. If the circuit was open, everything that failed meanwhile is due.
+// close notes that the provider works. If the circuit was open, everything that failed meanwhile is
+// due.
 func (l *lane) close() (due []string) {
 	if l.open() {
 		l.recovered = l.cfg.Now()
@@ -175,7 +178,8 @@ func (l *lane) close() (due []string) {
 	return due
 }
 
-// due reports whether a queued delivery should be tried now: its time has come, or what it failed of is over.
+// due reports whether a queued delivery should be tried now: its time has come, or what it failed
+// of is over.
 func (l *lane) due(d *Delivery, now time.Time) bool {
 	if l == nil || now.Before(d.Claimed) {
 		return false

@@ -1,11 +1,12 @@
-// Package notifications tells customers what happened: it turns events into e-mails and SMS messages, sends each at
-// least once, and remembers what was sent.
+// Package notifications tells customers what happened: it turns events into e-mails and SMS
+// messages, sends each at least once, and remembers what was sent.
 //
 //	event ─► Accept ─► record (inserted once, journalled) ─► lane of each channel ─► provider ─► record updated
 //	                        ▲                                      │ transient failure
 //	                        └────────────── settler ◄──────────────┘
 //
-// This package has the rules and no I/O; the stores, the users service and the providers stand behind interfaces.
+// This package has the rules and no I/O; the stores, the users service and the providers stand
+// behind interfaces.
 package notifications
 
 import "slices"
@@ -13,7 +14,8 @@ import "slices"
 // Kind is what a message is about, and thereby which preference decides on it.
 type Kind string
 
-// The kinds. Security messages have no preference: they are always sent, by e-mail unless the message says otherwise.
+// The kinds. Security messages have no preference: they are always sent, by e-mail unless the
+// message says otherwise.
 const (
 	Orders   Kind = "orders"
 	Payments Kind = "payments"
@@ -38,17 +40,18 @@ type Message struct {
 	Kind      Kind
 	Template  string    // base name of its template files
 	Token     TokenKind // which token it carries
-	// Code: it is the one message that goes to a phone number that nobody has confirmed, with the code that confirms it, and it
-	// goes nowhere else.
+	// Code: it is the one message that goes to a phone number that nobody has confirmed, with the
+	// code that confirms it, and it goes nowhere else.
 	Code bool
-	// Unverified: it may go to an address that its owner has not confirmed. That is so for whatever such an address
-	// needs to be confirmed or recovered, and for mail about the owner's own orders. A kind of message
-	// that is neither must say false.
+	// Unverified: it may go to an address that its owner has not confirmed. That is so for whatever
+	// such an address needs to be confirmed or recovered, and for mail about the owner's own
+	// orders. A kind of message that is neither must say false.
 	Unverified bool
 	// Typed: its reason is what a person typed, a customer or an operator.
 	Typed bool
-	// Provisional: it says how things stand for now. It is not sent once there is anything else to say about the order, so that no
-	// customer reads that an order has come in after reading what became of it.
+	// Provisional: it says how things stand for now. It is not sent once there is anything else to
+	// say about the order, so that no customer reads that an order has come in after reading what
+	// became of it.
 	Provisional bool
 	// Erases: once it is told, everything that names the user is erased.
 	Erases bool

@@ -8,7 +8,8 @@ import (
 	"sidecart.dev/kit/fault"
 )
 
-// Metrics are the metrics of a service. A nil Metrics counts nothing. It is safe for concurrent use.
+// Metrics are the metrics of a service. A nil Metrics counts nothing. It is safe for concurrent
+// use.
 type Metrics struct {
 	reg        prometheus.Registerer
 	deliveries *prometheus.CounterVec

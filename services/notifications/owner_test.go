@@ -13,7 +13,8 @@ type senderFunc func(ctx context.Context, m notifications.Outgoing) error
 
 func (f senderFunc) Send(ctx context.Context, m notifications.Outgoing) error { return f(ctx, m) }
 
-// A mail in hand is not claimed as long as the journal's lease keeps it from others, and is claimed when that is over.
+// A mail in hand is not claimed as long as the journal's lease keeps it from others, and is claimed
+// when that is over.
 func TestAMailIsClaimedOnlyIfAnotherProcessCouldHaveIt(t *testing.T) {
 	for name, lost := range map[string]bool{"its lane is held": false, "its lane was taken over": true} {
 		t.Run(name, func(t *testing.T) {
@@ -47,7 +48,8 @@ func TestAMailIsClaimedOnlyIfAnotherProcessCouldHaveIt(t *testing.T) {
 	}
 }
 
-// An event that comes to a second replica while the first still has its mail in hand is left to the first.
+// An event that comes to a second replica while the first still has its mail in hand is left to the
+// first.
 func TestWhatAnotherProcessHasAcceptedIsLeftToIt(t *testing.T) {
 	w := newWorld(t)
 	e, other := example(t, "user.password_changed.v1", 1), example(t, "user.password_changed.v1", 2)

@@ -2,8 +2,8 @@ package notifications
 
 import "sync"
 
-// recent remembers ids in two generations: when the young one is full it becomes the old one, and the old one is forgotten.
-// It is safe for concurrent use.
+// recent remembers ids in two generations: when the young one is full it becomes the old one, and
+// the old one is forgotten. It is safe for concurrent use.
 type recent struct {
 	mu         sync.Mutex
 	size       int

@@ -46,7 +46,8 @@ type Delivery struct {
 	SentAt      time.Time `json:"sent_at,omitzero"`
 }
 
-// Content is what a message is rendered from. It is frozen when the event is accepted, so that every attempt sends the same.
+// Content is what a message is rendered from. It is frozen when the event is accepted, so that
+// every attempt sends the same.
 type Content struct {
 	Name      string    `json:"name,omitempty"`
 	Locale    string    `json:"locale"`
@@ -68,10 +69,12 @@ type Record struct {
 	OrderID    string     `json:"order_id,omitempty"`
 	CreatedAt  time.Time  `json:"created_at"`
 	Deliveries []Delivery `json:"deliveries"`
-	// Content is dropped as soon as no delivery needs it: nothing that was mailed, a token least of all, is kept.
+	// Content is dropped as soon as no delivery needs it: nothing that was mailed, a token least of
+	// all, is kept.
 	Content *Content  `json:"content,omitempty"`
 	Erased  time.Time `json:"erased,omitzero"` // when what names the user was erased
-	// Swept is when everything else of the user was erased for the last time, in the record of a deletion.
+	// Swept is when everything else of the user was erased for the last time, in the record of a
+	// deletion.
 	Swept time.Time `json:"swept,omitzero"`
 }
 
@@ -117,7 +120,8 @@ func (r *Record) Settled() bool {
 	return true
 }
 
-// Done reports whether nothing is left to do: every delivery came to an end and, after a deletion, everything is erased.
+// Done reports whether nothing is left to do: every delivery came to an end and, after a deletion,
+// everything is erased.
 func (r Record) Done() bool {
 	m, _ := MessageOf(r.EventType)
 	return r.Settled() && (!m.Erases || !r.Swept.IsZero())
@@ -134,8 +138,8 @@ func (r *Record) end(d *Delivery, s Status, reason string, now time.Time) {
 	}
 }
 
-// Erase removes what names the user and keeps what is counted. A delivery that is still waiting is suppressed.
-// It reports whether there was anything to do.
+// Erase removes what names the user and keeps what is counted. A delivery that is still waiting is
+// suppressed. It reports whether there was anything to do.
 func (r *Record) Erase(now time.Time) bool {
 	if !r.Erased.IsZero() {
 		return false

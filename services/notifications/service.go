@@ -14,9 +14,11 @@ import (
 
 // Lists keeps the list of deliveries of each user. It is safe for concurrent use.
 type Lists interface {
-	// Append adds entries to a user's list and returns their positions. Those that it has added lately stay where they are.
+	// Append adds entries to a user's list and returns their positions. Those that it has added
+	// lately stay where they are.
 	Append(ctx context.Context, userID string, entries []string) ([]uint64, error)
-	// Page returns up to limit entries below position before (0: from the newest), and the next page's before (0: none).
+	// Page returns up to limit entries below position before (0: from the newest), and the next
+	// page's before (0: none).
 	Page(ctx context.Context, userID string, before uint64, limit int) (entries []string, next uint64, err error)
 }
 
@@ -26,8 +28,8 @@ type Contacts interface {
 	Contact(ctx context.Context, userID string, asOf time.Time) (Contact, error)
 	// Forget drops what is remembered of a user.
 	Forget(userID string)
-	// Token returns the mailed token for an event: the same one for the same event. A NotFound or Unprocessable fault
-	// means that the user needs none any more.
+	// Token returns the mailed token for an event: the same one for the same event. A NotFound or
+	// Unprocessable fault means that the user needs none any more.
 	Token(ctx context.Context, userID string, kind TokenKind, eventID string) (MailToken, error)
 }
 
@@ -41,7 +43,8 @@ type Rendered struct {
 
 // Renderer makes messages of contents. It is safe for concurrent use.
 type Renderer interface {
-	// Render renders a template. An unknown locale falls back to its language, and then to the default.
+	// Render renders a template. An unknown locale falls back to its language, and then to the
+	// default.
 	Render(template string, c Content) (Rendered, error)
 	// Subject renders its subject alone.
 	Subject(template string, c Content) (string, error)
@@ -56,8 +59,8 @@ type Outgoing struct {
 
 // Sender hands messages to the provider of one channel.
 type Sender interface {
-	// Send returns nil if the provider took the message. A transient fault is worth another attempt; any other is not.
-	// The message of a fault is shown to the customer.
+	// Send returns nil if the provider took the message. A transient fault is worth another
+	// attempt; any other is not. The message of a fault is shown to the customer.
 	Send(ctx context.Context, m Outgoing) error
 }
 
@@ -75,7 +78,8 @@ type Service struct {
 	stopped chan struct{} // closed when Run has returned
 }
 
-// Letters are the dead letters of this service, which have the words of events that could not be handled.
+// Letters are the dead letters of this service, which have the words of events that could not be
+// handled.
 type Letters interface {
 	// Erase overwrites what people typed in the letters about these users. It may be repeated.
 	Erase(ctx context.Context, userIDs ...string) error
@@ -112,8 +116,8 @@ func New(cfg Config, deps Deps) *Service {
 	return s
 }
 
-// Accepted returns those of the events that are accepted: what they have to tell is recorded, and whatever dies now,
-// it will be told. Events nobody is told about are accepted as they are.
+// Accepted returns those of the events that are accepted: what they have to tell is recorded, and
+// whatever dies now, it will be told. Events nobody is told about are accepted as they are.
 func (s *Service) Accepted(ctx context.Context, eventIDs []string) ([]string, error) {
 	accepted, asked := make([]string, 0, len(eventIDs)), map[string]string{}
 	for _, id := range eventIDs {
@@ -165,8 +169,8 @@ func (s *Service) handOver(r Record) {
 // lane returns the lane of a channel; a record may name one that this process does not serve.
 func (s *Service) lane(c Channel) *lane { return s.lanes[c] }
 
-// Run sends what is handed over until ctx ends, and then finishes what is being sent, within the grace of the configuration. It is
-// called once.
+// Run sends what is handed over until ctx ends, and then finishes what is being sent, within the
+// grace of the configuration. It is called once.
 func (s *Service) Run(ctx context.Context) error {
 	defer close(s.stopped)
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -193,7 +197,8 @@ func (s *Service) Drain(ctx context.Context) {
 	}
 }
 
-// send delivers one message of the lane after the other until ctx ends, and returns when the last is recorded, or work has ended.
+// send delivers one message of the lane after the other until ctx ends, and returns when the last
+// is recorded, or work has ended.
 func (s *Service) send(ctx, work context.Context, l *lane, unrecorded chan struct{}) {
 	var recording sync.WaitGroup
 	defer recording.Wait()

@@ -203,7 +203,8 @@ func TestARecipientIsNotFlooded(t *testing.T) {
 	}
 }
 
-// Whoever registers with a stranger's address has that stranger told a few times, and in nobody's words but ours.
+// Whoever registers with a stranger's address has that stranger told a few times, and in nobody's
+// words but ours.
 func TestAnAddressThatNobodyVerifiedIsToldLittleAndNothingTyped(t *testing.T) {
 	for _, verified := range []bool{false, true} {
 		w := newWorld(t)

@@ -10,8 +10,8 @@ import (
 	"sidecart.dev/kit/sidecar"
 )
 
-// Settle implements [journal.Settler]: it puts what is due back into the lanes, and finds what is finished.
-// The journal offers a record until then, so nothing depends on a process's memory.
+// Settle implements [journal.Settler]: it puts what is due back into the lanes, and finds what is
+// finished. The journal offers a record until then, so nothing depends on a process's memory.
 func (s *Service) Settle(ctx context.Context, entries []journal.Entry) (finished []string, err error) {
 	return s.records.Settle(ctx, entries)
 }
@@ -48,11 +48,12 @@ func (s *Service) busy(id string) bool {
 	return anywhere
 }
 
-// leave is how long what another process has accepted is left to it. If it lives it has sent it by then, or looks at the record before it
-// does.
+// leave is how long what another process has accepted is left to it. If it lives it has sent it by
+// then, or looks at the record before it does.
 const leave = 10 * time.Second
 
-// retry puts the deliveries that are due into their lanes, where they are claimed before they are sent.
+// retry puts the deliveries that are due into their lanes, where they are claimed before they are
+// sent.
 func (s *Service) retry(r *Record) {
 	now := s.cfg.Now()
 	if s.theirs.has(r.ID) && now.Sub(r.CreatedAt) < leave {
@@ -66,8 +67,9 @@ func (s *Service) retry(r *Record) {
 	}
 }
 
-// sweep erases what names a deleted user: at once everything but the farewell, the farewell once it is sent, and everything
-// again a little later, because an event may have been accepted meanwhile with a contact that was read before. Then it is done.
+// sweep erases what names a deleted user: at once everything but the farewell, the farewell once it
+// is sent, and everything again a little later, because an event may have been accepted meanwhile
+// with a contact that was read before. Then it is done.
 func (s *Service) sweep(ctx context.Context, r Record) (swept Record, done bool, err error) {
 	began := s.cfg.Now()
 	keep := r.ID
@@ -153,7 +155,8 @@ type Delivered struct {
 	SentAt    *time.Time `json:"sent_at,omitempty"`
 }
 
-// View returns the delivery by that channel at that position of its user's list, or ok = false if it does not stand there.
+// View returns the delivery by that channel at that position of its user's list, or ok = false if
+// it does not stand there.
 func (r *Record) View(c Channel, seq uint64) (v Delivered, ok bool) {
 	d := r.Delivery(c)
 	if d == nil || d.Seq != seq {

@@ -19,7 +19,8 @@ import (
 	"sidecart.dev/notifications/bindings"
 )
 
-// These tests send through a real sidecar, the one that $DAPRD names: `sidecart daprd` of the launcher prints the path of one.
+// These tests send through a real sidecar, the one that $DAPRD names: `sidecart daprd` of the
+// launcher prints the path of one.
 
 // mailServer is an SMTP server that keeps what it gets and takes its time.
 type mailServer struct {
@@ -266,7 +267,8 @@ func TestAMailServerThatIsDownForAWhileLosesNothing(t *testing.T) {
 	}
 }
 
-// TestThroughputWithASlowMailServer measures mails a second with a server that takes 50 ms for each.
+// TestThroughputWithASlowMailServer measures mails a second with a server that takes 50 ms for
+// each.
 func TestThroughputWithASlowMailServer(t *testing.T) {
 	if os.Getenv("MEASURE") == "" {
 		t.Skip("MEASURE is not set")

@@ -15,8 +15,9 @@ var (
 	errNotTried = fault.New(fault.Unavailable, "unavailable", "Whether the message is still of use cannot be found out.")
 )
 
-// turns keeps a provisional message and what is said later about the same order in that order, on each channel: as long as the
-// first is at the provider, the others wait. It is safe for concurrent use.
+// turns keeps a provisional message and what is said later about the same order in that order, on
+// each channel: as long as the first is at the provider, the others wait. It is safe for concurrent
+// use.
 type turns struct {
 	mu      sync.Mutex
 	sending map[turn]chan struct{} // closed when the provisional message is out
@@ -60,9 +61,10 @@ func (t *turns) wait(ctx context.Context, key turn) error {
 	}
 }
 
-// inTurn returns when it is the message's turn to be sent; the caller calls done when the provider has answered. A provisional
-// message that was overtaken is errStale. One that is judged to be of use is sent before anything that is accepted after that, as
-// far as this process sends it: what another process sends in the same moment may arrive first.
+// inTurn returns when it is the message's turn to be sent; the caller calls done when the provider
+// has answered. A provisional message that was overtaken is errStale. One that is judged to be of
+// use is sent before anything that is accepted after that, as far as this process sends it: what
+// another process sends in the same moment may arrive first.
 func (s *Service) inTurn(ctx context.Context, c Channel, m Message, r Record) (done func(), err error) {
 	key := turn{c, r.OrderID}
 	if !m.Provisional {
@@ -89,7 +91,8 @@ func (s *Service) inTurn(ctx context.Context, c Channel, m Message, r Record) (d
 // lookBack is how many of a user's latest deliveries are looked through for news about an order.
 const lookBack = 100
 
-// overtaken reports whether something else has been accepted about the order of a provisional message.
+// overtaken reports whether something else has been accepted about the order of a provisional
+// message.
 func (s *Service) overtaken(ctx context.Context, r Record) (bool, error) {
 	entries, _, err := s.Lists.Page(ctx, r.UserID, 0, lookBack)
 	if err != nil {

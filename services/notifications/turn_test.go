@@ -10,7 +10,8 @@ import (
 	"sidecart.dev/notifications"
 )
 
-// toldBy are the types of those of the events that were told by a channel, in the order they were told.
+// toldBy are the types of those of the events that were told by a channel, in the order they were
+// told.
 func (w *world) toldBy(c notifications.Channel, events ...event.Event) []string {
 	var told []string
 	for _, m := range w.sentBy(c) {
@@ -127,7 +128,8 @@ func TestAReceiptWaitsUntilOrderReceivedIsOut(t *testing.T) {
 	}
 }
 
-// Whether it is still of use is asked of the store. If that does not answer, the provider is not to blame, and the message comes later.
+// Whether it is still of use is asked of the store. If that does not answer, the provider is not to
+// blame, and the message comes later.
 func TestAStoreThatDoesNotAnswerOpensNoCircuit(t *testing.T) {
 	w := newWorld(t)
 	received := example(t, delayed, 1)

@@ -13,15 +13,17 @@ import (
 
 // EmailSender sends e-mail through an SMTP binding.
 //
-// The official bindings.smtp merges the metadata of a request into its own settings, and there they stay: an empty field
-// is filled from the previous mail, and mails sent at the same time mix. What makes it safe is that every call sets a recipient
-// and a subject that are not empty, that nobody ever sets a CC or BCC (an empty one does not clear an earlier one), that an
-// address is exactly one address, and that one call is under way at a time: concurrency above 1 needs the corrected binding of
-// deploy/local/sidecar. A recipient is bounded to one call even when a call is given up: the binding has composed the
-// mail before it talks to the server.
+// The official bindings.smtp merges the metadata of a request into its own settings, and there they
+// stay: an empty field is filled from the previous mail, and mails sent at the same time mix. What
+// makes it safe is that every call sets a recipient and a subject that are not empty, that nobody
+// ever sets a CC or BCC (an empty one does not clear an earlier one), that an address is exactly
+// one address, and that one call is under way at a time: concurrency above 1 needs the corrected
+// binding of deploy/local/sidecar. A recipient is bounded to one call even when a call is given up:
+// the binding has composed the mail before it talks to the server.
 //
-// One fault of the official binding cannot be helped from here: a server that takes a connection and drops it at the greeting makes it
-// reconnect without end, past our time limit, and deliver when the server is back; the mail then comes twice.
+// One fault of the official binding cannot be helped from here: a server that takes a connection
+// and drops it at the greeting makes it reconnect without end, past our time limit, and deliver
+// when the server is back; the mail then comes twice.
 type EmailSender struct {
 	binding sidecar.Binding
 	name    string
@@ -58,8 +60,9 @@ func (s *EmailSender) Send(ctx context.Context, m notifications.Outgoing) error 
 var (
 	// The corrected binding says so.
 	permanentFailure = regexp.MustCompile(`smtp binding: permanent failure`)
-	// The official binding only quotes the server, or the parser of addresses. A refused login (530, 534, 535, 538) is no
-	// fault of the recipient's, and an operator will mend it; the same goes for a server that refuses to talk (554, 521 while dialling).
+	// The official binding only quotes the server, or the parser of addresses. A refused login
+	// (530, 534, 535, 538) is no fault of the recipient's, and an operator will mend it; the same
+	// goes for a server that refuses to talk (554, 521 while dialling).
 	refusedForGood = regexp.MustCompile(`gomail: could not send email \d+: (?:5\d\d\b|gomail: invalid address)`)
 	refusedLogin   = regexp.MustCompile(`could not send email \d+: 53[0458]\b`)
 )

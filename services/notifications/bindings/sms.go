@@ -15,10 +15,11 @@ type SMSFormat string
 
 // The formats.
 const (
-	// HTTPGateway is bindings.http: the operation posts {"to","from","message","reference"} to the component's URL.
+	// HTTPGateway is bindings.http: the operation posts {"to","from","message","reference"} to the
+	// component's URL.
 	HTTPGateway SMSFormat = "http"
-	// Twilio is bindings.twilio.sms: the number in the metadata, the text as data. The component must not have a toNumber of its own,
-	// which would win over the request's.
+	// Twilio is bindings.twilio.sms: the number in the metadata, the text as data. The component
+	// must not have a toNumber of its own, which would win over the request's.
 	Twilio SMSFormat = "twilio"
 )
 
@@ -32,7 +33,8 @@ type SMSSender struct {
 
 var _ notifications.Sender = (*SMSSender)(nil)
 
-// NewSMSSender makes a sender on the named binding component. From is the sender an HTTP gateway shall show.
+// NewSMSSender makes a sender on the named binding component. From is the sender an HTTP gateway
+// shall show.
 func NewSMSSender(binding sidecar.Binding, name string, format SMSFormat, from string) *SMSSender {
 	return &SMSSender{binding: binding, name: name, format: format, from: from}
 }
@@ -55,8 +57,8 @@ func (s *SMSSender) Send(ctx context.Context, m notifications.Outgoing) error {
 	return smsFault(err)
 }
 
-// rejectedForGood finds the statuses that speak of this message. Others of the 400s speak of the account (401, 402, 403, 404), of
-// time (408, 425) or of rate (429), and pass.
+// rejectedForGood finds the statuses that speak of this message. Others of the 400s speak of the
+// account (401, 402, 403, 404), of time (408, 425) or of rate (429), and pass.
 var rejectedForGood = regexp.MustCompile(`(?:received status code |error from Twilio \()(?:400|410|413|422)\b`)
 
 func smsFault(err error) error {

@@ -1,4 +1,5 @@
-// Package http is the API of notifications: the list customers read, and the questions other services ask.
+// Package http is the API of notifications: the list customers read, and the questions other
+// services ask.
 package http
 
 import (
@@ -18,13 +19,15 @@ import (
 type Deps struct {
 	// Accepted returns which of the events are accepted.
 	Accepted func(ctx context.Context, eventIDs []string) ([]string, error)
-	// Delivered returns a page of what was sent to a user, newest first, and the next page's cursor, empty at the end.
+	// Delivered returns a page of what was sent to a user, newest first, and the next page's
+	// cursor, empty at the end.
 	Delivered func(ctx context.Context, userID, cursor string, limit int) ([]notifications.Delivered, string, error)
 	Verifier  *auth.Verifier
 	Services  *auth.ServiceKey
 }
 
-// Routes adds every route of the API. through answers only the own sidecar; it makes a router of its own at each call.
+// Routes adds every route of the API. through answers only the own sidecar; it makes a router of
+// its own at each call.
 func Routes(through func() *mux.Router, d Deps) {
 	own := through()
 	own.Use(d.Verifier.Require())

@@ -119,7 +119,8 @@ func (f *fixture) records(ctx context.Context, ids []string) (map[string]notific
 	}).GetAll(ctx, ids)
 }
 
-// add stores the record of an event with both deliveries, and a duplicate in the list that is to be passed over.
+// add stores the record of an event with both deliveries, and a duplicate in the list that is to be
+// passed over.
 func (f *fixture) add(userID string, n int) {
 	f.t.Helper()
 	id := fmt.Sprintf("evt%d", n)

@@ -9,8 +9,9 @@ import (
 	"sidecart.dev/notifications"
 )
 
-// batcher turns lookups of contacts that happen at the same time into one: while a call is under way, further lookups gather for the next.
-// An idle batcher adds no delay. It is safe for concurrent use.
+// batcher turns lookups of contacts that happen at the same time into one: while a call is under
+// way, further lookups gather for the next. An idle batcher adds no delay. It is safe for
+// concurrent use.
 type batcher struct {
 	size  int
 	fetch func(ctx context.Context, ids []string) (map[string]notifications.Contact, error)
@@ -23,7 +24,8 @@ type batcher struct {
 // batchTimeout bounds a shared call, which outlives the lookup that started it.
 const batchTimeout = 8 * time.Second
 
-// batchParallel is how many calls may be under way at once: one would make every lookup wait out another's.
+// batchParallel is how many calls may be under way at once: one would make every lookup wait out
+// another's.
 const batchParallel = 2
 
 type lookup struct {
@@ -38,7 +40,8 @@ func newBatcher(size int, fetch func(context.Context, []string) (map[string]noti
 	return &batcher{size: size, fetch: fetch}
 }
 
-// get looks an id up; ok = false if there is no such id. What it returns was read after get was called.
+// get looks an id up; ok = false if there is no such id. What it returns was read after get was
+// called.
 func (b *batcher) get(ctx context.Context, id string) (value notifications.Contact, ok bool, err error) {
 	l := &lookup{id: id, done: make(chan struct{})}
 	b.mu.Lock()

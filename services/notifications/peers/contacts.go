@@ -14,8 +14,9 @@ import (
 
 // Contacts asks the users service who a user is. It is safe for concurrent use.
 //
-// An answer is used for an event only if it is newer than the event: who changes a preference and then orders finds it
-// obeyed. Older answers are used, for a while, when the users service does not answer.
+// An answer is used for an event only if it is newer than the event: who changes a preference and
+// then orders finds it obeyed. Older answers are used, for a while, when the users service does not
+// answer.
 type Contacts struct {
 	caller  sidecar.Caller
 	now     func() time.Time
@@ -40,7 +41,8 @@ const (
 	contactStale = 10 * time.Minute // how long it is used while they cannot
 )
 
-// NewContacts makes Contacts. An answer that is older than the event by less than slack will do; a nil now means time.Now.
+// NewContacts makes Contacts. An answer that is older than the event by less than slack will do; a
+// nil now means time.Now.
 func NewContacts(caller sidecar.Caller, slack time.Duration, now func() time.Time) *Contacts {
 	if now == nil {
 		now = time.Now

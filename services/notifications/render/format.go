@@ -14,8 +14,8 @@ import (
 
 // format is how a language writes amounts and dates: format.json of its folder.
 //
-// Patterns have words in braces: {number} with {symbol} or {code} for amounts; {day}, {month} (a name), {year} and
-// {date}, {time}, {zone} for dates.
+// Patterns have words in braces: {number} with {symbol} or {code} for amounts; {day}, {month} (a
+// name), {year} and {date}, {time}, {zone} for dates.
 type format struct {
 	Decimal  string            `json:"decimal"`
 	Group    string            `json:"group"`

@@ -10,7 +10,8 @@
 //
 // A message with a code is an SMS alone: it has no .html, and no block text.
 //
-// A folder of a further language is all it takes to add the language. HTML is escaped by html/template.
+// A folder of a further language is all it takes to add the language. HTML is escaped by
+// html/template.
 package render
 
 import (
@@ -57,8 +58,8 @@ type language struct {
 	text   map[string]*texttemplate.Template
 }
 
-// New reads every template and renders every message in every language once, so that a template that cannot work is
-// found when the service starts.
+// New reads every template and renders every message in every language once, so that a template
+// that cannot work is found when the service starts.
 func New(cfg Config) (*Renderer, error) {
 	cfg.PublicURL = strings.TrimSuffix(cfg.PublicURL, "/")
 	zone, err := time.LoadLocation(cfg.TimeZone)

@@ -72,8 +72,8 @@ func (c Counters) load(ctx context.Context, key string) (counted, string, error)
 	return doc, item.ETag, nil
 }
 
-// add counts the marks that are not counted yet, the last of them only within the limit, and returns how many may follow that one, or
-// -1 if it is not within the limit.
+// add counts the marks that are not counted yet, the last of them only within the limit, and
+// returns how many may follow that one, or -1 if it is not within the limit.
 func (c counted) add(limit int, marks []string) (after counted, left int) {
 	all := slices.Clone(c.Marks)
 	last := marks[len(marks)-1]

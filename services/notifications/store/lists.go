@@ -39,7 +39,8 @@ type Records func(ctx context.Context, ids []string) (map[string]notifications.R
 // scanBudget bounds how many entries one listing passes over.
 const scanBudget = 500
 
-// Delivered returns a page of what was sent to a user, newest first, and the cursor of the next page, empty at the end.
+// Delivered returns a page of what was sent to a user, newest first, and the cursor of the next
+// page, empty at the end.
 func (l Lists) Delivered(ctx context.Context, records Records, userID, cursor string, limit int) ([]notifications.Delivered, string, error) {
 	return list.Collect(ctx, l.lists, listOf(userID), cursor, limit, scanBudget,
 		func(ctx context.Context, entries []list.Entry) ([]list.Kept[notifications.Delivered], error) {

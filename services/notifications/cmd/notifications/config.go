@@ -20,8 +20,8 @@ type Config struct {
 	EmailBinding string `env:"EMAIL_BINDING" envDefault:"email"` // SMTP binding component
 	SMSBinding   string `env:"SMS_BINDING"   envDefault:"sms"`   // SMS binding component
 
-	// EmailConcurrency is the number of mails sent at once. More than 1 is safe only with the corrected SMTP binding of our sidecar build:
-	// the official one mixes up recipients.
+	// EmailConcurrency is the number of mails sent at once. More than 1 is safe only with the
+	// corrected SMTP binding of our sidecar build: the official one mixes up recipients.
 	EmailConcurrency int    `env:"EMAIL_CONCURRENCY" envDefault:"1"`
 	SMSConcurrency   int    `env:"SMS_CONCURRENCY"   envDefault:"4"`
 	SMSFormat        string `env:"SMS_FORMAT"        envDefault:"http"` // http or twilio

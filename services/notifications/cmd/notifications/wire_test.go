@@ -130,8 +130,8 @@ func TestTheServiceAsMainPutsItTogether(t *testing.T) {
 	}
 }
 
-// TestWhatAnEarlierReleaseLeftIsSent has a record and an id in the journal as they were written before notifications stood on the kit's
-// aggregates.
+// TestWhatAnEarlierReleaseLeftIsSent has a record and an id in the journal as they were written
+// before notifications stood on the kit's aggregates.
 func TestWhatAnEarlierReleaseLeftIsSent(t *testing.T) {
 	sidecar := newSidecar(t)
 	before := servicetest.Fake(t, "notifications", sidecar, nil)
