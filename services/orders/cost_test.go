@@ -29,6 +29,7 @@ var budget = []struct {
 	{"get order", 1, 1, "the order and its ETag, when its payment is heard of; neighbours may share the call"},
 	{"update order", 1, 1, "the outcome"},
 	{"bulk-get order", 1, 0.1, "a last look before the intent is forgotten, at up to 200 orders in one call"},
+	{"bulk-get list", 1, 0.1, "whether the orders that are forgotten stand in their lists, in the same round"},
 	{"bulk-get segment", 1, 0.1, "a segment is deleted by its ETag"},
 	{"delete segment", 1, 0.1, "the intent is forgotten"},
 }
@@ -43,6 +44,12 @@ func (m *meter) count(call string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.calls[call]++
+}
+
+func (m *meter) reset() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	clear(m.calls)
 }
 
 // state is called before each call of the store. A lane's head is renewed by the clock and not by orders, and the products are
@@ -68,6 +75,9 @@ func ordersCost(t *testing.T, customers int) map[string]float64 {
 	ctx := context.Background()
 	w, m := newWorld(), &meter{calls: map[string]int{}}
 	w.latency = func() time.Duration { return 2 * time.Millisecond } // what is called at the same time is under way at the same time
+	w.asked = func(question string) { m.count("call " + question) }
+	w.state.Before = m.state
+	w.bus.Before = func(_ context.Context, topic string) error { m.count("publish " + topic); return nil }
 	r := w.start(t)
 	defer r.end()
 	if _, err := r.Service.Products(ctx); err != nil {
@@ -75,9 +85,7 @@ func ordersCost(t *testing.T, customers int) map[string]float64 {
 	}
 	time.Sleep(time.Minute)
 	synctest.Wait()
-	w.asked = func(question string) { m.count("call " + question) }
-	w.state.Before = m.state
-	w.bus.Before = func(_ context.Context, topic string) error { m.count("publish " + topic); return nil }
+	m.reset()
 
 	var all sync.WaitGroup
 	for n := range customers {
@@ -111,6 +119,28 @@ func ordersCost(t *testing.T, customers int) map[string]float64 {
 		perOrder[call] = float64(n) / float64(customers)
 	}
 	return perOrder
+}
+
+// TestPlacingMakesTwoCallsInARow counts the calls that wait for one another: each takes the same time, and nothing else does.
+func TestPlacingMakesTwoCallsInARow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := context.Background()
+		w := newWorld()
+		const each = 10 * time.Millisecond
+		w.latency = func() time.Duration { return each }
+		r := w.start(t)
+		defer r.end()
+		if _, err := r.Service.Products(ctx); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		if _, _, err := r.Service.Place(ctx, customer, "key", request("tok_visa")); err != nil {
+			t.Fatal(err)
+		}
+		if calls := time.Since(began) / each; calls != 2 {
+			t.Errorf("placing waits for %d calls, one after another, want 2", calls)
+		}
+	})
 }
 
 func TestWhatAPaidOrderCosts(t *testing.T) {

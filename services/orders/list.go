@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"slices"
 
+	"sidecart.dev/kit/aggregate"
 	"sidecart.dev/kit/list"
 )
 
@@ -25,6 +26,42 @@ type Page struct {
 // scanBudget bounds the list entries that one page looks at, so that a rare status costs several requests rather than one
 // endless one.
 const scanBudget = 256
+
+// putAt has the order hold a position at which it stands in its customer's list.
+func (s *Service) putAt(ctx context.Context, o Order, seq uint64) (Order, error) {
+	if o.seq == seq {
+		return o, nil
+	}
+	return s.orders.Change(ctx, o.id, func(o Order) (Order, error) {
+		o.seq = seq
+		return o, nil
+	})
+}
+
+// relist sees to it that orders stand in their customers' lists where they say. One whose process died while it was placed may not.
+func (s *Service) relist(ctx context.Context, orders []Order) error {
+	places := make([]list.Place, len(orders))
+	for i, o := range orders {
+		places[i] = list.Place{Prefix: listOf(o.userID), Entry: list.Entry{Seq: o.seq, ID: o.id}}
+	}
+	stand, err := s.lists.Stand(ctx, places)
+	if err != nil {
+		return err
+	}
+	var lost []Order
+	for i, o := range orders {
+		if !stand[i] {
+			lost = append(lost, o)
+		}
+	}
+	return aggregate.Each(ctx, lost, func(o Order) error {
+		seq, err := s.lists.Append(ctx, listOf(o.userID), o.id)
+		if err == nil {
+			_, err = s.putAt(ctx, o, seq)
+		}
+		return err
+	})
+}
 
 // listOf names the list of a customer's orders. An order holds its position in it; entries of which the order holds another
 // are leftovers of attempts that came to nothing.

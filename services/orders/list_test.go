@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -62,6 +64,78 @@ func TestPagesStayPutWhileOrdersArePlaced(t *testing.T) {
 			t.Errorf("%d orders are pending, want none", n)
 		}
 	})
+}
+
+// TestAnOrderHoldsThePositionThatItCameToHave has another replica place an order of the same customer after the first has read where the
+// list ends, and before it writes the list.
+func TestAnOrderHoldsThePositionThatItCameToHave(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := context.Background()
+		w := newWorld()
+		var first, second *replica
+		var interfered atomic.Bool
+		w.state.Before = func(_ context.Context, op sidecartest.Op, key string) error {
+			if op.Write() && strings.HasPrefix(key, "orders-of/") && interfered.CompareAndSwap(false, true) {
+				if _, _, err := second.Service.Place(ctx, customer, "2", request("tok_visa")); err != nil {
+					t.Error(err)
+				}
+			}
+			return nil
+		}
+		first, second = w.start(t), w.start(t)
+		defer first.end()
+		defer second.end()
+		o, _, err := first.Service.Place(ctx, customer, "1", request("tok_visa"))
+		if err != nil || o.Seq() != 2 {
+			t.Errorf("the order has position %d, %v; want 2, as another was faster", o.Seq(), err)
+		}
+		page, err := second.Service.List(ctx, orders.Query{UserID: customer, Limit: 10})
+		if err != nil || len(page.Orders) != 2 {
+			t.Errorf("when it is answered %d orders are listed, %v; want both", len(page.Orders), err)
+		}
+		if err := w.settled(first, second); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestAnOrderWhoseProcessDiedBeforeItWasListedIsListed fails the write of the list, and kills the process. One order waits when the
+// settler looks at it, the other has been paid and is done.
+func TestAnOrderWhoseProcessDiedBeforeItWasListedIsListed(t *testing.T) {
+	for _, method := range []string{"tok_visa", "tok_unanswered"} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx := context.Background()
+			w := newWorld()
+			var broken atomic.Bool
+			w.state.Before = func(_ context.Context, op sidecartest.Op, key string) error {
+				if broken.Load() && op.Write() && strings.HasPrefix(key, "orders-of/") {
+					return errDead
+				}
+				return nil
+			}
+			r, second := w.start(t), w.start(t)
+			defer second.end()
+			broken.Store(true)
+			if _, _, err := r.Service.Place(ctx, customer, "key", request(method)); err == nil {
+				t.Error("an order is answered that is not in its customer's list")
+			}
+			synctest.Wait()
+			r.life.kill()
+			r.end()
+			broken.Store(false)
+			w.pass(t, time.Second)
+			for _, e := range w.outbox {
+				if err := second.Consumer.Handle(ctx, "payments", e); err != nil {
+					t.Error(err)
+				}
+			}
+			w.pass(t, time.Minute)
+			page, err := second.Service.List(ctx, orders.Query{UserID: customer, Limit: 10})
+			if err != nil || len(page.Orders) != 1 {
+				t.Errorf("%d orders are listed, %v; want the one that was written", len(page.Orders), err)
+			}
+		})
+	}
 }
 
 func countStatus(t *testing.T, r *replica, status orders.Status) int {

@@ -5,16 +5,20 @@ import (
 
 	"sidecart.dev/kit/aggregate"
 	"sidecart.dev/kit/fault"
+	"sidecart.dev/kit/list"
 )
 
 // Place places an order, or finds the one that the same customer has placed under the same key; replayed says which.
 //
 // An order is answered only when it is durable and its id is in the journal, so that it comes to its end whatever fails
-// next. The steps, and what is left if the process dies after each:
+// next. The steps, and what is left if the process dies after each or in the middle of it:
 //
-//  1. journal and list, side by side: an id without an order, which the settler fences off and forgets, and an entry that
-//     no order claims, which readers skip
-//  2. insert: an order the customer has no answer about; it is driven on like any other, and the same key finds it
+//  1. begin in the journal and, side by side, read where the customer's list ends: an id without an order, which the settler
+//     fences off and forgets
+//  2. insert the order at the position that it is likely to have and, side by side, write the list: an order the customer has
+//     no answer about, which is driven on like any other, and which the same key finds; or an entry that no order claims,
+//     which readers skip. An order that does not stand where it says is given another position, by this process if
+//     somebody was faster, by the settler if it died: no order leaves the journal that is not in the list
 //  3. answer and, side by side, publish order.placed.v1: the settler publishes it again if payments has not heard of it
 func (s *Service) Place(ctx context.Context, userID, key string, req Request) (o Order, replayed bool, err error) {
 	if err := ValidateKey(key); err != nil {
@@ -31,9 +35,11 @@ func (s *Service) Place(ctx context.Context, userID, key string, req Request) (o
 	if err := s.deps.Ready(); err != nil {
 		return Order{}, false, err // while the journal refuses work the list is left alone
 	}
+	var entry list.Ahead
 	o, created, err := s.orders.Create(ctx, p.ID, func() (Order, error) {
+		entry = s.lists.AppendAhead(ctx, listOf(p.UserID), p.ID)
 		var err error
-		if p.Seq, err = s.lists.Append(ctx, listOf(p.UserID), p.ID); err != nil {
+		if p.Seq, err = entry.Likely(ctx); err != nil {
 			return Order{}, err
 		}
 		p.At = s.cfg.Now()
@@ -46,7 +52,12 @@ func (s *Service) Place(ctx context.Context, userID, key string, req Request) (o
 		return replay(o, p.Fingerprint)
 	}
 	s.cfg.Observe(Placed, Applied)
-	return o, false, nil
+	seq, err := entry.Seq(ctx)
+	if err != nil {
+		return Order{}, false, err
+	}
+	o, err = s.putAt(ctx, o, seq)
+	return o, false, err
 }
 
 func (s *Service) quote(ctx context.Context, req Request) (Quote, error) {

@@ -93,6 +93,10 @@ func (s *stage) compare() error {
 	if err := errors.Join(s.failed(), s.settled(r)); err != nil {
 		return err
 	}
+	listed, err := s.listed(r)
+	if err != nil {
+		return err
+	}
 	for _, id := range s.placed {
 		o, err := r.Service.Get(ctx, id, customer, false)
 		if fault.Is(err, fault.NotFound) && !s.promised[id] {
@@ -104,12 +108,32 @@ func (s *stage) compare() error {
 		if err != nil {
 			return fmt.Errorf("%s, promised: %v: %w", id, s.promised[id], err)
 		}
+		if listed[id] != 1 {
+			return fmt.Errorf("%s stands %d times in its customer's list", id, listed[id])
+		}
 		if err := s.agree(o); err != nil {
 			return fmt.Errorf("%s is %s, settled %s, promised cancelled %v, payment %+v: %w",
 				id, o.Status(), o.Settlement(), s.cancelled[id], s.payments[id], err)
 		}
 	}
 	return nil
+}
+
+// listed returns how often each order stands in the customer's list.
+func (s *stage) listed(r *replica) (map[string]int, error) {
+	listed, q := map[string]int{}, orders.Query{UserID: customer, Limit: 10}
+	for {
+		page, err := r.Service.List(context.Background(), q)
+		if err != nil {
+			return nil, err
+		}
+		for _, o := range page.Orders {
+			listed[o.ID()]++
+		}
+		if q.Cursor = page.Next; q.Cursor == "" {
+			return listed, nil
+		}
+	}
 }
 
 func (s *stage) agree(o orders.Order) error {

@@ -14,6 +14,7 @@ import (
 // Settle drives orders on that the journal holds: it is the journal's settler of the ids of [Kind]. It costs a handful of calls
 // for hundreds of orders. What is done with each is the kit's skeleton (package aggregate), with what orders have to themselves:
 //
+//   - all: one that does not stand in its customer's list where it says is put there (place.go).
 //   - not done: payments is asked what it knows. What it knows is applied as if the event had come. Where it knows nothing, or
 //     has not yet seen the cancellation, the order's events are published again. Of one that has waited too long the customer
 //     is told that it has come in (delayed.go).
@@ -36,10 +37,11 @@ type round struct {
 // drive asks payments about the orders that are not done, and does what follows.
 func (s *Service) drive(ctx context.Context, open []aggregate.Open[Order]) (map[string]Order, error) {
 	r := &round{Service: s, changed: map[string]Order{}}
-	ids := make([]string, len(open))
+	ids, docs := make([]string, len(open)), make([]Order, len(open))
 	for i, o := range open {
-		ids[i] = o.ID
+		ids[i], docs[i] = o.ID, o.Doc
 	}
+	unlisted := s.relist(ctx, docs)
 	known, err := s.deps.Payments.Lookup(ctx, ids)
 	if err != nil {
 		err = fmt.Errorf("asking payments: %w", err)
@@ -50,7 +52,7 @@ func (s *Service) drive(ctx context.Context, open []aggregate.Open[Order]) (map[
 		})
 	}
 	// Whom payments does not answer, the customers are waiting all the same.
-	return r.changed, errors.Join(err, r.tellDelays(ctx, open))
+	return r.changed, errors.Join(unlisted, err, r.tellDelays(ctx, open))
 }
 
 // driveOne applies what payments knows of an order that is not done, and tells payments again what it seems not to have heard.
@@ -102,8 +104,9 @@ func (s *Service) repeat(ctx context.Context, o Order, which func(event.Event) b
 // effect, and notifications says which cancellations it tells.
 func (s *Service) accepted(ctx context.Context, owed []aggregate.Owed[Order]) (map[string]bool, error) {
 	accepted := map[string]bool{}
-	var ask []string
-	for _, o := range owed {
+	docs, ask := make([]Order, len(owed)), []string(nil)
+	for i, o := range owed {
+		docs[i] = o.Doc
 		for _, e := range o.Events {
 			if e.Type == CancelledEvent {
 				ask = append(ask, e.ID)
@@ -111,6 +114,9 @@ func (s *Service) accepted(ctx context.Context, owed []aggregate.Owed[Order]) (m
 				accepted[e.ID] = true
 			}
 		}
+	}
+	if err := s.relist(ctx, docs); err != nil {
+		return nil, err // what is not listed may not be forgotten
 	}
 	if len(ask) == 0 {
 		return accepted, nil

@@ -19,9 +19,11 @@ type writer struct {
 type request struct {
 	ids  []string
 	once bool // ids that the head holds already keep their position
-	seqs []uint64
-	err  error
-	done chan struct{}
+	// likely gets the position that the first id is about to have; nil: nobody wants to know.
+	likely chan uint64
+	seqs   []uint64
+	err    error
+	done   chan struct{}
 }
 
 // Append adds an id at the newest end of the list stored under prefix, and returns its position.
@@ -53,7 +55,14 @@ func (l *Lists) append(ctx context.Context, prefix string, r *request) ([]uint64
 	if len(r.ids) == 0 {
 		return nil, nil
 	}
+	l.begin(ctx, prefix, r)
+	return r.wait(ctx)
+}
+
+// begin has the list's writer append the ids.
+func (l *Lists) begin(ctx context.Context, prefix string, r *request) {
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	w := l.writers[prefix]
 	if w == nil {
 		w = &writer{}
@@ -61,7 +70,10 @@ func (l *Lists) append(ctx context.Context, prefix string, r *request) ([]uint64
 		go l.write(context.WithoutCancel(ctx), prefix, w)
 	}
 	w.waiting = append(w.waiting, r)
-	l.mu.Unlock()
+}
+
+// wait returns the positions when the ids have been appended.
+func (r *request) wait(ctx context.Context) ([]uint64, error) {
 	select {
 	case <-r.done:
 		return r.seqs, r.err
@@ -90,8 +102,12 @@ func (l *Lists) writeBatch(ctx context.Context, prefix string, batch []*request)
 	defer cancel()
 	var ids []appended
 	for _, r := range batch {
-		for _, id := range r.ids {
-			ids = append(ids, appended{id, r.once})
+		for i, id := range r.ids {
+			a := appended{id: id, once: r.once}
+			if i == 0 {
+				a.likely = r.likely
+			}
+			ids = append(ids, a)
 		}
 	}
 	var seqs []uint64
@@ -117,8 +133,17 @@ func (l *Lists) writeBatch(ctx context.Context, prefix string, batch []*request)
 
 // appended is an id on its way into a list.
 type appended struct {
-	id   string
-	once bool
+	id     string
+	once   bool
+	likely chan uint64 // see request
+}
+
+// expect says the position that the id is about to have. Nobody needs to listen.
+func (a appended) expect(seq uint64) {
+	select {
+	case a.likely <- seq:
+	default:
+	}
 }
 
 // appendSome appends as many of the ids as there is room for, at least one, and returns their positions.
@@ -134,6 +159,9 @@ func (l *Lists) appendSome(ctx context.Context, prefix string, ids []appended) (
 				return nil, err
 			}
 			next, seqs = h.with(ids)
+		}
+		for i, seq := range seqs {
+			ids[i].expect(seq)
 		}
 		switch {
 		case next.Next == h.Next:

@@ -31,6 +31,10 @@
 // exists and has that position. That needs no second write and no cleaning up. [Collect] does it, together with
 // filters: it reads on until a page is full, or until its budget is spent.
 //
+// Who cannot wait for both writes begins the append ahead ([Lists.AppendAhead]): it says the likely position while the list is being
+// written, so that the aggregate can be written at the same time. Its price is that the aggregate may be there and its entry not,
+// until whoever settles the aggregate has looked ([Lists.Stand]) and appended it anew.
+//
 // # Bounds
 //
 // A head has at most 64 ids, a page exactly 64. Pages are never deleted. A list that everybody appends to carries what one key of the store
