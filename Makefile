@@ -6,7 +6,7 @@ GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOFUMPT := mvdan.cc/gofumpt@v0.12.0
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop status backing backends test unit acceptance chaos bench lint vulnerabilities format clean
+.PHONY: help run stop status backing backends test unit acceptance chaos bench cluster-test lint vulnerabilities format clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ chaos: ## kill, stop, empty and stall everything under load, and count what is l
 
 bench: ## orders per second against bare sidecars, latencies, reads in a large store, memory, start (knobs: deploy/acceptance/README.md)
 	@cd deploy/acceptance && go test -run '^$$' -bench . -benchtime 1x -timeout 60m ./bench
+
+cluster-test: ## the overlays against a real API server: of KUBECONFIG, or of the binaries in KUBEBUILDER_ASSETS
+	@cd deploy/kubernetes && GOWORK=off go test -count=1 -v -run 'ARealAPIServer|TheRestrictedStandard' .
 
 lint: ## formatting, vet and lint
 	@test -z "$$(go run $(GOFUMPT) -l $(MODULES))" || { echo 'run `make format`'; exit 1; }
