@@ -22,7 +22,7 @@ type draft struct {
 // draft makes the segment that carries the requests, and stragglers of old segments.
 func (l *lane) draft(reqs []*request) *draft {
 	j := l.j
-	now := j.cfg.Now()
+	now := j.cfg.now()
 	d := &draft{reqs: reqs, record: segmentRecord{Epoch: l.epoch, By: j.owner, N: j.serial.Add(1), At: now.UnixMilli()}}
 	j.mu.Lock()
 	defer j.mu.Unlock()

@@ -25,7 +25,7 @@ func BenchmarkBegin(b *testing.B) {
 				return nil
 			}
 			j, err := New(Config{
-				Name: "bench", State: state, MaxBatch: c.batch, Writers: c.writers,
+				Name: "bench", State: state, maxBatch: c.batch, writers: c.writers,
 				Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 			})
 			if err != nil {

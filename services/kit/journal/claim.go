@@ -41,7 +41,7 @@ type sighting struct {
 
 // survey reads all heads and returns those of lanes that are not held. Journal.claiming is held.
 func (j *Journal) survey(ctx context.Context) ([]candidate, error) {
-	keys := make([]string, j.cfg.Lanes)
+	keys := make([]string, j.cfg.lanes)
 	for n := range keys {
 		keys[n] = j.headKey(n)
 	}
@@ -86,7 +86,7 @@ func (j *Journal) judge(n int, h head, now time.Time) standing {
 	}
 	epoch, succeeded := j.predecessors[n]
 	switch {
-	case h.Owner == "" && h.Asked != "" && h.Asked != j.owner && now.Sub(seen.at) < j.cfg.Lease:
+	case h.Owner == "" && h.Asked != "" && h.Asked != j.owner && now.Sub(seen.at) < j.cfg.lease:
 		return taken // it was given up for another
 	case h.Owner == "" && h.Left == 0:
 		return free
@@ -129,7 +129,7 @@ func (j *Journal) holds(n int) bool {
 // so that replicas do not run into each other.
 func (j *Journal) choose(found []candidate, wanted ...standing) []candidate {
 	for i := len(found) - 1; i > 0; i-- {
-		k := int(j.cfg.Rand() % uint64(i+1))
+		k := int(j.cfg.rand() % uint64(i+1))
 		found[i], found[k] = found[k], found[i]
 	}
 	var chosen []candidate
@@ -159,7 +159,7 @@ func (j *Journal) claim(ctx context.Context, c candidate) (*lane, error) {
 	if err := l.loadLog(ctx, h); err != nil {
 		return nil, err
 	}
-	l.valid = start.Add(j.cfg.Lease)
+	l.valid = start.Add(j.cfg.lease)
 	return l, nil
 }
 
@@ -168,7 +168,7 @@ func (j *Journal) takeHead(ctx context.Context, c candidate) (head, error) {
 	h.Owner, h.Instance, h.Left, h.Spare, h.Asked = j.owner, j.cfg.Instance, 0, false, ""
 	h.Epoch++
 	h.Beat++
-	h.LeaseMS = j.cfg.Lease.Milliseconds()
+	h.LeaseMS = j.cfg.lease.Milliseconds()
 	h.Low, h.Swept = max(h.Low, 1), max(h.Swept, 1)
 	var err error
 	if c.etag == "" {
@@ -204,7 +204,7 @@ func (l *lane) loadKept(ctx context.Context, h head) error {
 // else writes to that position first it reads on, so that nothing written before the claim is missed.
 func (l *lane) loadLog(ctx context.Context, h head) error {
 	j := l.j
-	claim := segmentRecord{Epoch: l.epoch, By: j.owner, N: j.serial.Add(1), At: j.cfg.Now().UnixMilli(), Claim: true}
+	claim := segmentRecord{Epoch: l.epoch, By: j.owner, N: j.serial.Add(1), At: j.cfg.now().UnixMilli(), Claim: true}
 	value := encode(claim)
 	stuck := 0
 	for pos := h.Low; ; {
@@ -274,7 +274,7 @@ func (l *lane) replay(seq uint64, record segmentRecord) {
 	defer j.mu.Unlock()
 	s := l.add(seq)
 	at := fromMillis(record.At)
-	age := min(max(j.cfg.Now().Sub(at), 0), j.cfg.Grace)
+	age := min(max(j.cfg.now().Sub(at), 0), j.cfg.grace)
 	for _, id := range record.IDs {
 		since := at
 		if id.Since != 0 {
@@ -282,6 +282,6 @@ func (l *lane) replay(seq uint64, record segmentRecord) {
 		}
 		e, _ := l.put(s, id.ID, since)
 		e.fence = true
-		e.next = time.Now().Add(j.cfg.Grace - age)
+		e.next = time.Now().Add(j.cfg.grace - age)
 	}
 }

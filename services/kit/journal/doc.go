@@ -66,7 +66,7 @@
 //  2. What was read after Begin must not be written under that ticket: when an update conflicts, or an insert finds something, read,
 //     Begin again, then write. Otherwise a process that stalls in between could write after another one has settled and forgotten the id.
 //  3. End the ticket when everything is done that can be: [Ticket.Wrote] if every write was answered, [Ticket.Finish] if there is nothing
-//     left to do either, and [Ticket.Release], deferred, for all other ways out. After Config.Grace the handler counts as dead.
+//     left to do either, and [Ticket.Release], deferred, for all other ways out. After 15 s the handler counts as dead.
 //
 // # Rules for settlers
 //
@@ -84,8 +84,8 @@
 // # Bounds and costs
 //
 // Begin costs one insert for all Begins that arrived during the insert before (group commit). An idle replica reads all heads
-// at once, and reads and writes its own, three times per lease. Memory and backlog are bounded by Config.MaxBacklog: past it
-// Begin sheds load rather than accept what could not be remembered. A log longer than Config.MaxSegments has the unfinished ids of its
+// at once, and reads and writes its own, three times per lease. Memory and backlog are bounded to 50,000 ids: past that
+// Begin sheds load rather than accept what could not be remembered. A log longer than 4096 segments has the unfinished ids of its
 // older half written again at its end, so that ids which take hours do not keep everything since; segments that consist of
 // such ids for the most part (a provider is down) are kept as they are and named in the head.
 package journal

@@ -23,7 +23,7 @@ const (
 // keep renews the lane's lease three times per lease and deletes what is no longer needed, until the lane is given up.
 // A lane that nobody appends to is released once it is empty, or when a replica without a lane asks for it.
 func (l *lane) keep(ctx context.Context) {
-	period := l.j.cfg.Lease / 3
+	period := l.j.cfg.lease / 3
 	start := time.Now()
 	for {
 		pause(ctx.Done(), l.gone, nil, time.Until(start.Add(period)))
@@ -120,7 +120,7 @@ func (l *lane) plan(h head, release bool) head {
 	l.low = h.Low
 	next := h
 	next.Beat++
-	next.LeaseMS = l.j.cfg.Lease.Milliseconds()
+	next.LeaseMS = l.j.cfg.lease.Milliseconds()
 	next.Instance = l.j.cfg.Instance
 	next.Spare = !l.writing
 	if l.writing {
@@ -150,7 +150,7 @@ func (l *lane) written(h head, start time.Time) {
 			delete(l.erased, seq)
 		}
 	}
-	l.valid = start.Add(l.j.cfg.Lease)
+	l.valid = start.Add(l.j.cfg.lease)
 	l.prune()
 }
 

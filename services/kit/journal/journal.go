@@ -49,8 +49,8 @@ func New(cfg Config) (*Journal, error) {
 	}
 	cfg = cfg.withDefaults()
 	j := &Journal{
-		cfg: cfg, store: store{state: cfg.State, timeout: cfg.CallTimeout},
-		owner:    fmt.Sprintf("%016x%016x", cfg.Rand(), cfg.Rand()),
+		cfg: cfg, store: store{state: cfg.State, timeout: cfg.callTimeout},
+		owner:    fmt.Sprintf("%016x%016x", cfg.rand(), cfg.rand()),
 		claiming: newTurn(), seen: map[int]sighting{},
 		queued: make(chan struct{}, 1), poked: make(chan struct{}, 1), closing: make(chan struct{}),
 		held: map[int]*lane{}, settling: map[string]bool{}, dense: defaultDense, moveLimit: defaultMoveLimit,
@@ -75,7 +75,7 @@ func (j *Journal) Run(ctx context.Context, settler Settler) error {
 	io, stop := context.WithCancel(context.WithoutCancel(ctx)) // outlives ctx, to flush and release
 	defer stop()
 	var writers, others sync.WaitGroup
-	for range j.cfg.Writers {
+	for range j.cfg.writers {
 		writers.Go(func() { j.write(io) })
 	}
 	others.Go(func() { j.patrol(ctx, io) })
@@ -149,7 +149,7 @@ func (j *Journal) enqueue(r *request) error {
 	switch {
 	case !j.running || j.closed:
 		return unavailable(errors.New("journal: not running"))
-	case j.backlog()+len(j.queue) >= j.cfg.MaxBacklog:
+	case j.backlog()+len(j.queue) >= j.cfg.maxBacklog:
 		j.metrics.shed.Inc()
 		return &fault.Error{
 			Kind: fault.Unavailable, Code: "unavailable", RetryAfter: 5 * time.Second,
@@ -206,7 +206,7 @@ func (j *Journal) Owns(id string) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for _, l := range j.held {
-		if l.writing && l.entries[id] != nil && time.Until(l.valid) >= j.cfg.Lease/2 {
+		if l.writing && l.entries[id] != nil && time.Until(l.valid) >= j.cfg.lease/2 {
 			return true
 		}
 	}
@@ -266,7 +266,7 @@ func (j *Journal) Stats() Stats {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	s := Stats{Backlog: j.backlog(), Waiting: len(j.queue), Lanes: len(j.held)}
-	now := j.cfg.Now()
+	now := j.cfg.now()
 	for _, l := range j.held {
 		s.Segments += len(l.segs)
 		for _, e := range l.entries {

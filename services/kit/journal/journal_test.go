@@ -142,7 +142,7 @@ func TestBeginsThatArriveDuringAnAppendShareTheNext(t *testing.T) {
 	for batch, want := range map[int]int{1: 100, 256: 2} {
 		synctest.Test(t, func(t *testing.T) {
 			state := sidecartest.NewState()
-			j, stop := run(t, Config{State: state, MaxBatch: batch}, newRecorder())
+			j, stop := run(t, Config{State: state, maxBatch: batch}, newRecorder())
 			defer stop()
 			before := state.Calls(sidecartest.OpInsert)
 			state.Before = func(_ context.Context, op sidecartest.Op, _ string) error {
@@ -199,7 +199,7 @@ func TestHowATicketEndsDecidesWhatTheSettlerSees(t *testing.T) {
 func TestAnIDInFlightIsOfferedOnlyWhenItsGraceIsOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		state, rec := sidecartest.NewState(), newRecorder()
-		j, stop := run(t, Config{State: state, Grace: 20 * time.Second}, rec)
+		j, stop := run(t, Config{State: state, grace: 20 * time.Second}, rec)
 		defer stop()
 		ticket := begin(t, j, "slow")
 		j.Poke("slow")
@@ -278,7 +278,7 @@ func TestUnfinishedIDsAreOfferedAgainMoreAndMoreRarely(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		state, rec := sidecartest.NewState(), newRecorder()
 		rec.finish = never
-		j, stop := run(t, Config{State: state, MaxBackoff: 16 * time.Second}, rec)
+		j, stop := run(t, Config{State: state, maxBackoff: 16 * time.Second}, rec)
 		defer stop()
 		begin(t, j, "a").Wrote()
 		time.Sleep(5 * time.Minute)
@@ -334,7 +334,7 @@ func TestAnIDThatAlwaysFailsStopsNoOther(t *testing.T) {
 func TestASlowSettlerDoesNotDelayBegin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		state := sidecartest.NewState()
-		j, stop := run(t, Config{State: state, SettleBatch: 1}, SettlerFunc(func(ctx context.Context, _ []Entry) ([]string, error) {
+		j, stop := run(t, Config{State: state, settleBatch: 1}, SettlerFunc(func(ctx context.Context, _ []Entry) ([]string, error) {
 			<-ctx.Done()
 			return nil, ctx.Err()
 		}))
@@ -362,7 +362,7 @@ func TestBeginRefusesWhatCannotBeRecorded(t *testing.T) {
 		if _, err := j.Begin(t.Context(), "early"); !fault.Is(err, fault.Unavailable) {
 			t.Errorf("Begin before Run returned %v, want Unavailable", err)
 		}
-		j, stop := run(t, Config{State: state, MaxBacklog: 3}, rec)
+		j, stop := run(t, Config{State: state, maxBacklog: 3}, rec)
 		for _, id := range []string{"", strings.Repeat("x", 257)} {
 			if _, err := j.Begin(t.Context(), id); !fault.Is(err, fault.Invalid) {
 				t.Errorf("Begin of an id of %d bytes returned %v, want Invalid", len(id), err)

@@ -142,7 +142,7 @@ func (l *lane) close() {
 // frontier returns the next low and the segments below it that must be kept: every segment that is neither at
 // or above low nor kept holds no unfinished id. low never falls.
 func (l *lane) frontier() (low uint64, kept []uint64) {
-	most := l.j.cfg.MaxBacklog/l.j.dense + 16
+	most := l.j.cfg.maxBacklog/l.j.dense + 16
 	for _, s := range l.segs {
 		switch {
 		case s.live == 0:
@@ -170,7 +170,7 @@ func (l *lane) prune() {
 // stragglers picks the ids to write again with the next append, so that low can advance. There are none as long as the log is short.
 // Ids of the newer half are left alone, as they may finish soon, and those of dense segments, as these will be kept.
 func (l *lane) stragglers() []*entry {
-	span := uint64(l.j.cfg.MaxSegments)
+	span := uint64(l.j.cfg.maxSegments)
 	if l.end-l.low <= span {
 		return nil
 	}

@@ -18,12 +18,12 @@ func TestNothingIsForgotten(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		seed, lanes := rapid.Uint64().Draw(rt, "seed"), rapid.IntRange(1, 4).Draw(rt, "lanes")
 		cfg := Config{
-			Writers:     rapid.IntRange(1, min(2, lanes)).Draw(rt, "writers"),
-			Lease:       3 * time.Second,
-			MaxBatch:    rapid.SampledFrom([]int{1, 3, 256}).Draw(rt, "batch"),
-			MaxSegments: rapid.IntRange(1, 12).Draw(rt, "segments"),
-			SettleAfter: time.Second, Grace: 6 * time.Second, MaxBackoff: 10 * time.Second,
-			SettleBatch: rapid.IntRange(1, 5).Draw(rt, "settle batch"), CallTimeout: time.Second,
+			writers:     rapid.IntRange(1, min(2, lanes)).Draw(rt, "writers"),
+			lease:       3 * time.Second,
+			maxBatch:    rapid.SampledFrom([]int{1, 3, 256}).Draw(rt, "batch"),
+			maxSegments: rapid.IntRange(1, 12).Draw(rt, "segments"),
+			SettleAfter: time.Second, grace: 6 * time.Second, maxBackoff: 10 * time.Second,
+			settleBatch: rapid.IntRange(1, 5).Draw(rt, "settle batch"), callTimeout: time.Second,
 		}
 		if rapid.Bool().Draw(rt, "instance") {
 			cfg.Instance = "the same"
@@ -130,7 +130,7 @@ func (s *simulation) launch() *replica {
 	s.started++
 	cfg := s.cfg
 	skew := time.Duration(s.started%3-1) * time.Hour // wall clocks are wrong
-	cfg.Now = func() time.Time { return time.Now().Add(skew) }
+	cfg.now = func() time.Time { return time.Now().Add(skew) }
 	r := s.start(fmt.Sprintf("replica-%d", s.started), cfg)
 	r.journal.mu.Lock()
 	r.journal.dense, r.journal.moveLimit = s.dense, 2*s.dense

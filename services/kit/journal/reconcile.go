@@ -24,7 +24,7 @@ type offer struct {
 func (j *Journal) reconcile(ctx context.Context, settler Settler) {
 	batches := make(chan []offer)
 	var workers sync.WaitGroup
-	for range j.cfg.SettleParallel {
+	for range j.cfg.settleParallel {
 		workers.Go(func() {
 			for batch := range batches {
 				j.settle(ctx, settler, batch)
@@ -35,14 +35,14 @@ func (j *Journal) reconcile(ctx context.Context, settler Settler) {
 	defer close(batches)
 	for ctx.Err() == nil {
 		due := j.due()
-		for _, batch := range split(due, j.cfg.SettleBatch) {
+		for _, batch := range split(due, j.cfg.settleBatch) {
 			select {
 			case batches <- batch:
 			case <-ctx.Done():
 				return
 			}
 		}
-		if len(due) < rounds*j.cfg.SettleBatch {
+		if len(due) < rounds*j.cfg.settleBatch {
 			pause(ctx.Done(), j.poked, nil, j.jitter(j.cfg.Every))
 		}
 	}
@@ -57,7 +57,7 @@ func (j *Journal) due() []offer {
 	var offers []offer
 	for _, l := range j.held {
 		for _, e := range l.entries {
-			if len(offers) == rounds*j.cfg.SettleBatch {
+			if len(offers) == rounds*j.cfg.settleBatch {
 				return offers
 			}
 			if j.settling[e.id] || e.busy(now) || now.Before(e.next) || j.busyElsewhere(e, now) {
@@ -125,7 +125,7 @@ func (j *Journal) settle(ctx context.Context, settler Settler, batch []offer) {
 func (j *Journal) revise(batch []offer) (offered []offer, entries []Entry) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	wall, now := j.cfg.Now(), time.Now()
+	wall, now := j.cfg.now(), time.Now()
 	for _, o := range batch {
 		if o.seg == nil || o.lane.closed || o.entry.gen != o.gen || o.busy(now) {
 			delete(j.settling, o.id)
@@ -138,7 +138,7 @@ func (j *Journal) revise(batch []offer) (offered []offer, entries []Entry) {
 }
 
 func (j *Journal) call(ctx context.Context, settler Settler, entries []Entry) (finished []string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, j.cfg.SettleTimeout)
+	ctx, cancel := context.WithTimeout(ctx, j.cfg.settleTimeout)
 	defer cancel()
 	err = fault.Guard(ctx, func() error {
 		finished, err = settler.Settle(ctx, entries)
@@ -179,7 +179,7 @@ func (j *Journal) apply(offered []offer, finished []string, err error) {
 
 // backoff is the delay after the given number of attempts.
 func (j *Journal) backoff(attempt int) time.Duration {
-	d := j.cfg.MaxBackoff
+	d := j.cfg.maxBackoff
 	if shift := attempt - 1; shift < 30 && j.cfg.Every<<shift < d {
 		d = j.cfg.Every << shift
 	}
@@ -189,19 +189,19 @@ func (j *Journal) backoff(attempt int) time.Duration {
 // patrol looks for lanes that hold work and have no living owner, and takes them over, one at a time so that replicas
 // share them.
 func (j *Journal) patrol(ctx, io context.Context) {
-	wait := j.cfg.Lease / 3
+	wait := j.cfg.lease / 3
 	for {
 		pause(ctx.Done(), nil, nil, j.jitter(wait))
 		if ctx.Err() != nil {
 			return
 		}
-		wait = j.cfg.Lease / 3
+		wait = j.cfg.lease / 3
 		more, err := j.inherit(io)
 		if err != nil {
 			j.cfg.Logger.Warn("lanes of the journal could not be looked at", "journal", j.cfg.Name, "error", err)
 		}
 		if more {
-			wait = j.cfg.Lease / 30
+			wait = j.cfg.lease / 30
 		}
 	}
 }

@@ -90,11 +90,11 @@ func TestAnotherReplicaFinishesWhatAKilledOneBegan(t *testing.T) {
 func TestAStoppedReplicaHandsItsWorkOverAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		state := sidecartest.NewState()
-		a, stopA := run(t, Config{State: state, Lease: time.Hour, Grace: time.Second}, newRecorder())
+		a, stopA := run(t, Config{State: state, lease: time.Hour, grace: time.Second}, newRecorder())
 		begin(t, a, "order").Wrote()
 		stopA()
 		rec := newRecorder()
-		b, stopB := run(t, Config{State: state, Lease: time.Hour, Grace: time.Second}, rec)
+		b, stopB := run(t, Config{State: state, lease: time.Hour, grace: time.Second}, rec)
 		defer stopB()
 		begin(t, b, "another").Finish()
 		time.Sleep(3 * time.Second)
@@ -108,7 +108,7 @@ func TestASuccessorOfTheSameInstanceNeedNotWaitForTheLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		state := sidecartest.NewState()
 		dying := &link{State: state}
-		cfg := Config{State: dying, Lease: time.Hour, Grace: time.Second, Instance: "pod-1"}
+		cfg := Config{State: dying, lease: time.Hour, grace: time.Second, Instance: "pod-1"}
 		a, stopA := run(t, cfg, newRecorder())
 		defer stopA()
 		begin(t, a, "order")
@@ -302,14 +302,14 @@ func TestAReplicaWithoutALaneIsGivenASpareOne(t *testing.T) {
 		dying := &link{State: state}
 		rec := newRecorder()
 		rec.finish = never
-		a, stopA := run(t, Config{State: dying, Lanes: 2}, newRecorder())
+		a, stopA := run(t, Config{State: dying, lanes: 2}, newRecorder())
 		defer stopA()
 		begin(t, a, "left behind")
 		dying.cut.Store(true)
-		_, stopB := run(t, Config{State: state, Lanes: 2}, rec)
+		_, stopB := run(t, Config{State: state, lanes: 2}, rec)
 		defer stopB()
 		time.Sleep(20 * time.Second) // b holds both lanes now, one of them because of the id left behind
-		c, stopC := runAnyway(t, Config{State: state, Lanes: 2}, newRecorder())
+		c, stopC := runAnyway(t, Config{State: state, lanes: 2}, newRecorder())
 		defer stopC()
 		time.Sleep(10 * time.Second)
 		if err := c.Ready(); err != nil {
@@ -321,9 +321,9 @@ func TestAReplicaWithoutALaneIsGivenASpareOne(t *testing.T) {
 func TestBeginFailsWhileAllLanesAreHeldByLivingReplicas(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		state := sidecartest.NewState()
-		_, stopA := run(t, Config{State: state, Lanes: 1}, newRecorder())
+		_, stopA := run(t, Config{State: state, lanes: 1}, newRecorder())
 		defer stopA()
-		b, stopB := runAnyway(t, Config{State: state, Lanes: 1}, newRecorder())
+		b, stopB := runAnyway(t, Config{State: state, lanes: 1}, newRecorder())
 		defer stopB()
 		time.Sleep(time.Minute) // a needs its lane, however long b asks for it
 		if _, err := b.Begin(t.Context(), "order"); !fault.Is(err, fault.Unavailable) {
@@ -349,7 +349,7 @@ func TestTheLogStaysShortBehindAStraggler(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		state, rec := sidecartest.NewState(), newRecorder()
 		rec.finish = func(e Entry) bool { return e.ID != "straggler" }
-		j, stop := run(t, Config{State: state, MaxSegments: 10, Lease: 3 * time.Second}, rec)
+		j, stop := run(t, Config{State: state, maxSegments: 10, lease: 3 * time.Second}, rec)
 		begin(t, j, "straggler").Wrote()
 		for i := range 500 {
 			begin(t, j, fmt.Sprint("id-", i)).Finish()
@@ -364,7 +364,7 @@ func TestTheLogStaysShortBehindAStraggler(t *testing.T) {
 		}
 		stop()
 		after := newRecorder()
-		_, stop = run(t, Config{State: state, Lease: 3 * time.Second}, after)
+		_, stop = run(t, Config{State: state, lease: 3 * time.Second}, after)
 		defer stop()
 		time.Sleep(30 * time.Second)
 		offers, _ := after.offered("straggler")
@@ -380,7 +380,7 @@ func TestALongBacklogIsKeptAndNotWrittenAgainAndAgain(t *testing.T) {
 		down := atomic.Bool{}
 		down.Store(true)
 		rec.finish = func(Entry) bool { return !down.Load() }
-		j, stop := run(t, Config{State: state, MaxSegments: 20, MaxBackoff: 10 * time.Second, Lease: 3 * time.Second}, rec)
+		j, stop := run(t, Config{State: state, maxSegments: 20, maxBackoff: 10 * time.Second, lease: 3 * time.Second}, rec)
 		j.mu.Lock()
 		j.dense, j.moveLimit = 20, 40
 		j.mu.Unlock()
@@ -488,9 +488,9 @@ func TestAConfigurationThatCannotWorkIsRefused(t *testing.T) {
 	for want, cfg := range map[string]Config{
 		"Name":     {State: state},
 		"State":    {Name: "x"},
-		"number":   {Name: "x", State: state, MaxBatch: -1},
-		"duration": {Name: "x", State: state, Lease: -1},
-		"lanes":    {Name: "x", State: state, Lanes: 2, Writers: 3},
+		"number":   {Name: "x", State: state, maxBatch: -1},
+		"duration": {Name: "x", State: state, lease: -1},
+		"lanes":    {Name: "x", State: state, lanes: 2, writers: 3},
 	} {
 		if _, err := New(cfg); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("New returned %v, want an error about %s", err, want)

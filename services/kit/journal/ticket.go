@@ -3,7 +3,7 @@ package journal
 import "time"
 
 // Ticket is a handler's hold on an id that it has begun. While it is held, this process's settler is not offered the
-// id, for [Config].Grace at most. The first call of Release, Wrote or Finish counts; the others do nothing.
+// id, for 15 s at most. The first call of Release, Wrote or Finish counts; the others do nothing.
 // It is safe for concurrent use, and its methods never block on the store.
 type Ticket struct {
 	j    *Journal
@@ -19,7 +19,7 @@ func (e *entry) begin(now time.Time) *Ticket {
 	e.tickets++
 	e.attempt, e.limit = 0, 0
 	e.touched = now
-	e.dropped = now.Add(j.cfg.Grace)
+	e.dropped = now.Add(j.cfg.grace)
 	e.next = time.Time{}
 	return &Ticket{j: j, e: e, gen: e.gen}
 }

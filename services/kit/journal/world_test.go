@@ -139,7 +139,7 @@ type replica struct {
 func (w *world) start(name string, cfg Config) *replica {
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &replica{world: w, name: name, stop: cancel, ended: make(chan struct{}), inSettler: map[string]int{}}
-	cfg.Name, cfg.State, cfg.Lanes, cfg.Rand = "test", r, w.lanes, w.number
+	cfg.Name, cfg.State, cfg.lanes, cfg.rand = "test", r, w.lanes, w.number
 	cfg.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
 	j, err := New(cfg)
 	if err != nil {

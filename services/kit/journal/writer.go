@@ -58,7 +58,7 @@ func (j *Journal) write(ctx context.Context) {
 		case closed:
 			return
 		default:
-			pause(j.closing, j.queued, l.gone, j.cfg.Lease)
+			pause(j.closing, j.queued, l.gone, j.cfg.lease)
 		}
 	}
 }
@@ -77,13 +77,13 @@ func pause(a, b, c <-chan struct{}, d time.Duration) {
 
 // retryDelay is the pause after a number of failures to get a lane: short at first, for Begins are waiting.
 func (j *Journal) retryDelay(failures int) time.Duration {
-	d := min(50*time.Millisecond<<min(failures, 5), j.cfg.Lease/6)
+	d := min(50*time.Millisecond<<min(failures, 5), j.cfg.lease/6)
 	return j.jitter(d)
 }
 
 // jitter spreads d over [¾ d, 1¼ d).
 func (j *Journal) jitter(d time.Duration) time.Duration {
-	return d*3/4 + time.Duration(float64(d)/2*float64(j.cfg.Rand()>>11)/(1<<53))
+	return d*3/4 + time.Duration(float64(d)/2*float64(j.cfg.rand()>>11)/(1<<53))
 }
 
 // lane returns a lane to append to, whose lease is good for a while: the present one, another that is held, or a new one.
@@ -95,7 +95,7 @@ func (j *Journal) lane(ctx context.Context, l *lane) (*lane, error) {
 		}
 	}
 	j.mu.Lock()
-	stale := time.Until(l.valid) < j.cfg.Lease/6
+	stale := time.Until(l.valid) < j.cfg.lease/6
 	j.mu.Unlock()
 	if stale {
 		if err := l.beat(ctx); err != nil {
@@ -148,7 +148,7 @@ func (j *Journal) open(ctx context.Context) (*lane, error) {
 		}
 	}
 	j.ask(ctx, found)
-	return nil, fault.Newf(fault.Unavailable, "unavailable", "All %d lanes of the journal are held by other replicas.", j.cfg.Lanes)
+	return nil, fault.Newf(fault.Unavailable, "unavailable", "All %d lanes of the journal are held by other replicas.", j.cfg.lanes)
 }
 
 // hold makes a claimed lane one of this replica's.
@@ -171,7 +171,7 @@ func (j *Journal) take() (batch []*request, closed bool) {
 	defer j.mu.Unlock()
 	n := 0
 	for _, r := range j.queue {
-		if len(batch) == j.cfg.MaxBatch {
+		if len(batch) == j.cfg.maxBatch {
 			break
 		}
 		n++
