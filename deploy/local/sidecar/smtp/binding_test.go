@@ -91,6 +91,20 @@ func TestNothingOfARequestStaysForTheNext(t *testing.T) {
 	}
 }
 
+func TestAMailLeadsToTheTraceItWasSentIn(t *testing.T) {
+	s := &server{}
+	b := binding(t, s.listen(t, nil), map[string]string{"emailTo": "ada@example.org"})
+	const traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+	mustInvoke(t, b, "x", map[string]string{"traceparent": traceparent})
+	mustInvoke(t, b, "x", map[string]string{"traceparent": "00-x\r\nBcc: eve@example.org"})
+	if got := s.got()[0].source; !strings.Contains(got, "\r\nTraceparent: "+traceparent+"\r\n") {
+		t.Errorf("the mail does not name its trace:\n%s", got)
+	}
+	if got := strings.ToLower(s.got()[1].source); strings.Contains(got, "traceparent") || strings.Contains(got, "eve@") {
+		t.Errorf("what is no traceparent stands in the mail:\n%s", got)
+	}
+}
+
 func TestAnEmptyValueClearsTheComponentsDefault(t *testing.T) {
 	s := &server{}
 	b := binding(t, s.listen(t, nil), map[string]string{"emailTo": "default@example.org", "emailCC": "audit@example.org"})

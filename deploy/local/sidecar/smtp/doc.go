@@ -59,6 +59,9 @@
 //	messageId       any key; the same key makes the same Message-ID, so that a mail
 //	                which is sent again can be recognised
 //
+// The sidecar adds the traceparent of the call, which becomes a header of that name, so that a mail
+// leads to the trace that it was sent in.
+//
 // The answer's metadata has the Message-ID as messageId.
 //
 // # Delivery

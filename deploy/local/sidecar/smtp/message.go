@@ -26,6 +26,9 @@ type message struct {
 	source     []byte   // RFC 5322, lines ended by CRLF
 }
 
+// traceparent is the W3C's. What is none is left out: it is the sidecar's to pass on, and no reason not to send a mail.
+var traceparent = regexp.MustCompile(`^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$`)
+
 // compose checks a request and writes its mail. Its errors are permanent.
 func compose(r request, data []byte, now time.Time) (*message, error) {
 	from, err := parseAddress("emailFrom", r.from)
@@ -67,6 +70,9 @@ func compose(r request, data []byte, now time.Time) (*message, error) {
 	header("Date", now.Format(time.RFC1123Z))
 	header("Message-ID", "<"+id+">")
 	header("X-Priority", fmt.Sprint(priority))
+	if traceparent.MatchString(r.traceparent) {
+		header("Traceparent", r.traceparent)
+	}
 	header("MIME-Version", "1.0")
 	if err := writeBody(&b, r, body(data), id); err != nil {
 		return nil, err

@@ -82,6 +82,7 @@ func (m Metadata) tlsConfig() *tls.Config {
 type request struct {
 	from, to, cc, bcc, subject, priority string
 	contentType, text, messageID         string
+	traceparent                          string // where the request stands in its trace
 }
 
 // merge returns a new request; it changes neither argument. A key that the
@@ -103,6 +104,7 @@ func (m Metadata) merge(values map[string]string) request {
 		contentType: pick("contentType", ""),
 		text:        pick("text", ""),
 		messageID:   pick("messageId", ""),
+		traceparent: pick("traceparent", ""),
 	}
 }
 
