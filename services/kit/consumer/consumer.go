@@ -28,6 +28,7 @@ type Consumer struct {
 	service  string
 	letters  event.DeadLetters
 	handlers map[string]map[string]event.Handler // topic, event type
+	metrics  *metrics
 
 	mu       sync.Mutex
 	failures map[string]failure // by event.DeadLetter.Identity; bounded
@@ -79,7 +80,9 @@ func (c *Consumer) Handle(ctx context.Context, topic string, e event.Event) erro
 		return nil
 	}
 	ctx, end := c.span(ctx, topic, e)
+	start := time.Now()
 	err := fault.Guard(ctx, func() error { return h(ctx, e) })
+	c.metrics.handled(topic, e, start, err)
 	end(err)
 	return err
 }
@@ -163,6 +166,7 @@ func (c *Consumer) keep(ctx context.Context, letter event.DeadLetter) error {
 		return err
 	}
 	c.forget(letter)
+	c.kept(letter.Topic)
 	slog.WarnContext(ctx, "message dead-lettered",
 		"topic", letter.Topic, "type", letter.Event.Type, "event_id", letter.Event.ID, "reason", letter.Reason)
 	return nil

@@ -151,6 +151,7 @@ const drainTimeout = 5 * time.Second
 // start adds what the service has by itself to its routes and its background work.
 func (s *Service) start() {
 	if s.Events.Hears() {
+		s.Events.Measure(s.Metrics)
 		s.Events.Routes(s.ThroughSidecar())
 		s.Letters.Routes(s.ThroughSidecar(), s.Users, s.Events)
 	}
