@@ -4,6 +4,7 @@ MODULES := services/kit services/contracts services/gateway services/users servi
 LAUNCHER := .sidecart/bin/sidecart
 GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOFUMPT := mvdan.cc/gofumpt@v0.12.0
+ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
 .DEFAULT_GOAL := help
 .PHONY: help run stop status backing backends test unit acceptance chaos bench cluster-test lint vulnerabilities format clean
@@ -48,6 +49,7 @@ lint: ## formatting, vet and lint
 	@test -z "$$(go run $(GOFUMPT) -l $(MODULES))" || { echo 'run `make format`'; exit 1; }
 	@test -z "$$(go run $(GOFUMPT) -l deploy/kubernetes)" || { echo 'run `make format`'; exit 1; }
 	@cd deploy/kubernetes && GOWORK=off go vet ./...
+	@.ci/workflows $(ACTIONLINT)
 	@for m in $(MODULES); do (cd $$m && go vet ./... && go run $(GOLANGCI_LINT) run --config $(CURDIR)/.golangci.yml ./...) || exit 1; done
 
 vulnerabilities: ## known vulnerabilities that the code of any module reaches
