@@ -140,9 +140,9 @@ func prepare(t *testing.T, a api, objects []object) {
 	t.Helper()
 	if _, err := a.do(t, nil, "get", "namespace", "sidecart"); err != nil {
 		t.Cleanup(func() {
-			if !a.own {
-				_, err := api{a.kubectl, a.config, false}.undo("delete", "namespace", "sidecart", "--wait=false")
-				assert.NoError(t, err)
+			if !a.own { // and wait: the next test may want it
+				out, err := a.undo("delete", "namespace", "sidecart", "--timeout=2m")
+				assert.NoError(t, err, out)
 			}
 		})
 	}
