@@ -3,6 +3,7 @@ package users_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -262,6 +263,9 @@ func TestACrashAtAnyCallOfADeletionHeals(t *testing.T) {
 				gone := fault.Is(err, fault.Unauthenticated)
 				if deleted && !gone {
 					t.Fatalf("the deletion was acknowledged and the account is still there: %+v", left)
+				}
+				if left := slices.Contains(w.State.Keys(), "email/"+users.EmailKey("ada@example.com")); left == gone {
+					t.Errorf("account gone: %v; its address is still claimed: %v", gone, left)
 				}
 				_, err = p.Register(t.Context(), ada)
 				if gone != (err == nil) {
