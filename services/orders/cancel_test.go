@@ -11,8 +11,9 @@ import (
 	"sidecart.dev/orders"
 )
 
-// TestACrashAtAnyCallOfACancelLosesNoRefund cancels a paid order that has left the journal, kills the process at every call it makes,
-// and loses what it published: a cancellation that was acknowledged ends in a refund.
+// TestACrashAtAnyCallOfACancelLosesNoRefund cancels a paid order that has left the journal, kills
+// the process at every call it makes, and loses what it published: a cancellation that was
+// acknowledged ends in a refund.
 func TestACrashAtAnyCallOfACancelLosesNoRefund(t *testing.T) {
 	for _, after := range []bool{false, true} {
 		for n := 1; ; n++ {
@@ -115,8 +116,9 @@ func TestCancelAgainstPaymentIsDecidedByWhoIsWrittenFirst(t *testing.T) {
 	}
 }
 
-// TestAnOrderThatChangesWhileItIsJudgedDoneIsLookedAtAgain cancels a paid order after the settler has read it, and before it fences the order and
-// forgets the intent, which may be the cancellation's own.
+// TestAnOrderThatChangesWhileItIsJudgedDoneIsLookedAtAgain cancels a paid order after the settler
+// has read it, and before it fences the order and forgets the intent, which may be the
+// cancellation's own.
 func TestAnOrderThatChangesWhileItIsJudgedDoneIsLookedAtAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := context.Background()

@@ -11,7 +11,8 @@ func (s *Service) Products(ctx context.Context) (Catalogue, error) {
 	return s.deps.Products.Catalogue(ctx)
 }
 
-// Expected says whether a product may be changed that stands as it is; nil allows it. exists is false if there is none.
+// Expected says whether a product may be changed that stands as it is; nil allows it. exists is
+// false if there is none.
 type Expected func(p Product, exists bool) error
 
 func (e Expected) check(c Catalogue, id string) error {
@@ -21,7 +22,8 @@ func (e Expected) check(c Catalogue, id string) error {
 	return e(c.Find(id))
 }
 
-// PutProduct creates or replaces a product, and reports whether it is new. Placed orders keep what they were placed with.
+// PutProduct creates or replaces a product, and reports whether it is new. Placed orders keep what
+// they were placed with.
 func (s *Service) PutProduct(ctx context.Context, p Product, expected Expected) (created bool, err error) {
 	if !productID.MatchString(p.ID) {
 		return false, noProduct()

@@ -8,8 +8,8 @@ import (
 	"sidecart.dev/kit/sidecar"
 )
 
-// Get returns an order of the user's. An operator may read any; to anyone else another's order is NotFound, as one that does
-// not exist.
+// Get returns an order of the user's. An operator may read any; to anyone else another's order is
+// NotFound, as one that does not exist.
 func (s *Service) Get(ctx context.Context, id, userID string, operator bool) (Order, error) {
 	read, err := s.read(ctx, id, userID, operator)
 	return read.Doc, err
@@ -30,10 +30,10 @@ func (s *Service) read(ctx context.Context, id, userID string, operator bool) (a
 	return read, nil
 }
 
-// Cancel cancels the customer's order, or starts the refund of one that is paid; cancelling again changes nothing. A Conflict
-// fault with code order_state says that the status does not allow it. allowed is asked with the order that is to be changed,
-// and its error prevents the change; nil allows every order. One that is cancelled already needs no change and is not asked
-// about.
+// Cancel cancels the customer's order, or starts the refund of one that is paid; cancelling again
+// changes nothing. A Conflict fault with code order_state says that the status does not allow it.
+// allowed is asked with the order that is to be changed, and its error prevents the change; nil
+// allows every order. One that is cancelled already needs no change and is not asked about.
 func (s *Service) Cancel(ctx context.Context, id, userID, reason string, allowed func(Order) error) (Order, error) {
 	read, err := s.read(ctx, id, userID, false)
 	if err != nil {
@@ -62,8 +62,8 @@ func (s *Service) Cancel(ctx context.Context, id, userID, reason string, allowed
 	return o, nil
 }
 
-// Apply does to the order what the state machine says about the change, and publishes what the order owes because of it. It
-// returns the order as it is then. Without an order, NotFound.
+// Apply does to the order what the state machine says about the change, and publishes what the
+// order owes because of it. It returns the order as it is then. Without an order, NotFound.
 func (s *Service) Apply(ctx context.Context, id string, c Change) (Order, Verdict, error) {
 	if !ValidID(id) {
 		return Order{}, Repeated, notFound()

@@ -14,8 +14,9 @@ import (
 	"sidecart.dev/kit/sidecar/sidecartest"
 )
 
-// budget is what one order that is paid costs this service, from its POST until it has left the journal: calls of the sidecar per
-// order, alone and in the company of 63 others of the same moment. What is not here is not called.
+// budget is what one order that is paid costs this service, from its POST until it has left the
+// journal: calls of the sidecar per order, alone and in the company of 63 others of the same
+// moment. What is not here is not called.
 var budget = []struct {
 	call           string
 	alone, company float64
@@ -52,8 +53,8 @@ func (m *meter) reset() {
 	clear(m.calls)
 }
 
-// state is called before each call of the store. A lane's head is renewed by the clock and not by orders, and the products are
-// read every few seconds.
+// state is called before each call of the store. A lane's head is renewed by the clock and not by
+// orders, and the products are read every few seconds.
 func (m *meter) state(_ context.Context, op sidecartest.Op, key string) error {
 	about := ""
 	switch {
@@ -70,7 +71,8 @@ func (m *meter) state(_ context.Context, op sidecartest.Op, key string) error {
 	return nil
 }
 
-// ordersCost lets as many customers order and be paid at the same moment, and returns the calls for each order.
+// ordersCost lets as many customers order and be paid at the same moment, and returns the calls for
+// each order.
 func ordersCost(t *testing.T, customers int) map[string]float64 {
 	ctx := context.Background()
 	w, m := newWorld(), &meter{calls: map[string]int{}}
@@ -121,7 +123,8 @@ func ordersCost(t *testing.T, customers int) map[string]float64 {
 	return perOrder
 }
 
-// TestPlacingMakesTwoCallsInARow counts the calls that wait for one another: each takes the same time, and nothing else does.
+// TestPlacingMakesTwoCallsInARow counts the calls that wait for one another: each takes the same
+// time, and nothing else does.
 func TestPlacingMakesTwoCallsInARow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := context.Background()

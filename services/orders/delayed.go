@@ -9,11 +9,12 @@ import (
 	"sidecart.dev/kit/event"
 )
 
-// tellDelays publishes order.delayed.v1 of those of the orders whose payment has been undecided for too long, until notifications
-// has it. An order that is decided in time is told once, by its receipt or its decline: the fast path pays nothing for this.
+// tellDelays publishes order.delayed.v1 of those of the orders whose payment has been undecided for
+// too long, until notifications has it. An order that is decided in time is told once, by its
+// receipt or its decline: the fast path pays nothing for this.
 //
-// The event may still be under way when the payment is decided. Notifications sees to it that no customer reads that an
-// order has come in after reading what became of it.
+// The event may still be under way when the payment is decided. Notifications sees to it that no
+// customer reads that an order has come in after reading what became of it.
 func (r *round) tellDelays(ctx context.Context, open []aggregate.Open[Order]) error {
 	var late []event.Event
 	for _, o := range open {
@@ -49,8 +50,8 @@ func (r *round) tellDelays(ctx context.Context, open []aggregate.Open[Order]) er
 	})
 }
 
-// lookAgain has the settler look at an order when that time has passed. The journal's pauses grow: without this the next look
-// could be long after an order has begun to be late.
+// lookAgain has the settler look at an order when that time has passed. The journal's pauses grow:
+// without this the next look could be long after an order has begun to be late.
 func (s *Service) lookAgain(id string, after time.Duration) {
 	if _, waiting := s.waking.LoadOrStore(id, nil); waiting {
 		return

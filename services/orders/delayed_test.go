@@ -33,7 +33,8 @@ func (w *world) capture(orderID string) {
 	w.emit(orderID, "payment.confirmed.v1", nil)
 }
 
-// An order that is decided in time is told once, by what payments says of it. Only one that waits is told that it has come in.
+// An order that is decided in time is told once, by what payments says of it. Only one that waits
+// is told that it has come in.
 func TestACustomerIsToldThatAnOrderHasComeInOnlyIfItWaits(t *testing.T) {
 	ctx := context.Background()
 	for name, test := range map[string]struct {
@@ -129,7 +130,8 @@ func TestADelayIsToldUntilItIsHeardAndNeverTakesTheOrderFromTheJournal(t *testin
 	})
 }
 
-// Notifications has nothing to say about an order that was paid, so it is not asked, and need not be there.
+// Notifications has nothing to say about an order that was paid, so it is not asked, and need not
+// be there.
 func TestAPaidOrderLeavesTheJournalWithoutNotifications(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()

@@ -113,8 +113,9 @@ func TestWhatPeopleTypedIsErasedFromDeadLetters(t *testing.T) {
 	})
 }
 
-// TestACrashAtAnyCallOfAnErasureLeavesNothingThatPeopleTyped deletes a customer who has cancelled an order in his own words,
-// and kills the process at every call it makes. The bus brings the event once.
+// TestACrashAtAnyCallOfAnErasureLeavesNothingThatPeopleTyped deletes a customer who has cancelled
+// an order in his own words, and kills the process at every call it makes. The bus brings the event
+// once.
 func TestACrashAtAnyCallOfAnErasureLeavesNothingThatPeopleTyped(t *testing.T) {
 	for _, after := range []bool{false, true} {
 		for n := 1; ; n++ {

@@ -26,7 +26,8 @@ type Document struct {
 	Version       int64         `json:"version"`
 }
 
-// Document returns the order as it is stored. The document shares the order's slices: encode it, do not change it.
+// Document returns the order as it is stored. The document shares the order's slices: encode it, do
+// not change it.
 func (o Order) Document() Document {
 	d := Document{
 		ID: o.id, UserID: o.userID, Seq: o.seq, Fingerprint: o.fingerprint,

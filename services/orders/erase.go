@@ -11,12 +11,14 @@ import (
 	"sidecart.dev/kit/journal"
 )
 
-// reasonDeleted stands in the history of an order that was cancelled because its customer's account has ended.
+// reasonDeleted stands in the history of an order that was cancelled because its customer's account
+// has ended.
 const reasonDeleted = "account deleted"
 
-// Erase returns the order without what people typed as the reason of a cancellation or a refund, and reports whether that
-// changed anything. From then on such words are not taken any more: a refund's event may come late. Reasons that are the
-// system's own stay, and so does everything that counts: an order is a financial record.
+// Erase returns the order without what people typed as the reason of a cancellation or a refund,
+// and reports whether that changed anything. From then on such words are not taken any more: a
+// refund's event may come late. Reasons that are the system's own stay, and so does everything that
+// counts: an order is a financial record.
 func (o Order) Erase(at time.Time) (Order, bool) {
 	if o.erased {
 		return o, false
@@ -35,8 +37,8 @@ func (o Order) Erase(at time.Time) (Order, bool) {
 	return next, true
 }
 
-// kept is what the order may keep of a reason that comes with a status. Those of the statuses that people bring about are
-// in their words.
+// kept is what the order may keep of a reason that comes with a status. Those of the statuses that
+// people bring about are in their words.
 func (o Order) kept(s Status, reason string) string {
 	typed := s == Cancelled || s == Refunding || s == Refunded
 	if o.erased && typed && reason != reasonDeleted {
@@ -45,9 +47,10 @@ func (o Order) kept(s Status, reason string) string {
 	return reason
 }
 
-// UserDeleted takes on what the end of an account means here. Pending orders are cancelled: nobody is left who could, and
-// nobody would hear of the charge. What people typed is erased from all of them. It returns nil once the intent is
-// durable; most of it is done by then, and the settler does the rest. It may be repeated.
+// UserDeleted takes on what the end of an account means here. Pending orders are cancelled: nobody
+// is left who could, and nobody would hear of the charge. What people typed is erased from all of
+// them. It returns nil once the intent is durable; most of it is done by then, and the settler does
+// the rest. It may be repeated.
 func (s *Service) UserDeleted(ctx context.Context, userID string) error {
 	ticket, err := s.deps.Journal.Begin(ctx, journal.KindID(ErasureKind, userID))
 	if err != nil {
@@ -102,9 +105,10 @@ func (s *Service) eraseOrder(ctx context.Context, o Order) error {
 	return err
 }
 
-// SettleErasures goes through the orders of the deleted users whose erasure is in the journal: it is the journal's settler of the
-// ids of [ErasureKind]. An erasure is finished by a round that begins when the account's access tokens are refused everywhere,
-// so that no order can come after it.
+// SettleErasures goes through the orders of the deleted users whose erasure is in the journal: it
+// is the journal's settler of the ids of [ErasureKind]. An erasure is finished by a round that
+// begins when the account's access tokens are refused everywhere, so that no order can come after
+// it.
 func (s *Service) SettleErasures(ctx context.Context, entries []journal.Entry) (finished []string, err error) {
 	var errs []error
 	for _, e := range entries {
@@ -120,7 +124,8 @@ func (s *Service) SettleErasures(ctx context.Context, entries []journal.Entry) (
 // bareErasure began the ids of erasures before ids had kinds.
 const bareErasure = "erase:"
 
-// splitErasures returns the orders and the erasures among entries that may be of a time before ids had kinds.
+// splitErasures returns the orders and the erasures among entries that may be of a time before ids
+// had kinds.
 func splitErasures(entries []journal.Entry) (orders, erasures []journal.Entry) {
 	for _, e := range entries {
 		if strings.HasPrefix(e.ID, bareErasure) {

@@ -38,7 +38,8 @@ type DelayedData struct {
 	PlacedAt time.Time   `json:"placed_at"`
 }
 
-// CancelledData is the data of order.cancelled.v1. It says enough for payments to close the payment of an order it never heard of.
+// CancelledData is the data of order.cancelled.v1. It says enough for payments to close the payment
+// of an order it never heard of.
 type CancelledData struct {
 	OrderID       string      `json:"order_id"`
 	UserID        string      `json:"user_id"`
@@ -60,8 +61,9 @@ func (o Order) PlacedEvent() (event.Event, error) {
 	})
 }
 
-// DelayedEvent returns order.delayed.v1 of an order whose payment is not decided after that time. It says nothing that the
-// state does not say, so the order does not owe it: it is of use only while the order waits, and may never be published.
+// DelayedEvent returns order.delayed.v1 of an order whose payment is not decided after that time.
+// It says nothing that the state does not say, so the order does not owe it: it is of use only
+// while the order waits, and may never be published.
 func (o Order) DelayedEvent(after time.Duration) (event.Event, error) {
 	return event.New("orders", DelayedEvent, o.id, 1, o.createdAt.Add(after), DelayedData{
 		OrderID: o.id, UserID: o.userID, Version: 1, Items: o.items, Total: o.total, PlacedAt: o.createdAt,
@@ -84,8 +86,8 @@ func (o Order) CancelledEvent() (event.Event, bool, error) {
 	return e, true, err
 }
 
-// Events returns the events the order's state implies, oldest first. They are the same whenever they are asked for, so
-// publishing them again repeats a fact and makes none.
+// Events returns the events the order's state implies, oldest first. They are the same whenever
+// they are asked for, so publishing them again repeats a fact and makes none.
 func (o Order) Events() ([]event.Event, error) {
 	placed, err := o.PlacedEvent()
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 // UserDeletedEvent is what users tells until this service has accepted it.
 const UserDeletedEvent = "user.deleted.v1"
 
-// Hears registers what the service does about the events of other services. Each is what the state machine makes of it, so they
-// may come late, twice and in any order.
+// Hears registers what the service does about the events of other services. Each is what the state
+// machine makes of it, so they may come late, twice and in any order.
 func (s *Service) Hears(events event.Registrar) {
 	event.On(events, "payments", "payment.confirmed.v1", s.confirmed)
 	event.On(events, "payments", "payment.declined.v1", s.declined)
@@ -50,8 +50,8 @@ func (s *Service) refunded(ctx context.Context, _ event.Event, p paymentHeard) e
 	return s.hear(ctx, p.OrderID, change)
 }
 
-// hear applies a change that was heard of now. An order that does not exist is poison: it was written before anyone could hear
-// of it.
+// hear applies a change that was heard of now. An order that does not exist is poison: it was
+// written before anyone could hear of it.
 func (s *Service) hear(ctx context.Context, orderID string, c Change) error {
 	if orderID == "" {
 		return fault.New(fault.Invalid, "invalid_event", "The event names no order.")

@@ -10,8 +10,8 @@ import (
 	"sidecart.dev/kit/sidecar"
 )
 
-// life is a replica's connection to its sidecar. Once it is killed nothing gets through any more, which is all that the
-// world sees of a dead process.
+// life is a replica's connection to its sidecar. Once it is killed nothing gets through any more,
+// which is all that the world sees of a dead process.
 type life struct {
 	sidecar.State
 	bus     sidecar.Publisher

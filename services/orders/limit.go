@@ -6,14 +6,15 @@ import (
 	"sidecart.dev/kit/money"
 )
 
-// Limits are the largest totals of an order, in whole units of its currency: euros, yen, dinars. An amount that is nothing
-// in one currency is a fortune in another, so each can have its own.
+// Limits are the largest totals of an order, in whole units of its currency: euros, yen, dinars. An
+// amount that is nothing in one currency is a fortune in another, so each can have its own.
 type Limits struct {
 	Any        int64            // of a currency that is not named
 	ByCurrency map[string]int64 // by ISO 4217 code
 }
 
-// DefaultLimits are 10,000 units, and about the same value of currencies of which one unit is worth little.
+// DefaultLimits are 10,000 units, and about the same value of currencies of which one unit is worth
+// little.
 func DefaultLimits() Limits {
 	l := Limits{Any: 10_000, ByCurrency: map[string]int64{}}
 	for limit, codes := range map[int64][]string{

@@ -17,14 +17,15 @@ type Query struct {
 	Cursor string // of the page before; empty: from the newest
 }
 
-// Page is a page of orders. It may be shorter than asked for, even empty, and still have a next one.
+// Page is a page of orders. It may be shorter than asked for, even empty, and still have a next
+// one.
 type Page struct {
 	Orders []Order
 	Next   string // cursor of the next page; empty: this is the last
 }
 
-// scanBudget bounds the list entries that one page looks at, so that a rare status costs several requests rather than one
-// endless one.
+// scanBudget bounds the list entries that one page looks at, so that a rare status costs several
+// requests rather than one endless one.
 const scanBudget = 256
 
 // putAt has the order hold a position at which it stands in its customer's list.
@@ -38,7 +39,8 @@ func (s *Service) putAt(ctx context.Context, o Order, seq uint64) (Order, error)
 	})
 }
 
-// relist sees to it that orders stand in their customers' lists where they say. One whose process died while it was placed may not.
+// relist sees to it that orders stand in their customers' lists where they say. One whose process
+// died while it was placed may not.
 func (s *Service) relist(ctx context.Context, orders []Order) error {
 	places := make([]list.Place, len(orders))
 	for i, o := range orders {
@@ -63,8 +65,8 @@ func (s *Service) relist(ctx context.Context, orders []Order) error {
 	})
 }
 
-// listOf names the list of a customer's orders. An order holds its position in it; entries of which the order holds another
-// are leftovers of attempts that came to nothing.
+// listOf names the list of a customer's orders. An order holds its position in it; entries of which
+// the order holds another are leftovers of attempts that came to nothing.
 func listOf(userID string) string { return "orders-of/" + userID }
 
 // List returns a page of a customer's orders, newest first.
@@ -76,7 +78,8 @@ func (s *Service) List(ctx context.Context, q Query) (Page, error) {
 	return Page{Orders: found, Next: next}, err
 }
 
-// keep loads the entries' orders and keeps those that claim their entry and have the status asked for.
+// keep loads the entries' orders and keeps those that claim their entry and have the status asked
+// for.
 func (s *Service) keep(ctx context.Context, q Query, entries []list.Entry) ([]list.Kept[Order], error) {
 	ids := make([]string, len(entries))
 	for i, e := range entries {

@@ -66,8 +66,8 @@ func TestPagesStayPutWhileOrdersArePlaced(t *testing.T) {
 	})
 }
 
-// TestAnOrderHoldsThePositionThatItCameToHave has another replica place an order of the same customer after the first has read where the
-// list ends, and before it writes the list.
+// TestAnOrderHoldsThePositionThatItCameToHave has another replica place an order of the same
+// customer after the first has read where the list ends, and before it writes the list.
 func TestAnOrderHoldsThePositionThatItCameToHave(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := context.Background()
@@ -99,8 +99,8 @@ func TestAnOrderHoldsThePositionThatItCameToHave(t *testing.T) {
 	})
 }
 
-// TestAnOrderWhoseProcessDiedBeforeItWasListedIsListed fails the write of the list, and kills the process. One order waits when the
-// settler looks at it, the other has been paid and is done.
+// TestAnOrderWhoseProcessDiedBeforeItWasListedIsListed fails the write of the list, and kills the
+// process. One order waits when the settler looks at it, the other has been paid and is done.
 func TestAnOrderWhoseProcessDiedBeforeItWasListedIsListed(t *testing.T) {
 	for _, method := range []string{"tok_visa", "tok_unanswered"} {
 		synctest.Test(t, func(t *testing.T) {
@@ -159,8 +159,9 @@ func countStatus(t *testing.T, r *replica, status orders.Status) int {
 	}
 }
 
-// TestAPageCostsTheSameAtAnySize counts the calls to the store for the first page, a page in the middle and one that looks for a status
-// nobody has, of a customer with a hundred orders and of one with a hundred thousand.
+// TestAPageCostsTheSameAtAnySize counts the calls to the store for the first page, a page in the
+// middle and one that looks for a status nobody has, of a customer with a hundred orders and of one
+// with a hundred thousand.
 func TestAPageCostsTheSameAtAnySize(t *testing.T) {
 	small, large := sidecartest.NewState(), sidecartest.NewState()
 	fill(t, small, 1_000)

@@ -3,8 +3,8 @@ package orders
 // Trigger is something that happens to an order.
 type Trigger string
 
-// The triggers. Those named payment come from payments, as events or as answers to a question, late, twice, in any
-// order and possibly contradicting each other.
+// The triggers. Those named payment come from payments, as events or as answers to a question,
+// late, twice, in any order and possibly contradicting each other.
 const (
 	Placed                Trigger = "placed"
 	PaymentConfirmed      Trigger = "payment confirmed"
@@ -41,8 +41,8 @@ const none Status = ""
 
 // rule is one cell of the table: what a trigger does to an order in a status.
 type rule struct {
-	// to are the statuses the order passes through; it rests in the last. None: the status stays.
-	// More than one where the trigger implies another that has not arrived yet: a refund implies a capture.
+	// to are the statuses the order passes through; it rests in the last. None: the status stays. More
+	// than one where the trigger implies another that has not arrived yet: a refund implies a capture.
 	to []Status
 	// settle notes how payments has closed the payment, unless that is noted already.
 	settle Settlement
@@ -65,17 +65,21 @@ var (
 	giveBack = rule{reopen: true, tell: true, otherwise: Repeated}
 )
 
-// table is the whole state machine: from-status × trigger → what happens. Every combination stands in it.
+// table is the whole state machine: from-status × trigger → what happens. Every combination stands
+// in it.
 //
-// A refund, in part or in full, also notes how much has been given back in all, in every status, if that is more than was known.
+// A refund, in part or in full, also notes how much has been given back in all, in every status, if
+// that is more than was known.
 //
-//   - Cancel against payment: whichever is written first decides, because both are writes under the order's ETag. If the
-//     cancel is first, a confirmation that comes later changes nothing: payments refunds on order.cancelled.v1, which
-//     this order owes until payments has settled it. If the confirmation is first, the cancel starts a refund.
+//   - Cancel against payment: whichever is written first decides, because both are writes under the
+//     order's ETag. If the cancel is first, a confirmation that comes later changes nothing:
+//     payments refunds on order.cancelled.v1, which this order owes until payments has settled it.
+//     If the confirmation is first, the cancel starts a refund.
 //   - A refund of a pending order has overtaken its confirmation.
 //   - A void of a pending order means that it can never be paid: it is cancelled.
-//   - A confirmation of a failed order says that somebody was charged for nothing, so it is given back. It comes if payments
-//     had given up on a provider that did not answer, and then learnt that the money had been taken.
+//   - A confirmation of a failed order says that somebody was charged for nothing, so it is given
+//     back. It comes if payments had given up on a provider that did not answer, and then learnt
+//     that the money had been taken.
 var table = map[Status]map[Trigger]rule{
 	none: {
 		Placed:                to(Pending),

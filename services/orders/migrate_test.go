@@ -10,8 +10,8 @@ import (
 	"sidecart.dev/orders"
 )
 
-// An order of before ids had kinds stands in the journal by its id alone, and a deleted user behind "erase:". The journal of a
-// service that is updated holds both.
+// An order of before ids had kinds stands in the journal by its id alone, and a deleted user behind
+// "erase:". The journal of a service that is updated holds both.
 func TestIntentsOfBeforeIDsHadKindsAreSettled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := context.Background()
@@ -49,7 +49,8 @@ func TestIntentsOfBeforeIDsHadKindsAreSettled(t *testing.T) {
 	})
 }
 
-// TestTheDomainReachesNoSidecarByItself guards the wall between the domain and what only main and the adapters import.
+// TestTheDomainReachesNoSidecarByItself guards the wall between the domain and what only main and
+// the adapters import.
 func TestTheDomainReachesNoSidecarByItself(t *testing.T) {
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", ".").Output()
 	if err != nil || len(out) == 0 {

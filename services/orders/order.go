@@ -1,6 +1,6 @@
-// Package orders has the products and the orders of the shop: what an order is, what may happen to it, and how it is
-// driven to its end. It stands on the kit's aggregates, which see to it that what is acknowledged is finished; the products'
-// store and the other services stand behind interfaces.
+// Package orders has the products and the orders of the shop: what an order is, what may happen to
+// it, and how it is driven to its end. It stands on the kit's aggregates, which see to it that what
+// is acknowledged is finished; the products' store and the other services stand behind interfaces.
 package orders
 
 import (
@@ -16,7 +16,8 @@ import (
 const (
 	MaxItems    = 50
 	MaxQuantity = 99
-	// maxHistory bounds an order's history. What a customer can cause is far below it; what exceeds it is not recorded.
+	// maxHistory bounds an order's history. What a customer can cause is far below it; what exceeds it
+	// is not recorded.
 	maxHistory = 100
 )
 
@@ -42,12 +43,13 @@ type Cancellation struct {
 	Reason  string    `json:"reason,omitempty"` // in the customer's words; may be empty
 }
 
-// Order is one order. Its fields always make a valid one: it is made by [Place] or [Document.Order] and changed by
-// [Order.Apply] alone. It is a value: Apply returns a new one. An Order may be shared between goroutines.
+// Order is one order. Its fields always make a valid one: it is made by [Place] or [Document.Order]
+// and changed by [Order.Apply] alone. It is a value: Apply returns a new one. An Order may be
+// shared between goroutines.
 //
-// It holds nothing personal but the customer's id, which means nothing to anyone once users has erased the account, and the
-// words that people typed as the reason of a cancellation or a refund, until [Order.Erase]. So an order survives its
-// customer's deletion as a financial record.
+// It holds nothing personal but the customer's id, which means nothing to anyone once users has
+// erased the account, and the words that people typed as the reason of a cancellation or a refund,
+// until [Order.Erase]. So an order survives its customer's deletion as a financial record.
 type Order struct {
 	id, userID    string
 	seq           uint64 // position in the customer's list
@@ -98,8 +100,8 @@ type Change struct {
 	Refunded int64  // refunds: minor units given back in all, including earlier refunds
 }
 
-// Apply returns the order after the change, and what the table says about it. Unless that is Applied, the order is unchanged.
-// Applying the same change again is never Applied.
+// Apply returns the order after the change, and what the table says about it. Unless that is
+// Applied, the order is unchanged. Applying the same change again is never Applied.
 func (o Order) Apply(c Change) (Order, Verdict) {
 	r, ok := table[o.status][c.Trigger]
 	if !ok {
@@ -165,8 +167,8 @@ func (o *Order) note(status Status, reason string) {
 	}
 }
 
-// Done reports whether nothing can happen to the order any more unless somebody asks for it: it rests in a terminal
-// status, and payments has closed the payment of one that is not to be charged.
+// Done reports whether nothing can happen to the order any more unless somebody asks for it: it
+// rests in a terminal status, and payments has closed the payment of one that is not to be charged.
 func (o Order) Done() bool {
 	switch o.status {
 	case Paid, Refunded:

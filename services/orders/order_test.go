@@ -73,7 +73,8 @@ func checkStep(t *rapid.T, before, after Order, verdict Verdict, c Change) {
 	if after.refunded < before.refunded {
 		t.Fatal("less is given back than before")
 	}
-	// An order that is not in the journal may get new business only in a way that puts it there: see Service.Apply.
+	// An order that is not in the journal may get new business only in a way that puts it there: see
+	// Service.Apply.
 	if before.Done() && after.Done() && after.cancellation != before.cancellation {
 		t.Fatalf("%+v makes an order that is done owe an event and leaves it done", c)
 	}
@@ -96,7 +97,8 @@ func clone(o Order) Order {
 	return o
 }
 
-// TestMessagesMayArriveInAnyOrder gives every truthful story of a payment in any order and with repetitions: the order ends the same.
+// TestMessagesMayArriveInAnyOrder gives every truthful story of a payment in any order and with
+// repetitions: the order ends the same.
 func TestMessagesMayArriveInAnyOrder(t *testing.T) {
 	part := Change{Trigger: PaymentPartlyRefunded, Refunded: 300}
 	full := Change{Trigger: PaymentRefunded, Refunded: 1000}

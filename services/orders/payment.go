@@ -24,8 +24,8 @@ const (
 	PaymentGivenBack  PaymentStatus = "refunded"
 )
 
-// Change returns the trigger that the payment's status stands for, and false for one that is not decided yet: the same as
-// the events would have said that may have been lost.
+// Change returns the trigger that the payment's status stands for, and false for one that is not
+// decided yet: the same as the events would have said that may have been lost.
 func (p Payment) Change(at time.Time) (Change, bool) {
 	c := Change{At: at}
 	switch p.Status {

@@ -15,8 +15,9 @@ import (
 
 const customer = "usr_1"
 
-// TestACrashAtAnyCallLosesNoOrder kills the process at every call to its sidecar while it places an order, before and after the
-// call takes effect, and lets another process go on. What was acknowledged comes to its end; what was not can be asked for again.
+// TestACrashAtAnyCallLosesNoOrder kills the process at every call to its sidecar while it places an
+// order, before and after the call takes effect, and lets another process go on. What was
+// acknowledged comes to its end; what was not can be asked for again.
 func TestACrashAtAnyCallLosesNoOrder(t *testing.T) {
 	for _, after := range []bool{false, true} {
 		for n := 1; ; n++ {

@@ -18,7 +18,8 @@ import (
 // MaxProducts bounds the catalogue, which is one document in the store.
 const MaxProducts = 1000
 
-// Product is something the shop sells. Exported fields are for JSON: a product that matters has gone through [Product.Validate].
+// Product is something the shop sells. Exported fields are for JSON: a product that matters has
+// gone through [Product.Validate].
 type Product struct {
 	ID          string      `json:"id"`
 	Name        string      `json:"name"`
@@ -52,7 +53,8 @@ func (p Product) Validate() error {
 // maxPrice keeps every sum of an order far from overflow.
 const maxPrice = 1_000_000_000_00
 
-// Catalogue is the products, ordered by id. It is a value and never changes; With and Without return new ones.
+// Catalogue is the products, ordered by id. It is a value and never changes; With and Without
+// return new ones.
 type Catalogue struct {
 	products []Product
 }
@@ -69,7 +71,8 @@ func DefaultCatalogue() Catalogue {
 	return c
 }
 
-// ReadCatalogue reads {"products":[…]} and checks every product. Unknown fields are errors: they are typing mistakes.
+// ReadCatalogue reads {"products":[…]} and checks every product. Unknown fields are errors: they
+// are typing mistakes.
 func ReadCatalogue(r io.Reader) (Catalogue, error) {
 	var doc struct {
 		Products []Product `json:"products"`
@@ -97,8 +100,9 @@ func NewCatalogue(products []Product) (Catalogue, error) {
 	return c, nil
 }
 
-// RestoreCatalogue makes a catalogue of stored products. One that was accepted once and would not be any more stays, but is
-// not on sale until an operator corrects it; the second result says which and why.
+// RestoreCatalogue makes a catalogue of stored products. One that was accepted once and would not
+// be any more stays, but is not on sale until an operator corrects it; the second result says which
+// and why.
 func RestoreCatalogue(products []Product) (c Catalogue, refused []error) {
 	for _, p := range products {
 		if err := p.Validate(); err != nil && p.Active {
@@ -137,7 +141,8 @@ func (c Catalogue) index(id string) (int, bool) {
 	return slices.BinarySearchFunc(c.products, id, func(p Product, id string) int { return strings.Compare(p.ID, id) })
 }
 
-// Page returns up to limit active products with ids after the given one, and whether there are more.
+// Page returns up to limit active products with ids after the given one, and whether there are
+// more.
 func (c Catalogue) Page(after string, limit int) (page []Product, more bool) {
 	for _, p := range c.products {
 		if !p.Active || p.ID <= after {
@@ -184,8 +189,9 @@ func (c Catalogue) Without(id string) (next Catalogue, existed bool) {
 	return Catalogue{products: slices.Delete(slices.Clone(c.products), i, i+1)}, true
 }
 
-// Quote prices a valid request. An unknown, inactive or repeated product, a second currency or a total above its
-// currency's limit is an Unprocessable fault that names the field; a total that is not the expected one is a Conflict fault.
+// Quote prices a valid request. An unknown, inactive or repeated product, a second currency or a
+// total above its currency's limit is an Unprocessable fault that names the field; a total that is
+// not the expected one is a Conflict fault.
 func (c Catalogue) Quote(r Request, limits Limits) (Quote, error) {
 	q := Quote{items: make([]Item, 0, len(r.Items)), paymentMethod: r.PaymentMethod}
 	var fields []fault.Field

@@ -15,9 +15,11 @@ import (
 	"sidecart.dev/orders"
 )
 
-// TestPropertyAcknowledgedOrdersEndAndAgreeWithTheirPayments plays everything that may happen in any order and at the same time: orders placed
-// and cancelled, messages delivered, lost, doubled and reordered, operators' refunds, the other services down, processes killed in the
-// middle of a call, writes that come late. Then it lets things come to rest and compares what the customer was told, the order and the payment.
+// TestPropertyAcknowledgedOrdersEndAndAgreeWithTheirPayments plays everything that may happen in
+// any order and at the same time: orders placed and cancelled, messages delivered, lost, doubled
+// and reordered, operators' refunds, the other services down, processes killed in the middle of a
+// call, writes that come late. Then it lets things come to rest and compares what the customer was
+// told, the order and the payment.
 func TestPropertyAcknowledgedOrdersEndAndAgreeWithTheirPayments(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		replicas := rapid.IntRange(1, 2).Draw(rt, "replicas")
@@ -47,7 +49,8 @@ func drawAct(t *rapid.T) act {
 	return act{What: whats[evenly(t, "what", uint64(len(whats)))], N: evenly(t, "n", 12), Meanwhile: rapid.Bool().Draw(t, "meanwhile")}
 }
 
-// evenly draws a number below n. Drawn ranges favour small numbers: some things would hardly ever happen, let alone after one another.
+// evenly draws a number below n. Drawn ranges favour small numbers: some things would hardly ever
+// happen, let alone after one another.
 func evenly(t *rapid.T, what string, n uint64) int {
 	return int(rapid.Uint64().Draw(t, what) * 0x9e3779b97f4a7c15 >> 32 % n)
 }

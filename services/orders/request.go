@@ -17,7 +17,8 @@ import (
 type Request struct {
 	Items         []RequestItem `json:"items"`
 	PaymentMethod string        `json:"payment_method"` // a provider's token, never a card number
-	// ExpectedTotal is what the customer was shown; the order costs this or is not placed. Nil: whatever it costs.
+	// ExpectedTotal is what the customer was shown; the order costs this or is not placed. Nil:
+	// whatever it costs.
 	ExpectedTotal *money.Money `json:"expected_total,omitempty"`
 }
 
@@ -68,7 +69,8 @@ func (r Request) Validate() error {
 // maxTotal is the largest number of minor units that any JSON reader keeps.
 const maxTotal = 1<<53 - 1
 
-// checkAmount returns what is wrong with an amount that must be from 1 to max minor units of a currency.
+// checkAmount returns what is wrong with an amount that must be from 1 to max minor units of a
+// currency.
 func checkAmount(field string, m money.Money, max int64) (wrong []fault.Field) {
 	if m.Amount < 1 || m.Amount > max {
 		wrong = append(wrong, fault.Field{Field: field + ".amount", Message: fmt.Sprintf("must be from 1 to %d minor units", max)})
@@ -79,14 +81,16 @@ func checkAmount(field string, m money.Money, max int64) (wrong []fault.Field) {
 	return wrong
 }
 
-// Fingerprint tells requests apart: the same key with another fingerprint is a key that is used twice.
+// Fingerprint tells requests apart: the same key with another fingerprint is a key that is used
+// twice.
 func (r Request) Fingerprint() string {
 	raw, _ := json.Marshal(r) //nolint:errchkjson // strings and integers only
 	digest := sha256.Sum256(raw)
 	return hex.EncodeToString(digest[:16])
 }
 
-// ValidateKey returns an Invalid fault unless the idempotency key is 1 to 128 visible ASCII characters.
+// ValidateKey returns an Invalid fault unless the idempotency key is 1 to 128 visible ASCII
+// characters.
 func ValidateKey(key string) error {
 	if visibleASCII.MatchString(key) {
 		return nil
@@ -96,14 +100,16 @@ func ValidateKey(key string) error {
 
 var lowerBase32 = base32.StdEncoding.WithPadding(base32.NoPadding)
 
-// IDFor returns the id of the order a customer places under an idempotency key. Doing it again gives the same id, so a
-// repeated request needs no record of its own: it finds the order. The id tells neither customer nor key.
+// IDFor returns the id of the order a customer places under an idempotency key. Doing it again
+// gives the same id, so a repeated request needs no record of its own: it finds the order. The id
+// tells neither customer nor key.
 func IDFor(userID, key string) string {
 	digest := sha256.Sum256([]byte(userID + "|" + key))
 	return "ord_" + strings.ToLower(lowerBase32.EncodeToString(digest[:])[:26])
 }
 
-// Quote is a request with the server's names and prices. It is valid: only [Catalogue.Quote] makes one.
+// Quote is a request with the server's names and prices. It is valid: only [Catalogue.Quote] makes
+// one.
 type Quote struct {
 	items         []Item
 	total         money.Money
@@ -113,8 +119,8 @@ type Quote struct {
 // Total returns the sum of the items' prices.
 func (q Quote) Total() money.Money { return q.total }
 
-// expect fails with a Conflict fault of code total_changed, which carries the quote, unless the quote is for the
-// expected total or nothing is expected.
+// expect fails with a Conflict fault of code total_changed, which carries the quote, unless the
+// quote is for the expected total or nothing is expected.
 func (q Quote) expect(total *money.Money) error {
 	if total == nil || *total == q.total {
 		return nil

@@ -22,13 +22,15 @@ const (
 type Products interface {
 	// Catalogue returns the catalogue, at most a few seconds old.
 	Catalogue(ctx context.Context) (Catalogue, error)
-	// Change replaces the catalogue with what edit makes of the present one. edit may run several times.
+	// Change replaces the catalogue with what edit makes of the present one. edit may run several
+	// times.
 	Change(ctx context.Context, edit func(Catalogue) (Catalogue, error)) error
 }
 
 // Payments answers what has become of payments.
 type Payments interface {
-	// Lookup returns the payments of the orders, by order id. Orders whose payment is not known there are absent.
+	// Lookup returns the payments of the orders, by order id. Orders whose payment is not known there
+	// are absent.
 	Lookup(ctx context.Context, orderIDs []string) (map[string]Payment, error)
 }
 
@@ -38,7 +40,8 @@ type Notifications interface {
 	Accepted(ctx context.Context, eventIDs []string) (map[string]bool, error)
 }
 
-// Letters are the dead letters of this service, which have the words of events that could not be handled.
+// Letters are the dead letters of this service, which have the words of events that could not be
+// handled.
 type Letters interface {
 	// Erase overwrites what people typed in the letters about these users. It may be repeated.
 	Erase(ctx context.Context, userIDs ...string) error
@@ -60,8 +63,9 @@ type Deps struct {
 type Config struct {
 	Limits   Limits        // largest totals of an order, default [DefaultLimits]
 	Patience time.Duration // how long an event may take to have its effect before it is published again, default 2 s
-	// DelayedAfter is how long a payment may be undecided before the customer is told that the order has come in, default
-	// 10 s. Of an order that is decided earlier nothing is told but how it was decided.
+	// DelayedAfter is how long a payment may be undecided before the customer is told that the order
+	// has come in, default 10 s. Of an order that is decided earlier nothing is told but how it was
+	// decided.
 	DelayedAfter time.Duration
 	EraseAgain   time.Duration // age of a deleted user's erasure at which a last look ends it, default 1 min
 	Now          func() time.Time
@@ -102,8 +106,8 @@ type Service struct {
 	waking sync.Map    // ids of the young orders that the settler is to look at when they are late
 }
 
-// New makes a service. Its journal settles ids of [Kind] with [Service.Settle] and those of [ErasureKind] with
-// [Service.SettleErasures].
+// New makes a service. Its journal settles ids of [Kind] with [Service.Settle] and those of
+// [ErasureKind] with [Service.SettleErasures].
 func New(cfg Config, deps Deps) *Service {
 	cfg = cfg.withDefaults()
 	s := &Service{cfg: cfg, deps: deps, lists: list.New(list.Config{State: deps.State})}

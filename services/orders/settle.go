@@ -11,15 +11,17 @@ import (
 	"sidecart.dev/kit/journal"
 )
 
-// Settle drives orders on that the journal holds: it is the journal's settler of the ids of [Kind]. It costs a handful of calls
-// for hundreds of orders. What is done with each is the kit's skeleton (package aggregate), with what orders have to themselves:
+// Settle drives orders on that the journal holds: it is the journal's settler of the ids of [Kind].
+// It costs a handful of calls for hundreds of orders. What is done with each is the kit's skeleton
+// (package aggregate), with what orders have to themselves:
 //
 //   - all: one that does not stand in its customer's list where it says is put there (place.go).
-//   - not done: payments is asked what it knows. What it knows is applied as if the event had come. Where it knows nothing, or
-//     has not yet seen the cancellation, the order's events are published again. Of one that has waited too long the customer
-//     is told that it has come in (delayed.go).
-//   - done: payments has done its part. Notifications is asked whether it has taken over what the customer is to be told by
-//     this service; what it has not is published again.
+//   - not done: payments is asked what it knows. What it knows is applied as if the event had come.
+//     Where it knows nothing, or has not yet seen the cancellation, the order's events are
+//     published again. Of one that has waited too long the customer is told that it has come in
+//     (delayed.go).
+//   - done: payments has done its part. Notifications is asked whether it has taken over what the
+//     customer is to be told by this service; what it has not is published again.
 func (s *Service) Settle(ctx context.Context, entries []journal.Entry) ([]string, error) {
 	entries, erasures := splitErasures(entries)
 	finished, err := s.orders.Settle(ctx, entries)
@@ -55,7 +57,8 @@ func (s *Service) drive(ctx context.Context, open []aggregate.Open[Order]) (map[
 	return r.changed, errors.Join(unlisted, err, r.tellDelays(ctx, open))
 }
 
-// driveOne applies what payments knows of an order that is not done, and tells payments again what it seems not to have heard.
+// driveOne applies what payments knows of an order that is not done, and tells payments again what
+// it seems not to have heard.
 func (r *round) driveOne(ctx context.Context, o Order, p Payment, known bool) error {
 	if !known {
 		return r.repeat(ctx, o, func(event.Event) bool { return true })
@@ -86,7 +89,8 @@ func (r *round) learn(ctx context.Context, o Order, p Payment) (Order, error) {
 	return o, nil
 }
 
-// repeat publishes the order's events again, unless they are so fresh that they are likely to be under way.
+// repeat publishes the order's events again, unless they are so fresh that they are likely to be
+// under way.
 func (s *Service) repeat(ctx context.Context, o Order, which func(event.Event) bool) error {
 	if s.cfg.Now().Sub(o.updatedAt) < s.cfg.Patience {
 		return nil
@@ -100,8 +104,8 @@ func (s *Service) repeat(ctx context.Context, o Order, which func(event.Event) b
 	return err
 }
 
-// accepted returns which events of orders that are done need not be told again: those that have payments act have had their
-// effect, and notifications says which cancellations it tells.
+// accepted returns which events of orders that are done need not be told again: those that have
+// payments act have had their effect, and notifications says which cancellations it tells.
 func (s *Service) accepted(ctx context.Context, owed []aggregate.Owed[Order]) (map[string]bool, error) {
 	accepted := map[string]bool{}
 	docs, ask := make([]Order, len(owed)), []string(nil)

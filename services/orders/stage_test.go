@@ -28,8 +28,8 @@ type stage struct {
 	errs      []error
 }
 
-// latencies returns how long each call takes. No two calls end at the same time, so that, but for calls that begin at the same time, the seed
-// decides who is faster.
+// latencies returns how long each call takes. No two calls end at the same time, so that, but for
+// calls that begin at the same time, the seed decides who is faster.
 func latencies(seed uint64) func() time.Duration {
 	var mu sync.Mutex
 	random := rand.New(rand.NewPCG(seed, 0))
@@ -169,8 +169,8 @@ func (s *stage) message(a act, r *replica) {
 	}
 }
 
-// pick returns the event of payments that the act is about, if it is to be heard, and removes it from those under way unless it is to come
-// again.
+// pick returns the event of payments that the act is about, if it is to be heard, and removes it
+// from those under way unless it is to come again.
 func (s *stage) pick(a act) (event.Event, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -185,8 +185,8 @@ func (s *stage) pick(a act) (event.Event, bool) {
 	return e, a.What == "hear" || a.What == "hear twice"
 }
 
-// promisedCancelled reports whether the order of a refund is one whose refund orders waits for by itself. An operator's refund of a paid
-// order is payments' to tell until orders has noted it.
+// promisedCancelled reports whether the order of a refund is one whose refund orders waits for by
+// itself. An operator's refund of a paid order is payments' to tell until orders has noted it.
 func (s *stage) promisedCancelled(e event.Event) bool {
 	data, err := event.Decode[struct {
 		OrderID string `json:"order_id"`

@@ -32,8 +32,8 @@ func ParseStatus(s string) (Status, error) {
 	})
 }
 
-// Terminal reports whether an order in this status has come to its end as far as the customer has anything to wait for.
-// A paid order can still be refunded.
+// Terminal reports whether an order in this status has come to its end as far as the customer has
+// anything to wait for. A paid order can still be refunded.
 func (s Status) Terminal() bool { return s != Pending && s != Refunding }
 
 // Settlement says how payments has closed the payment of an order that is not to be charged.

@@ -25,8 +25,8 @@ import (
 	"sidecart.dev/orders/store"
 )
 
-// world is everything around the service: one store, one bus, and the services it asks. It runs in a synctest bubble,
-// so that minutes of leases, grace and back-off pass in no time.
+// world is everything around the service: one store, one bus, and the services it asks. It runs in
+// a synctest bubble, so that minutes of leases, grace and back-off pass in no time.
 type world struct {
 	state *sidecartest.State
 	bus   *sidecartest.Bus
@@ -213,7 +213,8 @@ type replica struct {
 	done     chan struct{}
 }
 
-// newReplica puts a replica together as main does, and registers what it hears. It does nothing by itself yet.
+// newReplica puts a replica together as main does, and registers what it hears. It does nothing by
+// itself yet.
 func (w *world) newReplica(t testing.TB, l *life) *replica {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
@@ -270,8 +271,8 @@ func (r *replica) end() {
 	<-r.done
 }
 
-// settled lets virtual time pass, delivering every message, until the replicas have taken over what others left behind and have
-// no unfinished business.
+// settled lets virtual time pass, delivering every message, until the replicas have taken over what
+// others left behind and have no unfinished business.
 func (w *world) settled(replicas ...*replica) error {
 	const takeOver = 20 // seconds: more than a lane's lease
 	backlog := 0

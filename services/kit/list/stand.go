@@ -14,8 +14,9 @@ type Place struct {
 	Entry
 }
 
-// Stand returns which of the entries stand where they are said to, in the order they are given. It costs one call for the heads of
-// all their lists, and another for the pages of those that are older than their head.
+// Stand returns which of the entries stand where they are said to, in the order they are given. It
+// costs one call for the heads of all their lists, and another for the pages of those that are
+// older than their head.
 func (l *Lists) Stand(ctx context.Context, places []Place) ([]bool, error) {
 	stand := make([]bool, len(places))
 	var sealed []int // that are not in their heads
@@ -48,7 +49,8 @@ func (l *Lists) Stand(ctx context.Context, places []Place) ([]bool, error) {
 	return stand, err
 }
 
-// look reads a document of the list of each place, with one call, and has those that exist looked at.
+// look reads a document of the list of each place, with one call, and has those that exist looked
+// at.
 func (l *Lists) look(ctx context.Context, places []Place, key func(Place) string, at func(i int, item sidecar.Item) error) error {
 	keys := make([]string, 0, len(places))
 	for _, p := range places {

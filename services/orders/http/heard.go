@@ -8,8 +8,8 @@ import (
 	"sidecart.dev/kit/heard"
 )
 
-// HeardRoutes lets users ask which deletions of accounts it need not tell again. The router must answer only the app's
-// own sidecar.
+// HeardRoutes lets users ask which deletions of accounts it need not tell again. The router must
+// answer only the app's own sidecar.
 func HeardRoutes(r *mux.Router, services Services, events *heard.Events) {
 	users := r.NewRoute().Subrouter()
 	users.Use(services.RequireService("users"))

@@ -370,8 +370,8 @@ func TestOperatorsEditProducts(t *testing.T) {
 	s.want("a bad cursor", s.do("", "GET", "/api/v1/products?cursor=%20", ""), 400, "invalid_cursor")
 }
 
-// TestOnlyTheOrderThatWasReadIsCancelled holds If-Match against an order that was paid since it was read: to cancel it then would
-// start a refund that nobody has asked for.
+// TestOnlyTheOrderThatWasReadIsCancelled holds If-Match against an order that was paid since it was
+// read: to cancel it then would start a refund that nobody has asked for.
 func TestOnlyTheOrderThatWasReadIsCancelled(t *testing.T) {
 	s := open(t)
 	placed := s.place(ada, "1", oneMoka)

@@ -116,7 +116,8 @@ func (a *api) cancel(w http.ResponseWriter, r *http.Request) error {
 	return web.WriteJSON(w, status, present(o))
 }
 
-// cancelReason reads the optional body. What announces a body and has none is taken as none: proxies do that.
+// cancelReason reads the optional body. What announces a body and has none is taken as none:
+// proxies do that.
 func cancelReason(r *http.Request) (string, error) {
 	raw, err := io.ReadAll(io.LimitReader(r.Body, web.MaxBody+1))
 	if err != nil {

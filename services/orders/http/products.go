@@ -13,7 +13,8 @@ import (
 	"sidecart.dev/orders"
 )
 
-// productsCache lets anyone keep products for a moment; the prices of an order are the server's in any case.
+// productsCache lets anyone keep products for a moment; the prices of an order are the server's in
+// any case.
 const productsCache = "public, max-age=5"
 
 func (a *api) listProducts(w http.ResponseWriter, r *http.Request) error {

@@ -15,7 +15,8 @@ import (
 	"sidecart.dev/orders"
 )
 
-// Products keeps the catalogue in one document, which is read at most every few seconds. It implements [orders.Products].
+// Products keeps the catalogue in one document, which is read at most every few seconds. It
+// implements [orders.Products].
 type Products struct {
 	state sidecar.State
 	seed  orders.Catalogue
@@ -41,8 +42,8 @@ const (
 	productsTries = 10
 )
 
-// NewProducts makes a catalogue over a state store. The seed is written when the store has no catalogue yet. A nil now means
-// time.Now, a nil log the default logger.
+// NewProducts makes a catalogue over a state store. The seed is written when the store has no
+// catalogue yet. A nil now means time.Now, a nil log the default logger.
 func NewProducts(state sidecar.State, seed orders.Catalogue, now func() time.Time, log *slog.Logger) *Products {
 	if now == nil {
 		now = time.Now

@@ -20,7 +20,8 @@ type Config struct {
 	ProductsFile string           `env:"PRODUCTS_FILE"`                          // products of the first start; empty: the built-in ones
 	Limit        int64            `env:"ORDER_LIMIT"         envDefault:"10000"` // largest total of an order, in whole units of its currency
 	Limits       map[string]int64 `env:"ORDER_LIMITS"`                           // of single currencies, such as HUF:4000000,JPY:1500000
-	// DelayedAfter is how long a payment may be undecided before the customer is told that the order has come in.
+	// DelayedAfter is how long a payment may be undecided before the customer is told that the order
+	// has come in.
 	DelayedAfter time.Duration `env:"ORDER_DELAYED_AFTER" envDefault:"10s"`
 }
 
@@ -54,7 +55,8 @@ func observer(reg prometheus.Registerer) func(orders.Trigger, orders.Verdict) {
 	return func(t orders.Trigger, v orders.Verdict) { decisions.WithLabelValues(string(t), v.String()).Inc() }
 }
 
-// readProducts reads the products of the first start. Later ones are the operators', and the file is not read again.
+// readProducts reads the products of the first start. Later ones are the operators', and the file
+// is not read again.
 func readProducts(path string) (orders.Catalogue, error) {
 	if path == "" {
 		return orders.DefaultCatalogue(), nil

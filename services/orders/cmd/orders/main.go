@@ -1,4 +1,5 @@
-// Command orders runs the orders service beside its sidecar. It is configured by the environment; see the README.
+// Command orders runs the orders service beside its sidecar. It is configured by the environment;
+// see the README.
 package main
 
 import (

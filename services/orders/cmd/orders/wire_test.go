@@ -16,8 +16,9 @@ import (
 	"sidecart.dev/orders"
 )
 
-// TestTheServiceAsMainPutsItTogether places an order, hears that it is paid and that its customer's account is deleted, and keeps
-// nothing in its journal but the erasure, which waits for the end of the customer's tokens.
+// TestTheServiceAsMainPutsItTogether places an order, hears that it is paid and that its customer's
+// account is deleted, and keeps nothing in its journal but the erasure, which waits for the end of
+// the customer's tokens.
 func TestTheServiceAsMainPutsItTogether(t *testing.T) {
 	sidecar := servicetest.NewSidecar(t)
 	sidecar.Peers.Handle = func(context.Context, string, string, string, []byte) (any, error) {
