@@ -33,6 +33,7 @@ if [ "$part" != acceptance ]; then
 	done
 	run "builds alone: deploy/acceptance" alone deploy/acceptance
 	run "manifests: deploy/kubernetes" sh -c "cd deploy/kubernetes && GOWORK=off go test ./..."
+	run "alerts and metrics: deploy/observability" sh -c "cd deploy/observability && GOWORK=off go test ./..."
 fi
 
 # Which kinds of system this machine can run: a component set and a Redis.
