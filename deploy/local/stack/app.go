@@ -166,9 +166,9 @@ func (s *Stack) unit(name string, early int, command supervise.Command) *supervi
 		OnExit: func(err error, delay time.Duration) {
 			what := supervise.Describe(err)
 			if delay >= 0 {
-				s.opts.Console.Notice("%s %s; starting it again in %s", name, what, delay)
+				s.opts.Terminal.Notice("%s %s; starting it again in %s", name, what, delay)
 			} else if s.isReady() {
-				s.opts.Console.Notice("%s %s and is not started again", name, what)
+				s.opts.Terminal.Notice("%s %s and is not started again", name, what)
 			}
 			s.refreshStatus()
 		},
@@ -187,7 +187,7 @@ func (s *Stack) appOutput(a *app) (*supervise.Lines, error) {
 		log.writeLine(line)
 		a.appTail.Add(string(line))
 		if show {
-			s.opts.Console.Log(a.cfg.AppID, line)
+			s.opts.Terminal.Log(a.cfg.AppID, line)
 		}
 	}), nil
 }
@@ -220,7 +220,7 @@ func (s *Stack) sidecarOutput(a *app) (*supervise.Lines, error) {
 		if !s.opts.JSONLogs && entry.Level != "" {
 			line = []byte(strings.ToUpper(entry.Level) + " " + entry.Message)
 		}
-		s.opts.Console.Log(a.cfg.AppID+"/daprd", line)
+		s.opts.Terminal.Log(a.cfg.AppID+"/daprd", line)
 	}), nil
 }
 

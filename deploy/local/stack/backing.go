@@ -40,7 +40,7 @@ func (s *Stack) startBacking(ctx context.Context, sets map[string]*resources.Set
 }
 
 func (s *Stack) startRedis(ctx context.Context, addr string) error {
-	step := s.opts.Console.Step("Redis on %s", addr)
+	step := s.opts.Terminal.Step("Redis on %s", addr)
 	log, err := openLog(s.LogsDir, "redis")
 	if err != nil {
 		step.Fail()
@@ -49,7 +49,7 @@ func (s *Stack) startRedis(ctx context.Context, addr string) error {
 	s.redis, err = redis.Open(ctx, redis.Config{
 		Addr: addr, Dir: filepath.Join(s.StateDir, "redis"), Own: s.opts.FreePorts,
 		InProcess: s.opts.InProcessRedis, Output: func(line string) { log.writeLine([]byte(line)) },
-		Notice: s.opts.Console.Notice,
+		Notice: s.opts.Terminal.Notice,
 	})
 	if err != nil {
 		step.Fail()
@@ -85,7 +85,7 @@ type inboxServer struct {
 }
 
 func (s *Stack) startInbox(ctx context.Context, smtp, web string) error {
-	step := s.opts.Console.Step("inbox on http://%s", web)
+	step := s.opts.Terminal.Step("inbox on http://%s", web)
 	s.SMTPAddr, s.InboxURL = smtp, "http://"+web
 	if !s.opts.FreePorts && answersHTTP(ctx, s.InboxURL) {
 		step.Done("the one that listens already")

@@ -68,7 +68,7 @@ func parseGoRun(command []string) (goRun, bool) {
 
 // buildApp builds the app's package and puts the binary into its command.
 func (s *Stack) buildApp(ctx context.Context, app *runfile.App, run goRun) error {
-	step := s.opts.Console.Step("build %s", app.AppID)
+	step := s.opts.Terminal.Step("build %s", app.AppID)
 	target := filepath.Join(s.opts.BinDir, app.AppID)
 	args := append([]string{"build"}, run.flags...)
 	cmd := exec.CommandContext(ctx, "go", append(args, "-o", target, run.pkg)...)
@@ -88,7 +88,7 @@ func (s *Stack) buildApp(ctx context.Context, app *runfile.App, run goRun) error
 }
 
 // Daprd finds a sidecar, or builds one, and returns its path. Only File and
-// Console of the options matter.
+// Terminal of the options matter.
 func Daprd(ctx context.Context, opts Options) (string, error) {
 	opts, err := opts.withDefaults()
 	if err != nil {
@@ -100,14 +100,14 @@ func Daprd(ctx context.Context, opts Options) (string, error) {
 }
 
 func (s *Stack) findDaprd(ctx context.Context, runtimePath string) error {
-	step := s.opts.Console.Step("find daprd")
+	step := s.opts.Terminal.Step("find daprd")
 	found, skipped, err := daprd.Search(ctx, runtimePath)
 	if err != nil {
 		step.Fail()
 		return err
 	}
 	for _, reason := range skipped {
-		s.opts.Console.Info("passed over %s", reason)
+		s.opts.Terminal.Info("passed over %s", reason)
 	}
 	if found != nil {
 		s.daprdPath = found.Path
@@ -130,8 +130,8 @@ func (s *Stack) findDaprd(ctx context.Context, runtimePath string) error {
 }
 
 func (s *Stack) buildDaprd(ctx context.Context, module, target string) error {
-	s.opts.Console.Info("the first build of the sidecar takes several minutes and is then kept in %s", filepath.Dir(target))
-	step := s.opts.Console.Step("build daprd %s", daprd.Version)
+	s.opts.Terminal.Info("the first build of the sidecar takes several minutes and is then kept in %s", filepath.Dir(target))
+	step := s.opts.Terminal.Step("build daprd %s", daprd.Version)
 	if err := daprd.Build(ctx, module, target, step.Progress); err != nil {
 		step.Fail()
 		return err

@@ -14,7 +14,7 @@ import (
 	"strings"
 	"time"
 
-	"sidecart.dev/local/console"
+	"sidecart.dev/local/terminal"
 )
 
 // Options says what to run. Only File is needed.
@@ -53,8 +53,8 @@ type Options struct {
 	// ReadyTimeout bounds the time from the start of the processes until all
 	// are ready; zero means three minutes.
 	ReadyTimeout time.Duration
-	// Console shows progress and logs; nil shows nothing.
-	Console *console.Console
+	// Terminal shows progress and logs; nil shows nothing.
+	Terminal *terminal.Terminal
 	// JSONLogs makes the sidecars log JSON.
 	JSONLogs bool
 }

@@ -20,9 +20,9 @@ const probeEvery = 50 * time.Millisecond
 
 // startApps starts all apps and sidecars at once and waits until all are ready.
 func (s *Stack) startApps(ctx context.Context, addresses resources.Addresses) error {
-	step := s.opts.Console.Step("start %d apps and their sidecars", len(s.file.Apps))
+	step := s.opts.Terminal.Step("start %d apps and their sidecars", len(s.file.Apps))
 	for i := range s.file.Apps {
-		s.opts.Console.Reserve(s.file.Apps[i].AppID + "/daprd")
+		s.opts.Terminal.Reserve(s.file.Apps[i].AppID + "/daprd")
 		a, err := s.newApp(&s.file.Apps[i], addresses, s.extra)
 		if err != nil {
 			step.Fail()

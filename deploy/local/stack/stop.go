@@ -26,7 +26,7 @@ func (s *Stack) stopApps() {
 	if len(s.apps) == 0 {
 		return
 	}
-	step := s.opts.Console.Step("stop %d apps and their sidecars", len(s.apps))
+	step := s.opts.Terminal.Step("stop %d apps and their sidecars", len(s.apps))
 	for _, a := range s.apps {
 		a.quiesceSidecar()
 	}
@@ -49,7 +49,7 @@ func (s *Stack) stopWhere(chosen func(*app) bool) {
 		}
 		stopped.Go(func() {
 			if a.app.Stop(stopGrace) {
-				s.opts.Console.Notice("%s did not end within %s and was killed", a.cfg.AppID, stopGrace)
+				s.opts.Terminal.Notice("%s did not end within %s and was killed", a.cfg.AppID, stopGrace)
 			}
 		})
 	}

@@ -9,7 +9,7 @@ import (
 	"syscall"
 
 	"sidecart.dev/local/backends"
-	"sidecart.dev/local/console"
+	"sidecart.dev/local/terminal"
 )
 
 // runBackends runs PostgreSQL and Redis until a signal. Their addresses and passwords are in the file that
@@ -17,7 +17,7 @@ import (
 func runBackends(set settings) error {
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer cancel()
-	out := console.New(os.Stdout, set.json)
+	out := terminal.New(os.Stdout, set.json)
 	step := out.Step("start PostgreSQL and Redis")
 	dir := filepath.Join(set.options.StateDir, "backends")
 	b, err := backends.Start(ctx, backends.Config{Dir: dir, Output: func(server, line string) { out.Log(server, []byte(line)) }})

@@ -12,7 +12,7 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
-	"sidecart.dev/local/console"
+	"sidecart.dev/local/terminal"
 )
 
 const (
@@ -75,7 +75,7 @@ func trimName(message string) string {
 }
 
 // announceReady tells the program that waits, and writes to a log from now on.
-func announceReady(out *console.Console, logs string) {
+func announceReady(out *terminal.Terminal, logs string) {
 	file, err := os.Create(filepath.Join(logs, "launcher.log"))
 	if err != nil {
 		out.Notice("no launcher.log: %v", err)

@@ -13,7 +13,7 @@ import (
 	"syscall"
 	"time"
 
-	"sidecart.dev/local/console"
+	"sidecart.dev/local/terminal"
 	"sidecart.dev/local/stack"
 )
 
@@ -127,8 +127,8 @@ func parse(args []string) (settings, error) {
 func serve(set settings) error {
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer cancel()
-	out := console.New(os.Stdout, set.json)
-	set.options.Console = out
+	out := terminal.New(os.Stdout, set.json)
+	set.options.Terminal = out
 	st, err := stack.Start(ctx, set.options)
 	if err != nil {
 		return err
@@ -149,7 +149,7 @@ func serve(set settings) error {
 func findDaprd(set settings) error {
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer cancel()
-	set.options.Console = console.New(os.Stderr, set.json)
+	set.options.Terminal = terminal.New(os.Stderr, set.json)
 	path, err := stack.Daprd(ctx, set.options)
 	if err != nil {
 		return err

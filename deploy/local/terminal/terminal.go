@@ -1,6 +1,6 @@
-// Package console shows what the launcher and its children do: steps with
+// Package terminal shows what the launcher and its children do: steps with
 // progress, prefixed log lines, notices and a table, as text or as JSON lines.
-package console
+package terminal
 
 import (
 	"bytes"
@@ -17,9 +17,9 @@ import (
 	"golang.org/x/term"
 )
 
-// Console writes whole lines; it is safe for concurrent use. The zero value is
-// not usable, a nil Console shows nothing.
-type Console struct {
+// Terminal writes whole lines; it is safe for concurrent use. The zero value is
+// not usable, a nil Terminal shows nothing.
+type Terminal struct {
 	mu    sync.Mutex
 	out   io.Writer
 	tty   bool
@@ -29,10 +29,10 @@ type Console struct {
 	width int    // of the widest prefix so far
 }
 
-// New makes a console on out. Colour and live progress are used only on a
+// New makes a terminal on out. Colour and live progress are used only on a
 // terminal; NO_COLOR (https://no-color.org) turns colour off.
-func New(out io.Writer, asJSON bool) *Console {
-	c := &Console{out: out, json: asJSON}
+func New(out io.Writer, asJSON bool) *Terminal {
+	c := &Terminal{out: out, json: asJSON}
 	if file, ok := out.(*os.File); ok && !asJSON {
 		c.tty = term.IsTerminal(int(file.Fd()))
 		c.color = c.tty && os.Getenv("NO_COLOR") == ""
@@ -41,14 +41,14 @@ func New(out io.Writer, asJSON bool) *Console {
 }
 
 // Redirect sends everything from now on to out, which is not a terminal.
-func (c *Console) Redirect(out io.Writer) {
+func (c *Terminal) Redirect(out io.Writer) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.out, c.tty, c.color = out, false, false
 }
 
 // Reserve makes room for prefixes as long as name.
-func (c *Console) Reserve(name string) {
+func (c *Terminal) Reserve(name string) {
 	if c == nil {
 		return
 	}
@@ -58,7 +58,7 @@ func (c *Console) Reserve(name string) {
 }
 
 // Log shows one line of a child's output.
-func (c *Console) Log(source string, line []byte) {
+func (c *Terminal) Log(source string, line []byte) {
 	if c == nil {
 		return
 	}
@@ -82,16 +82,16 @@ func embed(line []byte) any {
 }
 
 // Notice shows something that a person should see, such as a restart.
-func (c *Console) Notice(format string, args ...any) {
+func (c *Terminal) Notice(format string, args ...any) {
 	c.say("warn", "!", "33", fmt.Sprintf(format, args...))
 }
 
 // Info shows a fact.
-func (c *Console) Info(format string, args ...any) {
+func (c *Terminal) Info(format string, args ...any) {
 	c.say("info", "·", "2", fmt.Sprintf(format, args...))
 }
 
-func (c *Console) say(level, mark, color, text string) {
+func (c *Terminal) say(level, mark, color, text string) {
 	if c == nil {
 		return
 	}
@@ -105,7 +105,7 @@ func (c *Console) say(level, mark, color, text string) {
 }
 
 // Table shows rows of a label and a text under a title.
-func (c *Console) Table(title string, rows [][2]string) {
+func (c *Terminal) Table(title string, rows [][2]string) {
 	if c == nil {
 		return
 	}
@@ -131,7 +131,7 @@ func (c *Console) Table(title string, rows [][2]string) {
 	c.print("")
 }
 
-func (c *Console) object(level, msg string, fields map[string]any) {
+func (c *Terminal) object(level, msg string, fields map[string]any) {
 	entry := map[string]any{"time": time.Now().UTC().Format(time.RFC3339Nano), "level": level}
 	if msg != "" {
 		entry["msg"] = msg
@@ -149,7 +149,7 @@ func (c *Console) object(level, msg string, fields map[string]any) {
 }
 
 // print writes one line above the live one. The caller holds the lock.
-func (c *Console) print(line string) {
+func (c *Terminal) print(line string) {
 	if c.live != "" {
 		fmt.Fprint(c.out, "\r\x1b[K")
 	}
@@ -159,7 +159,7 @@ func (c *Console) print(line string) {
 	}
 }
 
-func (c *Console) paint(text, code string) string {
+func (c *Terminal) paint(text, code string) string {
 	if !c.color {
 		return text
 	}

@@ -1,4 +1,4 @@
-package console_test
+package terminal_test
 
 import (
 	"bytes"
@@ -6,12 +6,12 @@ import (
 	"strings"
 	"testing"
 
-	"sidecart.dev/local/console"
+	"sidecart.dev/local/terminal"
 )
 
 func TestPlainOutputHasPrefixesAndNoColour(t *testing.T) {
 	var out bytes.Buffer
-	c := console.New(&out, false)
+	c := terminal.New(&out, false)
 	c.Reserve("gateway")
 	c.Log("users", []byte("hello"))
 	c.Log("gateway", []byte("bad \xff byte"))
@@ -37,7 +37,7 @@ func TestPlainOutputHasPrefixesAndNoColour(t *testing.T) {
 
 func TestJSONOutputIsOneObjectALine(t *testing.T) {
 	var out bytes.Buffer
-	c := console.New(&out, true)
+	c := terminal.New(&out, true)
 	c.Log("users", []byte(`{"msg":"inner"}`))
 	c.Log("users", []byte("plain"))
 	c.Step("build").Done("")
@@ -61,8 +61,8 @@ func TestJSONOutputIsOneObjectALine(t *testing.T) {
 	}
 }
 
-func TestANilConsoleShowsNothing(*testing.T) {
-	var c *console.Console
+func TestANilTerminalShowsNothing(*testing.T) {
+	var c *terminal.Terminal
 	c.Reserve("x")
 	c.Log("x", nil)
 	c.Notice("x")

@@ -1,4 +1,4 @@
-package console
+package terminal
 
 import (
 	"fmt"
@@ -10,14 +10,14 @@ const plainProgress = 10 * time.Second
 
 // Step is one thing that takes time. It must be ended with Done or Fail.
 type Step struct {
-	c     *Console
+	c     *Terminal
 	name  string
 	start time.Time
 	shown time.Time
 }
 
 // Step begins a step; on a terminal its line stays at the bottom until the end.
-func (c *Console) Step(format string, args ...any) *Step {
+func (c *Terminal) Step(format string, args ...any) *Step {
 	now := time.Now()
 	s := &Step{c: c, name: fmt.Sprintf(format, args...), start: now, shown: now}
 	s.redraw("")
