@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -26,6 +27,7 @@ type app struct {
 	app, sidecar         *supervise.Unit
 	appTail, sidecarTail *supervise.Tail
 	stopping             atomic.Bool
+	control              sync.Mutex    // held while it is stopped or started on purpose
 	drained              chan struct{} // gets one when the sidecar says that it drains
 }
 
@@ -99,6 +101,7 @@ func (s *Stack) newApp(cfg *runfile.App, addresses resources.Addresses, extra []
 	}
 	base := s.withoutReferences(slices.Concat(os.Environ(), extra))
 	base = append(base, "METRICS_TOKEN="+s.MetricsToken, "APP_API_TOKEN="+a.appToken, "DAPR_API_TOKEN="+a.daprToken, "DAPR_HOST_IP="+loopback)
+	base = append(base, s.otlpEnv()...)
 
 	sidecarOut, err := s.sidecarOutput(a)
 	if err != nil {
@@ -165,6 +168,7 @@ func (s *Stack) unit(name string, early int, command supervise.Command) *supervi
 		OnStart: func(int) { go s.refreshStatus() },
 		OnExit: func(err error, delay time.Duration) {
 			what := supervise.Describe(err)
+			s.console.Log("launcher", fmt.Sprintf("level=warn msg=%q", name+" "+what))
 			if delay >= 0 {
 				s.opts.Terminal.Notice("%s %s; starting it again in %s", name, what, delay)
 			} else if s.isReady() {
@@ -186,6 +190,7 @@ func (s *Stack) appOutput(a *app) (*supervise.Lines, error) {
 	return supervise.NewLines(func(line []byte) {
 		log.writeLine(line)
 		a.appTail.Add(string(line))
+		s.console.Log(a.cfg.AppID, string(line))
 		if show {
 			s.opts.Terminal.Log(a.cfg.AppID, line)
 		}
@@ -204,6 +209,7 @@ func (s *Stack) sidecarOutput(a *app) (*supervise.Lines, error) {
 		log.writeLine(line)
 		text := string(line)
 		a.sidecarTail.Add(text)
+		s.console.Log(a.cfg.AppID+"/daprd", text)
 		entry := daprd.ParseLogLine(text)
 		if daprd.Draining(entry) {
 			select {

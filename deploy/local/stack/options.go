@@ -55,6 +55,8 @@ type Options struct {
 	ReadyTimeout time.Duration
 	// Terminal shows progress and logs; nil shows nothing.
 	Terminal *terminal.Terminal
+	// Console brings the web console: see package console.
+	Console bool
 	// JSONLogs makes the sidecars log JSON.
 	JSONLogs bool
 }

@@ -8,7 +8,9 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 
+	"sidecart.dev/local/console"
 	"sidecart.dev/local/daprd"
 	"sidecart.dev/local/redis"
 	"sidecart.dev/local/resources"
@@ -31,12 +33,15 @@ type Stack struct {
 	OperatorEmail    string
 	OperatorPassword string
 	MetricsToken     string // a bearer token for the apps' /metrics
+	ConsoleURL       string // with its token; empty if there is no console
 
 	opts      Options
 	file      *runfile.File
 	daprdPath string
 	redis     redis.Server
 	inbox     *inboxServer
+	console   *console.Console
+	ending    atomic.Bool
 	apps      []*app
 	lock      *dirLock
 	extra     []string              // of the env file and the options, KEY=VALUE
@@ -97,6 +102,9 @@ func (s *Stack) start(ctx context.Context) error {
 		if err := s.build(ctx); err != nil {
 			return err
 		}
+	}
+	if err := s.startConsole(); err != nil {
+		return err
 	}
 	if err := s.startBacking(ctx, sets); err != nil {
 		return err
@@ -225,7 +233,9 @@ func (s *Stack) namesConfig() string { return filepath.Join(s.StateDir, "resourc
 // first call acts; the others return its result.
 func (s *Stack) Stop(ctx context.Context) error {
 	s.stopOnce.Do(func() {
+		s.ending.Store(true)
 		s.stopApps()
+		s.console.Close()
 		var errs []error
 		if s.redis != nil {
 			errs = append(errs, s.redis.Stop(ctx))

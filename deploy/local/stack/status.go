@@ -19,6 +19,7 @@ type Status struct {
 	OperatorEmail    string `json:"operator_email,omitempty"`
 	OperatorPassword string `json:"operator_password,omitempty"`
 	MetricsToken     string `json:"metrics_token,omitempty"` // a bearer token for the apps' /metrics
+	ConsoleURL       string `json:"console_url,omitempty"`   // with the token for its buttons
 	Apps             []App  `json:"apps"`
 }
 
@@ -40,7 +41,7 @@ func (a App) Health(ctx context.Context) string {
 func (s *Stack) Status() Status {
 	return Status{
 		PID: os.Getpid(), Ready: s.isReady(), GatewayURL: s.GatewayURL, InboxURL: s.InboxURL, RedisAddr: s.RedisAddr,
-		OperatorEmail: s.OperatorEmail, OperatorPassword: s.OperatorPassword, MetricsToken: s.MetricsToken, Apps: s.Apps(),
+		OperatorEmail: s.OperatorEmail, OperatorPassword: s.OperatorPassword, MetricsToken: s.MetricsToken, ConsoleURL: s.ConsoleURL, Apps: s.Apps(),
 	}
 }
 

@@ -28,7 +28,9 @@ func (s *Stack) stopApps() {
 	}
 	step := s.opts.Terminal.Step("stop %d apps and their sidecars", len(s.apps))
 	for _, a := range s.apps {
+		a.control.Lock() // whoever stops or starts it has finished
 		a.quiesceSidecar()
+		a.control.Unlock()
 	}
 	for _, a := range s.apps {
 		a.awaitDrained()
@@ -118,22 +120,72 @@ func (s *Stack) Restart(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
+	if err := s.restart(a); err != nil {
+		return err
+	}
+	return s.AwaitReady(ctx, id)
+}
+
+func (s *Stack) restart(a *app) error {
+	a.control.Lock()
+	defer a.control.Unlock()
+	if s.ending.Load() {
+		return errEnding
+	}
+	a.stop()
+	return a.start()
+}
+
+// StopApp ends the app and its sidecar in order; they stay down until StartApp or Restart.
+func (s *Stack) StopApp(id string) error {
+	a, err := s.find(id)
+	if err != nil {
+		return err
+	}
+	a.control.Lock()
+	defer a.control.Unlock()
+	if s.ending.Load() {
+		return errEnding
+	}
+	a.stop()
+	s.refreshStatus()
+	return nil
+}
+
+// StartApp starts an app that StopApp has ended, with its sidecar; it does not wait until they are ready.
+func (s *Stack) StartApp(id string) error {
+	a, err := s.find(id)
+	if err != nil {
+		return err
+	}
+	a.control.Lock()
+	defer a.control.Unlock()
+	if s.ending.Load() {
+		return errEnding
+	}
+	return a.start()
+}
+
+// stop ends the app and its sidecar in order. The caller holds a.control.
+func (a *app) stop() {
 	a.quiesceSidecar()
 	a.awaitDrained()
 	if a.app != nil {
 		a.app.Stop(stopGrace)
 	}
 	a.endSidecar()
+}
+
+// start starts them again. The caller holds a.control.
+func (a *app) start() error {
 	a.stopping.Store(false)
 	if err := a.sidecar.Start(); err != nil {
 		return err
 	}
-	if a.app != nil {
-		if err := a.app.Start(); err != nil {
-			return err
-		}
+	if a.app == nil {
+		return nil
 	}
-	return s.AwaitReady(ctx, id)
+	return a.app.Start()
 }
 
 // AwaitReady waits until the app and its sidecar answer that they are ready, for

@@ -13,8 +13,8 @@ import (
 	"syscall"
 	"time"
 
-	"sidecart.dev/local/terminal"
 	"sidecart.dev/local/stack"
+	"sidecart.dev/local/terminal"
 )
 
 const usage = `Sidecart runs the system of a Dapr run file on this machine, on loopback only.
@@ -87,7 +87,7 @@ func parse(args []string) (settings, error) {
 		flags.PrintDefaults()
 	}
 	var apps string
-	var restart bool
+	var restart, noConsole bool
 	flags.StringVar(&o.File, "file", "dapr.yaml", "the run file")
 	flags.StringVar(&o.Components, "components", "", "the component set: embedded, production or a folder (default: the run file's)")
 	flags.Func("replace", "a resource file that takes the place of the set's resources of the same name; may be given again", func(path string) error {
@@ -100,6 +100,7 @@ func parse(args []string) (settings, error) {
 	flags.BoolVar(&o.FreePorts, "free-ports", false, "give every listener a free port, with a Redis and an inbox of its own")
 	flags.BoolVar(&restart, "restart", true, "start an app or sidecar that died again")
 	flags.StringVar(&o.EnvFile, "env-file", "", "a file of KEY=VALUE lines for apps and sidecars (default: <set>.env in the state folder, if it is there)")
+	flags.BoolVar(&noConsole, "no-console", false, "leave out the web console")
 	flags.BoolVar(&set.json, "json", false, "write JSON lines")
 	flags.BoolVar(&set.detach, "detach", false, "leave the stack running in the background when it is ready")
 	if err := flags.Parse(args); err != nil {
@@ -119,6 +120,7 @@ func parse(args []string) (settings, error) {
 			o.EnvFile = written
 		}
 	}
+	o.Console = !noConsole
 	o.NoRestart, o.JSONLogs, o.BackingOnly = !restart, set.json, set.command == "backing"
 	return set, nil
 }
@@ -134,6 +136,9 @@ func serve(set settings) error {
 		return err
 	}
 	out.Table("Sidecart is ready", table(st.Status()))
+	if env := st.ForeignEnv(); set.options.BackingOnly && env != "" {
+		out.Info("the console sees the apps of: %s dapr run -f .", env)
+	}
 	if isDetached() {
 		announceReady(out, st.LogsDir)
 	} else {
@@ -170,6 +175,7 @@ func table(status stack.Status) [][2]string {
 		add("API docs", status.GatewayURL+"/docs")
 	}
 	add("inbox", status.InboxURL)
+	add("console", status.ConsoleURL)
 	add("redis", status.RedisAddr)
 	if status.OperatorEmail != "" {
 		add("operator", status.OperatorEmail+"  password "+status.OperatorPassword)

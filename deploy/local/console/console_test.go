@@ -1,0 +1,212 @@
+package console
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"sidecart.dev/local/console/traces"
+)
+
+// fake is a system of one app that never runs.
+type fake struct {
+	mu   sync.Mutex
+	done []string
+}
+
+func (f *fake) Apps() []App        { return []App{{ID: "orders", Front: true, URL: "http://127.0.0.1:1"}} }
+func (*fake) Servers() []Server    { return []Server{{Name: "redis", Addr: "127.0.0.1:6379"}} }
+func (*fake) InboxURL() string     { return "" }
+func (*fake) MetricsToken() string { return "" }
+func (f *fake) act(what string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.done = append(f.done, what)
+	return nil
+}
+func (f *fake) Restart(_ context.Context, id string) error { return f.act("restart " + id) }
+func (f *fake) StopApp(id string) error                    { return f.act("stop " + id) }
+func (f *fake) StartApp(id string) error                   { return f.act("start " + id) }
+
+func start(t *testing.T) (*Console, *fake) {
+	t.Helper()
+	system := &fake{}
+	c, err := Start(Config{Addr: "127.0.0.1:0", OTLPAddr: "127.0.0.1:0", System: system})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c, system
+}
+
+// send asks the console with headers given as name and value; Host is one of them.
+func send(t *testing.T, c *Console, method, path string, headers ...string) (status int, body string, header http.Header) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, c.URL()+strings.TrimPrefix(path, "/"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		if headers[i] == "Host" {
+			req.Host = headers[i+1]
+		}
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(text), resp.Header
+}
+
+func TestForeignHostsAndOriginsAreRefused(t *testing.T) {
+	c, _ := start(t)
+	own := strings.TrimSuffix(c.URL(), "/")
+	for _, path := range []string{"/", "/api/overview", "/api/logs", "/app.js"} {
+		for _, foreign := range [][]string{
+			{"Host", "evil.example"}, {"Host", "192.0.2.1"}, {"Host", "localhost.evil.example"}, {"Host", "127.0.0.1.evil.example:8026"},
+			{"Origin", "https://evil.example"}, {"Origin", "null"}, {"Origin", "http://127.0.0.1:1"}, {"Origin", "http://localhost"},
+			{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "no-cors"},
+		} {
+			if status, _, _ := send(t, c, http.MethodGet, path, foreign...); status != http.StatusMisdirectedRequest && status != http.StatusForbidden {
+				t.Errorf("%s with %v answers %d", path, foreign, status)
+			}
+		}
+		if status, _, _ := send(t, c, http.MethodGet, path, "Origin", own); status != http.StatusOK {
+			t.Errorf("%s with the console's own origin answers %d", path, status)
+		}
+	}
+}
+
+func TestOnlyWhoHasTheTokenStopsAndStarts(t *testing.T) {
+	c, system := start(t)
+	for _, headers := range [][]string{{}, {TokenHeader, ""}, {TokenHeader, "wrong"}, {"Cookie", "token=" + c.token}, {"Authorization", c.token}} {
+		if status, _, _ := send(t, c, http.MethodPost, "/api/apps/orders/stop", headers...); status != http.StatusUnauthorized {
+			t.Errorf("a stop with %v answers %d, not 401", headers, status)
+		}
+	}
+	if status, _, _ := send(t, c, http.MethodPost, "/api/apps/orders/stop?token="+c.token); status != http.StatusUnauthorized {
+		t.Errorf("a stop with the token in the address answers %d, not 401", status)
+	}
+	if status, _, _ := send(t, c, http.MethodGet, "/api/apps/orders/stop", TokenHeader, c.token); status < 400 {
+		t.Errorf("a GET stops: %d", status)
+	}
+	if len(system.done) > 0 {
+		t.Fatalf("it was done: %v", system.done)
+	}
+	for path, want := range map[string]int{"orders/restart": 200, "orders/stop": 200, "orders/start": 200, "orders/explode": 404, "others/stop": 404} {
+		if status, _, _ := send(t, c, http.MethodPost, "/api/apps/"+path, TokenHeader, c.token); status != want {
+			t.Errorf("%s with the token answers %d, not %d", path, status, want)
+		}
+	}
+	if len(system.done) != 3 {
+		t.Errorf("what was done is %v", system.done)
+	}
+}
+
+func TestItListensOnLoopbackOnly(t *testing.T) {
+	for _, addr := range []string{"0.0.0.0:0", ":0", "[::]:0", "192.0.2.1:0", "nonsense"} {
+		c, err := Start(Config{Addr: addr, OTLPAddr: "127.0.0.1:0", System: &fake{}})
+		if err == nil {
+			c.Close()
+			t.Errorf("it listens on %s", addr)
+		}
+	}
+}
+
+func TestThePagesAreSmallAndMayLoadNothingFromElsewhere(t *testing.T) {
+	c, _ := start(t)
+	total := 0
+	for _, path := range []string{"/", "/style.css", "/app.js", "/dom.js", "/system.js", "/trace.js", "/icon.svg"} {
+		status, body, header := send(t, c, http.MethodGet, path)
+		if status != http.StatusOK || !strings.HasPrefix(header.Get("Content-Security-Policy"), "default-src 'none'") {
+			t.Errorf("%s answers %d under the policy %q", path, status, header.Get("Content-Security-Policy"))
+		}
+		total += len(body)
+	}
+	if total > 100_000 {
+		t.Errorf("the pages are %d bytes, more than 100,000", total)
+	}
+}
+
+func TestLogLinesAreFollowedAsTheyCome(t *testing.T) {
+	c, _ := start(t)
+	c.Log("orders", `level=ERROR msg="no money" trace_id=abc order=ord_abcdefgh12`)
+	c.Log("users", "level=INFO msg=fine")
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, c.URL()+"api/logs/stream?app=orders", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	c.Log("orders/daprd", `time="x" level=warning msg="a sidecar's"`)
+	lines := bufio.NewScanner(resp.Body)
+	var found []string
+	for len(found) < 2 && lines.Scan() {
+		if data, is := strings.CutPrefix(lines.Text(), "data: "); is {
+			var record struct{ Level, Message, Trace string }
+			if err := json.Unmarshal([]byte(data), &record); err != nil {
+				t.Fatal(err)
+			}
+			found = append(found, record.Level+" "+record.Message+" "+record.Trace)
+		}
+	}
+	if strings.Join(found, "; ") != "error no money abc; warn a sidecar's " {
+		t.Errorf("the lines are %q", found)
+	}
+}
+
+func TestFailuresOfTheLastMinuteAreShownAndOlderOnesNot(t *testing.T) {
+	c, _ := start(t)
+	now := time.Now().UnixMicro()
+	c.traces.Add(&traces.Span{TraceID: "new", ID: "1", Error: true, Start: now},
+		&traces.Span{TraceID: "old", ID: "1", Error: true, Start: now - 120_000_000})
+	c.Log("orders", "level=ERROR msg=broken")
+	_, body, _ := send(t, c, http.MethodGet, "/api/failures")
+	if !strings.Contains(body, `"id":"new"`) || !strings.Contains(body, "broken") || strings.Contains(body, `"id":"old"`) {
+		t.Errorf("the failures are %s", body)
+	}
+}
+
+func TestAnOrdersJourneySaysWhyItWaits(t *testing.T) {
+	c, _ := start(t)
+	c.Log("payments", "level=WARN msg=refused order=ord_abcdefgh12")
+	status, body, _ := send(t, c, http.MethodGet, "/api/orders/ord_abcdefgh12")
+	if status != http.StatusOK || !strings.Contains(body, "refused") {
+		t.Errorf("the journey answers %d: %s", status, body)
+	}
+	said := strings.Join(c.explain(t.Context(), order{Status: "pending", History: []step{{Status: "pending"}}}, nil, nil, nil), " ")
+	if !strings.Contains(said, "orders is down") {
+		t.Errorf("why it is pending is not said: %s", said)
+	}
+	for path, want := range map[string]int{"ord_unknown0001": 404, "..%2Fjournal": 400} {
+		if status, _, _ := send(t, c, http.MethodGet, "/api/orders/"+path); status != want {
+			t.Errorf("%s answers %d, not %d", path, status, want)
+		}
+	}
+}
+
+func TestProcessorTimeIsReadInTheFormatsOfPS(t *testing.T) {
+	for text, want := range map[string]time.Duration{"1024 00:01:02": 62 * time.Second, " 1024 1-00:00:01\n": 24*time.Hour + time.Second, "1024 1:02.50": 62500 * time.Millisecond} {
+		if memory, got, ok := parsePS(text); !ok || got != want || memory != 1<<20 {
+			t.Errorf("%q is %d bytes and %s, %t", text, memory, got, ok)
+		}
+	}
+	if _, _, ok := parsePS("nonsense"); ok {
+		t.Error("nonsense is read")
+	}
+}

@@ -1,0 +1,108 @@
+package console
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"sidecart.dev/local/console/traces"
+)
+
+// mail is a message in the inbox.
+type mail struct {
+	ID      string    `json:"id"`
+	At      time.Time `json:"at"`
+	Subject string    `json:"subject"`
+	Link    string    `json:"link"`
+	Order   string    `json:"order,omitempty"` // that it tells of
+}
+
+// mails asks the inbox for its newest mails, newest first; with an order, for those that tell of it. It is empty where
+// there is no inbox or it does not answer.
+func (c *Console) mails(ctx context.Context, order string, limit int) []mail {
+	found := []mail{}
+	inbox := c.system.InboxURL()
+	if inbox == "" {
+		return found
+	}
+	path := "/api/v1/messages?limit=" + strconv.Itoa(limit)
+	if order != "" {
+		path = "/api/v1/search?limit=" + strconv.Itoa(limit) + "&query=" + url.QueryEscape(strconv.Quote(order))
+	}
+	var answer struct {
+		Messages []struct {
+			ID, Subject, Snippet string
+			Created              time.Time
+		} `json:"messages"`
+	}
+	if fetch(ctx, inbox+path, "", &answer) != nil {
+		return found
+	}
+	for _, m := range answer.Messages {
+		about := ""
+		if ids := traces.Orders(m.Subject + " " + m.Snippet); len(ids) > 0 {
+			about = ids[0]
+		}
+		found = append(found, mail{ID: m.ID, At: m.Created, Subject: m.Subject, Link: inbox + "/#" + m.ID, Order: cmp.Or(order, about)})
+	}
+	return found
+}
+
+// message is a mail with what its headers say of where it comes from.
+type message struct {
+	mail
+	Trace string `json:"trace,omitempty"`
+}
+
+// getMails answers with the newest mails and the trace that each names in its headers.
+func (c *Console) getMails(w http.ResponseWriter, r *http.Request) {
+	list := []message{}
+	for _, m := range c.mails(r.Context(), "", 30) {
+		list = append(list, message{mail: m, Trace: c.traceOf(r.Context(), m.ID)})
+	}
+	write(w, map[string]any{"mails": list})
+}
+
+// traceOf reads the trace id from a mail's headers, as W3C Trace Context or by itself.
+func (c *Console) traceOf(ctx context.Context, id string) string {
+	var headers map[string][]string
+	if fetch(ctx, c.system.InboxURL()+"/api/v1/message/"+url.PathEscape(id)+"/headers", "", &headers) != nil {
+		return ""
+	}
+	header := http.Header{}
+	for name, values := range headers {
+		for _, value := range values {
+			header.Add(name, value)
+		}
+	}
+	if parent := header.Get("Traceparent"); len(parent) == 55 {
+		return parent[3:35]
+	}
+	return cmp.Or(header.Get("X-Trace-Id"), header.Get("Trace-Id"))
+}
+
+// fetch reads a JSON answer of a server of this machine.
+func fetch(ctx context.Context, url, token string, into any) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	if token != "" {
+		req.Header.Set("dapr-api-token", token)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return &http.ProtocolError{ErrorString: url + " answers " + resp.Status}
+	}
+	return json.NewDecoder(http.MaxBytesReader(nil, resp.Body, 4<<20)).Decode(into)
+}

@@ -1,0 +1,114 @@
+package console
+
+import (
+	"cmp"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"sidecart.dev/local/console/metrics"
+)
+
+// route is a row of the table of routes or topics.
+type route struct {
+	App  string `json:"app"`
+	Name string `json:"name"`
+	metrics.Flow
+}
+
+func rows(flows map[string]metrics.Flow) []route {
+	list := []route{}
+	for _, id := range slices.Sorted(maps.Keys(flows)) {
+		app, name, _ := strings.Cut(id, "\x00")
+		list = append(list, route{App: app, Name: name, Flow: flows[id]})
+	}
+	return list
+}
+
+const requestDuration = "http_server_request_duration_seconds"
+
+// isProbe tells routes that only look whether a service is there.
+func isProbe(labels map[string]string) bool {
+	switch labels["route"] {
+	case "/readyz", "/healthz", "/metrics", "unmatched", "":
+		return true
+	}
+	return false
+}
+
+func (c *Console) routeFlows(window time.Duration, points bool) []route {
+	return rows(c.metrics.Flows(metrics.Pick{
+		Name: requestDuration, Window: window, Milliseconds: 1000, Points: points,
+		Keep:   func(labels map[string]string) bool { return !isProbe(labels) },
+		Failed: func(labels map[string]string) bool { return strings.HasPrefix(labels["status"], "5") },
+		Group: func(app string, labels map[string]string) string {
+			return app + "\x00" + labels["method"] + " " + labels["route"]
+		},
+	}, time.Now()))
+}
+
+// slowest are the routes with the greatest p95 in the last minute.
+func (c *Console) slowest(limit int) []route {
+	list := slices.DeleteFunc(c.routeFlows(time.Minute, false), func(r route) bool { return r.P95 < 0 })
+	slices.SortFunc(list, func(a, b route) int { return cmp.Compare(b.P95, a.P95) })
+	return list[:min(limit, len(list))]
+}
+
+// topicFlows are the messages by app, direction and topic.
+func (c *Console) topicFlows(points bool) []route {
+	now := time.Now()
+	flows := c.metrics.Flows(metrics.Pick{
+		Name: "dapr_component_pubsub_egress_latencies", Milliseconds: 1, Points: points, Failed: unsuccessful,
+		Group: func(app string, labels map[string]string) string { return app + "\x00publishes to " + labels["topic"] },
+	}, now)
+	maps.Copy(flows, c.metrics.Flows(metrics.Pick{
+		Name: "dapr_component_pubsub_ingress_latencies", Milliseconds: 1, Points: points, Failed: unprocessed,
+		Group: func(app string, labels map[string]string) string { return app + "\x00is told of " + labels["topic"] },
+	}, now))
+	return rows(flows)
+}
+
+func unsuccessful(labels map[string]string) bool { return labels["success"] == "false" }
+func unprocessed(labels map[string]string) bool  { return labels["process_status"] != "success" }
+
+// chart is a measurement with its course.
+type chart struct {
+	Group string `json:"group"`
+	metrics.Gauge
+}
+
+// groups of charts by the name of what they show, in the order of the page.
+var groups = []struct{ name, part string }{
+	{"Journals", "journal_backlog"},
+	{"Journals", "journal_oldest"},
+	{"Journals", "journal_shed"},
+	{"Dead letters", "dead_letter"},
+	{"Transitions", "transitions"},
+	{"Payments", "payments_"},
+	{"Notifications", "notifications_"},
+	{"Notifications", "notification_"},
+}
+
+func groupOf(name string) string {
+	for _, g := range groups {
+		if strings.Contains(name, g.part) {
+			return g.name
+		}
+	}
+	return "Other"
+}
+
+func (c *Console) getMetrics(w http.ResponseWriter, _ *http.Request) {
+	c.scraper.Look()
+	charts := []chart{}
+	for _, g := range c.metrics.Gauges(func(name, kind string) bool { return name != requestDuration }) {
+		charts = append(charts, chart{groupOf(g.Name), g})
+	}
+	series, refused := c.metrics.Stats()
+	write(w, map[string]any{
+		"routes": c.routeFlows(0, true), "topics": c.topicFlows(true), "charts": charts,
+		"series": series, "refused": refused,
+	})
+}

@@ -1,0 +1,226 @@
+package console
+
+import (
+	"context"
+	"net/http"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// process is a row of the overview.
+type process struct {
+	App       string         `json:"app,omitempty"` // whose process it is; empty for servers
+	Kind      string         `json:"kind"`          // app, sidecar, server or launcher
+	Name      string         `json:"name"`
+	State     string         `json:"state"` // ready, not ready, down, stopped or running
+	PID       int            `json:"pid,omitempty"`
+	Restarts  int            `json:"restarts"`
+	Ports     map[string]int `json:"ports,omitempty"`
+	Addr      string         `json:"addr,omitempty"`
+	Memory    int64          `json:"memory"`    // resident bytes; 0 where it is unknown
+	Processor float64        `json:"processor"` // of one core, over the time since it was asked before; negative is unknown
+	Actions   []string       `json:"actions,omitempty"`
+}
+
+// processes tells what runs.
+func (c *Console) processes(ctx context.Context) []process {
+	apps := c.system.Apps()
+	states := make([][2]string, len(apps))
+	var asked sync.WaitGroup
+	for i, app := range apps {
+		asked.Go(func() { states[i] = stateOf(ctx, app) })
+	}
+	asked.Wait()
+	var rows []process
+	for i, app := range apps {
+		actions := []string{"restart", "stop"}
+		if app.Stopped {
+			actions = []string{"start"}
+		}
+		if app.Foreign {
+			actions = nil
+		}
+		rows = append(rows, process{
+			App: app.ID, Kind: "app", Name: app.ID, State: states[i][0], PID: app.PID, Restarts: app.Restarts,
+			Ports: ports("http", app.Port), Actions: actions,
+		}, process{
+			App: app.ID, Kind: "sidecar", Name: app.ID + "/daprd", State: states[i][1], PID: app.SidecarPID,
+			Restarts: app.SidecarRestarts,
+			Ports:    ports("http", app.SidecarHTTPPort, "grpc", app.SidecarGRPCPort, "metrics", app.MetricsPort),
+		})
+	}
+	for _, server := range c.system.Servers() {
+		rows = append(rows, process{Kind: "server", Name: server.Name, State: "running", PID: server.PID, Addr: server.Addr})
+	}
+	rows = append(rows, process{Kind: "launcher", Name: "launcher", State: "running", PID: os.Getpid(), Addr: c.web.Addr().String()})
+	for i := range rows {
+		rows[i].Memory, rows[i].Processor = c.usage.of(rows[i].PID)
+	}
+	return rows
+}
+
+func ports(pairs ...any) map[string]int {
+	m := map[string]int{}
+	for i := 0; i < len(pairs); i += 2 {
+		if port := pairs[i+1].(int); port > 0 {
+			m[pairs[i].(string)] = port
+		}
+	}
+	return m
+}
+
+func stateOf(ctx context.Context, app App) (states [2]string) {
+	ask := func(pid int, url, token string) string {
+		switch {
+		case app.Stopped:
+			return "stopped"
+		case pid == 0 && !app.Foreign:
+			return "down"
+		case url == "":
+			return "running"
+		}
+		status, err := ask(ctx, url, token)
+		switch {
+		case err != nil && app.Foreign:
+			return "down"
+		case err != nil || status >= 300 && status != http.StatusUnauthorized && status != http.StatusNotFound:
+			return "not ready"
+		}
+		return "ready"
+	}
+	url := ""
+	if app.Port > 0 {
+		url = app.URL + "/readyz"
+	}
+	return [2]string{ask(app.PID, url, ""), ask(app.SidecarPID, app.SidecarURL+"/v1.0/healthz", app.SidecarToken)}
+}
+
+func ask(ctx context.Context, url, token string) (int, error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return 0, err
+	}
+	if token != "" {
+		req.Header.Set("dapr-api-token", token)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, err
+	}
+	resp.Body.Close()
+	return resp.StatusCode, nil
+}
+
+// usage remembers how much processor time each process had used, to tell how much it uses now.
+type usage struct {
+	mu   sync.Mutex
+	seen map[int]spent
+}
+
+type spent struct {
+	at        time.Time
+	processor time.Duration
+	rate      float64
+}
+
+func newUsage() *usage { return &usage{seen: map[int]spent{}} }
+
+// of returns the resident bytes of a process and its share of one core.
+func (u *usage) of(pid int) (memory int64, processor float64) {
+	if pid == 0 {
+		return 0, -1
+	}
+	memory, total, ok := readProc(pid)
+	if !ok {
+		memory, total, ok = askPS(pid)
+	}
+	if !ok {
+		return 0, -1
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	now := time.Now()
+	last, known := u.seen[pid]
+	if len(u.seen) > 1000 { // processes come and go
+		clear(u.seen)
+	}
+	if known && now.Sub(last.at) < time.Second { // two pages ask at once
+		return memory, last.rate
+	}
+	rate := -1.0
+	if known && total >= last.processor {
+		rate = (total - last.processor).Seconds() / now.Sub(last.at).Seconds()
+	}
+	u.seen[pid] = spent{at: now, processor: total, rate: rate}
+	return memory, rate
+}
+
+// ticks is how many parts of a second Linux counts processor time in, for programs.
+const ticks = 100
+
+// readProc reads Linux's own record of a process.
+func readProc(pid int) (memory int64, processor time.Duration, ok bool) {
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return 0, 0, false
+	}
+	// The second field is the program's name in brackets, which may itself have blanks and brackets.
+	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
+	if len(fields) < 22 {
+		return 0, 0, false
+	}
+	user, err1 := strconv.ParseInt(fields[11], 10, 64)
+	system, err2 := strconv.ParseInt(fields[12], 10, 64)
+	pages, err3 := strconv.ParseInt(fields[21], 10, 64)
+	if err1 != nil || err2 != nil || err3 != nil {
+		return 0, 0, false
+	}
+	return pages * int64(os.Getpagesize()), time.Duration(user+system) * time.Second / ticks, true
+}
+
+// askPS asks the program ps, where there is no /proc.
+func askPS(pid int) (memory int64, processor time.Duration, ok bool) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	text, err := exec.CommandContext(ctx, "ps", "-o", "rss=,time=", "-p", strconv.Itoa(pid)).Output()
+	if err != nil {
+		return 0, 0, false
+	}
+	return parsePS(string(text))
+}
+
+// parsePS reads kilobytes and [[days-]hours:]minutes:seconds.
+func parsePS(text string) (memory int64, processor time.Duration, ok bool) {
+	fields := strings.Fields(text)
+	if len(fields) != 2 {
+		return 0, 0, false
+	}
+	kilobytes, err := strconv.ParseInt(fields[0], 10, 64)
+	if err != nil {
+		return 0, 0, false
+	}
+	days, clock, hasDays := strings.Cut(fields[1], "-")
+	if !hasDays {
+		days, clock = "0", fields[1]
+	}
+	seconds := 0.0
+	for part := range strings.SplitSeq(clock, ":") {
+		value, err := strconv.ParseFloat(part, 64)
+		if err != nil {
+			return 0, 0, false
+		}
+		seconds = seconds*60 + value
+	}
+	whole, err := strconv.Atoi(days)
+	if err != nil {
+		return 0, 0, false
+	}
+	seconds += float64(whole) * 24 * 60 * 60
+	return kilobytes << 10, time.Duration(seconds * float64(time.Second)), true
+}
