@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -75,8 +76,14 @@ func TestForeignHostsAndOriginsAreRefused(t *testing.T) {
 	own := strings.TrimSuffix(c.URL(), "/")
 	for _, path := range []string{"/", "/api/overview", "/api/logs", "/app.js"} {
 		for _, foreign := range [][]string{
-			{"Host", "evil.example"}, {"Host", "192.0.2.1"}, {"Host", "localhost.evil.example"}, {"Host", "127.0.0.1.evil.example:8026"},
-			{"Origin", "https://evil.example"}, {"Origin", "null"}, {"Origin", "http://127.0.0.1:1"}, {"Origin", "http://localhost"},
+			{"Host", "evil.example"},
+			{"Host", "192.0.2.1"},
+			{"Host", "localhost.evil.example"},
+			{"Host", "127.0.0.1.evil.example:8026"},
+			{"Origin", "https://evil.example"},
+			{"Origin", "null"},
+			{"Origin", "http://127.0.0.1:1"},
+			{"Origin", "http://localhost"},
 			{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "no-cors"},
 		} {
 			if status, _, _ := send(t, c, http.MethodGet, path, foreign...); status != http.StatusMisdirectedRequest && status != http.StatusForbidden {
@@ -199,6 +206,28 @@ func TestAnOrdersJourneySaysWhyItWaits(t *testing.T) {
 		}
 	}
 }
+
+func TestAnOrdersRecordIsReadThroughTheSidecarUnderItsWholeKey(t *testing.T) {
+	asked := ""
+	sidecar := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked = r.URL.EscapedPath() + " " + r.Header.Get("dapr-api-token")
+		_, _ = io.WriteString(w, `{"status":"paid","history":[{"status":"paid"}]}`)
+	}))
+	defer sidecar.Close()
+	c := &Console{system: one{&fake{}, App{ID: ordersApp, SidecarURL: sidecar.URL, SidecarToken: "secret"}}}
+	o, err := c.order(t.Context(), "ord_abcdefgh12")
+	if err != nil || o.Status != "paid" || asked != "/v1.0/state/orders-store/order%2Ford_abcdefgh12 secret" {
+		t.Errorf("the record is %+v, %v; asked was %q", o, err, asked)
+	}
+}
+
+// one is a system of another app.
+type one struct {
+	*fake
+	app App
+}
+
+func (o one) Apps() []App { return []App{o.app} }
 
 func TestProcessorTimeIsReadInTheFormatsOfPS(t *testing.T) {
 	for text, want := range map[string]time.Duration{"1024 00:01:02": 62 * time.Second, " 1024 1-00:00:01\n": 24*time.Hour + time.Second, "1024 1:02.50": 62500 * time.Millisecond} {

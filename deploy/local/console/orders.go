@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -98,7 +99,7 @@ func (c *Console) order(ctx context.Context, id string) (order, error) {
 	var o order
 	for _, app := range c.system.Apps() {
 		if app.ID == ordersApp {
-			return o, fetch(ctx, app.SidecarURL+"/v1.0/state/"+ordersStore+"/"+orderKey+id, app.SidecarToken, &o)
+			return o, fetch(ctx, app.SidecarURL+"/v1.0/state/"+ordersStore+"/"+url.PathEscape(orderKey+id), app.SidecarToken, &o)
 		}
 	}
 	return o, fmt.Errorf("there is no app %s", ordersApp)

@@ -33,10 +33,12 @@ function drawing({ nodes, edges }) {
     const [cx, cy] = between ? (narrow ? [x1 - 85, (y1 + y2) / 2] : [(x1 + x2) / 2, y1 - 75]) : [(x1 + x2) / 2 + (narrow ? 0 : aside), (y1 + y2) / 2 + (narrow ? aside : 0)];
     const live = e.rate > 0, failed = e.errors > 0;
     lines.push(el('path', { d: `M${x1} ${y1}Q${cx} ${cy} ${x2} ${y2}`, class: (live ? 'live' : '') + (failed ? ' failed' : '') }));
-    if (live) labels.push(el('text', { class: 'flow' + (failed ? ' failed' : ''), x: between ? (x1 + 2 * cx + x2) / 4 : cx, y: (between ? (y1 + 2 * cy + y2) / 4 : cy) + (e.kind === 'deliver' ? 12 : 0) }, `${rate(e.rate)}/s${e.p95 < 0 ? '' : ' · ' + ms(e.p95)}${failed ? ' · fails' : ''}`));
+    const far = e.kind === 'publish' ? .72 : e.kind === 'deliver' ? .36 : .5; // clear of the stores, which stand between
+    const on = (a, c, b) => (1 - far) ** 2 * a + 2 * far * (1 - far) * c + far ** 2 * b, x = on(x1, cx, x2), y = on(y1, cy, y2);
+    if (live) labels.push(el('text', { class: 'flow' + (failed ? ' failed' : ''), x, y }, `${rate(e.rate)}/s${e.p95 < 0 ? '' : ' · ' + ms(e.p95)}${failed ? ' · fails' : ''}`));
   }
   const boxes = nodes.filter((n) => at.has(n.id)).map((n) => {
-    const [x, y] = at.get(n.id), w = n.kind === 'store' || n.kind === 'binding' ? Math.max(60, n.id.length * 6.6) : 120, h = n.kind === 'app' ? 40 : 26;
+    const [x, y] = at.get(n.id), w = n.kind === 'store' || n.kind === 'binding' ? Math.max(60, n.id.length * 6.6 + 18) : 120, h = n.kind === 'app' ? 40 : 26;
     const state = n.kind !== 'app' ? '' : n.state === 'ready' ? 'ready' : 'wrong';
     return el('g', { class: state }, el('rect', { x: x - w / 2, y: y - h / 2, width: w, height: h, rx: n.kind === 'store' ? 13 : 6 }),
       el('text', { x, y: y + 4 }, n.id.length > 18 ? n.id.replace(/-store$/, '…') : n.id), n.kind === 'app' && n.state !== 'ready' && el('text', { x, y: y + 34, class: 'flow failed' }, n.state));
