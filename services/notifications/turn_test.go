@@ -133,7 +133,7 @@ func TestAReceiptWaitsUntilOrderReceivedIsOut(t *testing.T) {
 func TestAStoreThatDoesNotAnswerOpensNoCircuit(t *testing.T) {
 	w := newWorld(t)
 	received := example(t, delayed, 1)
-	p := w.start(func(p *process, c *notifications.Config) {
+	p := w.start(func(_ *process, c *notifications.Config) {
 		c.Breaker = 1
 		c.Claim = 0
 	})

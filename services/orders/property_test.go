@@ -141,8 +141,12 @@ func (s *stage) listed(r *replica) (map[string]int, error) {
 
 func (s *stage) agree(o orders.Order) error {
 	p := s.payments[o.ID()]
-	if e, owed, err := o.CancelledEvent(); err != nil || owed && !s.told[e.ID] {
-		return fmt.Errorf("nobody was told of %s, %v", e.ID, err)
+	e, owed, err := o.CancelledEvent()
+	if err != nil {
+		return err
+	}
+	if owed && !s.told[e.ID] {
+		return fmt.Errorf("nobody was told of %s", e.ID)
 	}
 	switch {
 	case !o.Done() || !o.Status().Terminal():

@@ -103,7 +103,7 @@ func groupOf(name string) string {
 func (c *Console) getMetrics(w http.ResponseWriter, _ *http.Request) {
 	c.scraper.Look()
 	charts := []chart{}
-	for _, g := range c.metrics.Gauges(func(name, kind string) bool { return name != requestDuration }) {
+	for _, g := range c.metrics.Gauges(func(name, _ string) bool { return name != requestDuration }) {
 		charts = append(charts, chart{groupOf(g.Name), g})
 	}
 	series, refused := c.metrics.Stats()

@@ -15,6 +15,13 @@ import (
 )
 
 func main() {
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "inbox:", err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	config := inbox.Config{
@@ -25,8 +32,5 @@ func main() {
 	if names := os.Getenv("INBOX_ALLOWED_HOSTS"); names != "" { // names under which its page may be asked for, with commas
 		config.AllowedHosts = strings.Split(names, ",")
 	}
-	if err := inbox.New(config).Run(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "inbox:", err)
-		os.Exit(1)
-	}
+	return inbox.New(config).Run(ctx)
 }

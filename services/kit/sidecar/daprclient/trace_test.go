@@ -46,7 +46,7 @@ func TestACallOfTheSidecarIsASpanAndNamesItsComponent(t *testing.T) {
 		assert.Contains(t, span.Attributes(), attribute.String("sidecart.component", c.component))
 		assert.Contains(t, span.Attributes(), attribute.String("error.type", "Unavailable"))
 		for _, a := range span.Attributes() {
-			assert.NotContains(t, a.Value.Emit(), "jane")
+			assert.NotContains(t, a.Value.String(), "jane")
 		}
 		assert.Empty(t, span.Status().Description)
 	}
@@ -82,7 +82,7 @@ func TestARequestToAnotherAppIsASpanThatNamesTheApp(t *testing.T) {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://127.0.0.1"+path, nil)
 		require.NoError(t, err)
 		req.Header.Set(sidecar.AppIDHeader, "users")
-		_, _ = rt.RoundTrip(req) //nolint:bodyclose // it has none
+		_, _ = rt.RoundTrip(req)
 		span := last(t, spans.Ended())
 		assert.Contains(t, carried.Get("traceparent"), span.SpanContext().SpanID().String())
 		assert.Contains(t, span.Attributes(), attribute.String("service.peer.name", "users"))
