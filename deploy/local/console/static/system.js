@@ -38,7 +38,7 @@ function drawing({ nodes, edges }) {
     if (live) labels.push(el('text', { class: 'flow' + (failed ? ' failed' : ''), x, y }, `${rate(e.rate)}/s${e.p95 < 0 ? '' : ' · ' + ms(e.p95)}${failed ? ' · fails' : ''}`));
   }
   const boxes = nodes.filter((n) => at.has(n.id)).map((n) => {
-    const [x, y] = at.get(n.id), w = n.kind === 'store' || n.kind === 'binding' ? Math.max(60, n.id.length * 6.6 + 18) : 120, h = n.kind === 'app' ? 40 : 26;
+    const [x, y] = at.get(n.id), w = n.kind === 'store' || n.kind === 'binding' ? Math.max(60, n.id.length * 6.6 + 18) : narrow && n.kind === 'bus' ? 60 : 120, h = n.kind === 'app' ? 40 : 26;
     const state = n.kind !== 'app' ? '' : n.state === 'ready' ? 'ready' : 'wrong';
     return el('g', { class: state }, el('rect', { x: x - w / 2, y: y - h / 2, width: w, height: h, rx: n.kind === 'store' ? 13 : 6 }),
       el('text', { x, y: y + 4 }, n.id.length > 18 ? n.id.replace(/-store$/, '…') : n.id), n.kind === 'app' && n.state !== 'ready' && el('text', { x, y: y + 34, class: 'flow failed' }, n.state));
