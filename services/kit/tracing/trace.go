@@ -20,8 +20,9 @@ import (
 // Tracer makes the spans of the kit.
 func Tracer() trace.Tracer { return otel.Tracer("sidecart.dev/kit") }
 
-// Recording reports whether the context belongs to a span that is recorded.
-func Recording(ctx context.Context) bool { return trace.SpanFromContext(ctx).IsRecording() }
+// Recording reports whether the context belongs to a trace that is recorded. The span itself may have ended: work often
+// outlives the request that it is done for.
+func Recording(ctx context.Context) bool { return trace.SpanContextFromContext(ctx).IsSampled() }
 
 // Start starts a span inside the one of ctx, if that one is recorded, and returns what ends it with the outcome of the
 // work. Work that belongs to no recorded trace has no span and costs nothing.

@@ -76,6 +76,16 @@ func TestResumedWorkIsATraceOfItsOwnThatIsLinkedToWhatBeganIt(t *testing.T) {
 	assert.Empty(t, span.Events())
 }
 
+func TestWorkThatOutlivesItsRequestStaysInTheTrace(t *testing.T) {
+	spans := tracingtest.Record(t)
+	ctx, request := tracing.Tracer().Start(t.Context(), "request")
+	request.End()
+	_, end := tracing.Start(ctx, "afterwards")
+	end(nil)
+	require.Len(t, spans.Ended(), 2)
+	assert.Equal(t, request.SpanContext().SpanID(), spans.Ended()[1].Parent().SpanID())
+}
+
 func TestLinksAreOnlyMadeToWhatIsRecorded(t *testing.T) {
 	tracingtest.Record(t)
 	links := tracing.LinkTo(t.Context(),
