@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"sidecart.dev/kit/fault"
 	"sidecart.dev/kit/web"
@@ -90,6 +91,9 @@ func (u *upstreams) outgoing(r *http.Request) (*http.Request, error) {
 	if err := checkHeaders(r.Header, len(r.URL.Path)+len(query)); err != nil {
 		return nil, err
 	}
+	if err := checkOnce(r); err != nil {
+		return nil, err
+	}
 	if r.ContentLength > web.MaxBody {
 		// Before a byte of it is read, so a client that expects 100-continue sends none.
 		return nil, bodyTooLarge()
@@ -153,6 +157,25 @@ func checkHeaders(h http.Header, size int) error {
 			"Address and headers together are larger than %d bytes.",
 			maxHeaders,
 		)
+	}
+	return nil
+}
+
+// checkOnce refuses what a service would refuse if it saw it. It does not: a content coding is not
+// passed on, and of a header that is given twice a sidecar passes one.
+func checkOnce(r *http.Request) error {
+	for _, name := range []string{"Content-Type", "Idempotency-Key"} {
+		if len(r.Header.Values(name)) > 1 {
+			return fault.InvalidFields(fault.Field{Field: name, Message: "must be given once"})
+		}
+	}
+	if r.ContentLength == 0 {
+		return nil
+	}
+	for _, coding := range r.Header.Values("Content-Encoding") {
+		if !strings.EqualFold(coding, "identity") {
+			return fault.New(fault.Invalid, "unsupported_media_type", "Send the body without a content coding.")
+		}
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package http_test
 
 import (
 	"crypto/tls"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -20,6 +21,37 @@ func set(headers map[string]string) func(*http.Request) {
 		for k, v := range headers {
 			r.Header.Set(k, v)
 		}
+	}
+}
+
+// TestWhatASidecarHidesFromTheServiceIsRefused: the service would judge a body, or a key, that the client did not mean.
+func TestWhatASidecarHidesFromTheServiceIsRefused(t *testing.T) {
+	w := newWorld(t)
+	w.answers(func(rw http.ResponseWriter, _ *http.Request) {
+		rw.Header().Set("Content-Type", "application/json")
+		_, _ = rw.Write([]byte("{}"))
+	})
+	for name, c := range map[string]struct {
+		header string
+		values []string
+		status int
+	}{
+		"a coding":             {"Content-Encoding", []string{"gzip"}, http.StatusUnsupportedMediaType},
+		"codings":              {"Content-Encoding", []string{"identity", "br, gzip"}, http.StatusUnsupportedMediaType},
+		"no coding by name":    {"Content-Encoding", []string{"Identity"}, http.StatusOK},
+		"two types":            {"Content-Type", []string{"application/json", "text/plain"}, http.StatusBadRequest},
+		"two idempotency keys": {"Idempotency-Key", []string{"a", "b"}, http.StatusBadRequest},
+		"one of each":          {"Idempotency-Key", []string{"a"}, http.StatusOK},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rec := w.ask(http.MethodPost, "/api/v1/orders", w.token(t, auth.Customer), func(r *http.Request) {
+				r.Body, r.ContentLength = io.NopCloser(strings.NewReader("{}")), 2
+				r.Header.Set("Content-Type", "application/json")
+				r.Header[c.header] = c.values
+			})
+			assert.Equal(t, c.status, rec.Code, rec.Body)
+			assert.Len(t, w.took(), map[bool]int{true: 1, false: 0}[c.status == http.StatusOK])
+		})
 	}
 }
 
