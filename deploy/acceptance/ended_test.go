@@ -118,6 +118,29 @@ func TestAnEndedSessionChangesNothingAnywhere(t *testing.T) {
 	}
 }
 
+// The session that a password is changed in is the only one that lives on, with the access token it has.
+func TestTheSessionThatAPasswordIsChangedInGoesOn(t *testing.T) {
+	inContract(t)
+	product := firstProduct(t)
+	customer := world.NewCustomer(t)
+	order := customer.Place(t, product.ID, "tok_declined")
+	elsewhere := world.LogIn(t, customer.Login)
+	customer.Must(t, http.StatusNoContent, http.MethodPut, "/api/v1/users/me/password", map[string]string{
+		"current_password": customer.Password, "new_password": "entirely different words",
+	}, nil)
+	changes := customersChanges(product, order.ID)
+	for _, c := range changes {
+		c.refused(t, elsewhere.AccessToken) // now every service has heard of the change
+	}
+	for _, c := range changes {
+		for way, api := range ways(t, c.app) {
+			status, err := c.do(t.Context(), api, customer.AccessToken)
+			require.NoError(t, err)
+			assert.NotEqual(t, http.StatusUnauthorized, status, "%s, %s", c.name, way)
+		}
+	}
+}
+
 func TestAnOperatorWhoLoggedOutRefundsNothing(t *testing.T) {
 	inContract(t)
 	customer := world.NewCustomer(t)

@@ -24,10 +24,12 @@ type Ended struct {
 	Users    map[string]EndedUser `json:"users,omitempty"`    // by user id
 }
 
-// EndedUser says that every session of a user that began in an earlier epoch has ended.
+// EndedUser says that every session of a user that began in an earlier epoch has ended, but for one: that which a new
+// password was set in lives on, and so do the access tokens that it has.
 type EndedUser struct {
-	Epoch int64     `json:"epoch"`
-	Until time.Time `json:"until"`
+	Epoch   int64     `json:"epoch"`
+	Carried string    `json:"carried,omitempty"` // id of the session that lives on
+	Until   time.Time `json:"until"`
 }
 
 // MaxEndedSessions bounds the document.
@@ -86,20 +88,22 @@ func (e *Ended) bound() int {
 	return over
 }
 
-// sessionsEnded notes that all sessions of a user have ended that began before the account's present epoch.
-func (s *Service) sessionsEnded(ctx context.Context, u User) error {
+// sessionsEnded notes that all sessions of a user have ended that began before the account's present epoch, but for one that
+// was carried over into it, if there is one.
+func (s *Service) sessionsEnded(ctx context.Context, u User, carried string) error {
 	epoch := u.Epoch
 	if u.Status == Deleted {
 		epoch = everyEpoch
 	}
 	return s.noteEnded(ctx, func(e *Ended, until time.Time) bool {
-		if known, ok := e.Users[u.ID]; ok && known.Epoch >= epoch {
-			return false
+		known, ok := e.Users[u.ID]
+		if ok && (known.Epoch > epoch || known.Epoch == epoch && (carried == "" || known.Carried != "")) {
+			return false // the settler may have noted it before the session was known to live on
 		}
 		if e.Users == nil {
 			e.Users = map[string]EndedUser{}
 		}
-		e.Users[u.ID] = EndedUser{Epoch: epoch, Until: until}
+		e.Users[u.ID] = EndedUser{Epoch: epoch, Carried: carried, Until: until}
 		return true
 	})
 }
@@ -153,6 +157,9 @@ func (s *Service) Ended(ctx context.Context) (auth.EndedSet, error) {
 	}
 	for id, u := range doc.Users {
 		set.Users[id] = u.Epoch
+		if u.Carried != "" {
+			set.Carried = append(set.Carried, u.Carried)
+		}
 	}
 	return set, nil
 }

@@ -78,12 +78,22 @@ func TestAChangeOfPasswordEndsTheOtherSessionsAlone(t *testing.T) {
 	if judge(t, w.Process(), principal(t, p, elsewhere)) == nil {
 		t.Error("another session goes on changing things after the password was changed")
 	}
+	w.SettleAll(p) // the settler tells it as well, and knows of no session
+	if err := judge(t, w.Process(), mine); err != nil {
+		t.Errorf("the access token that the password was changed with: %v", err)
+	}
 	renewed, err := p.Refresh(t.Context(), grant.RefreshToken)
 	if err != nil {
 		t.Fatalf("the session in which the password was changed: %v", err)
 	}
 	if err := judge(t, w.Process(), principal(t, p, renewed)); err != nil {
 		t.Errorf("the renewed session: %v", err)
+	}
+	if err := p.Logout(t.Context(), mine, false); err != nil {
+		t.Fatal(err)
+	}
+	if judge(t, w.Process(), mine) == nil {
+		t.Error("the session that lived on goes on after it was logged out")
 	}
 }
 

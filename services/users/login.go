@@ -254,5 +254,5 @@ func (s *Service) Logout(ctx context.Context, p auth.Principal, all bool) error 
 	if err != nil {
 		return err
 	}
-	return s.sessionsEnded(ctx, u)
+	return s.sessionsEnded(ctx, u, "")
 }

@@ -97,7 +97,7 @@ func (s *Service) ConfirmReset(ctx context.Context, token, wanted string) error 
 		return hideAccount(err)
 	}
 	s.forgive(ctx, accountBucket(EmailKey(u.Email)))
-	s.spread(ctx, changed)
+	s.spread(ctx, changed, "")
 	return nil
 }
 

@@ -53,7 +53,7 @@ func (s *Service) EnsureOperator(ctx context.Context, email, password string) er
 		return true, nil
 	})
 	if err == nil {
-		s.spread(ctx, changed)
+		s.spread(ctx, changed, "")
 	}
 	return err
 }

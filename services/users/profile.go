@@ -57,14 +57,14 @@ func (s *Service) Delete(ctx context.Context, userID string, expected Expected) 
 	if err := s.release(ctx, EmailKey(u.Email), u.ID); err != nil {
 		s.Log.InfoContext(ctx, "address not freed yet", "user_id", u.ID, "error", err.Error()) // the settler will
 	}
-	s.spread(ctx, u)
+	s.spread(ctx, u, "")
 	return nil
 }
 
-// spread lets every service know that the account's sessions have ended. If that cannot be noted now the settler
-// does, as long as the event of it is under way.
-func (s *Service) spread(ctx context.Context, u User) {
-	if err := s.sessionsEnded(ctx, u); err != nil {
+// spread lets every service know that the account's sessions have ended, but for one that was carried over, if there is
+// one. If that cannot be noted now the settler does, as long as the event of it is under way.
+func (s *Service) spread(ctx context.Context, u User, carried string) {
+	if err := s.sessionsEnded(ctx, u, carried); err != nil {
 		s.Log.WarnContext(ctx, "end of sessions not noted yet", "user_id", u.ID, "error", err.Error())
 	}
 }
@@ -102,26 +102,32 @@ func (s *Service) ChangePassword(ctx context.Context, p auth.Principal, current,
 	if err != nil {
 		return err
 	}
-	s.spread(ctx, changed)
-	return s.carryOver(ctx, p.SessionID, changed.Epoch)
+	carried, err := s.carryOver(ctx, p.SessionID, changed.Epoch)
+	s.spread(ctx, changed, carried)
+	return err
 }
 
-// carryOver lets a session live on in the epoch that was begun from it. If that fails the session ends with the others.
-func (s *Service) carryOver(ctx context.Context, sessionID string, epoch int64) error {
+// carryOver lets a session live on in the epoch that was begun from it, and returns its id if it does. If that fails the
+// session ends with the others.
+func (s *Service) carryOver(ctx context.Context, sessionID string, epoch int64) (carried string, err error) {
 	for range attempts {
 		session, rev, err := s.Sessions.Get(ctx, sessionID)
 		if sidecar.IsMissing(err) || err == nil && session.Epoch != epoch-1 {
-			return nil
+			return "", nil
 		}
 		if err != nil {
-			return err
+			return "", err
 		}
 		session.Epoch = epoch
-		if err := s.Sessions.Update(ctx, sessionID, session, rev, RefreshLife); !sidecar.IsConflict(err) {
-			return err
+		err = s.Sessions.Update(ctx, sessionID, session, rev, RefreshLife)
+		switch {
+		case err == nil:
+			return sessionID, nil
+		case !sidecar.IsConflict(err):
+			return "", err
 		}
 	}
-	return errBusy()
+	return "", errBusy()
 }
 
 func wrongPassword(field, message string) error {

@@ -67,7 +67,7 @@ func (s *Service) drive(ctx context.Context, open []aggregate.Open[User]) (map[s
 	changed := map[string]User{}
 	var errs []error
 	for _, o := range open {
-		err := s.sessionsEnded(ctx, o.Doc)
+		err := s.sessionsEnded(ctx, o.Doc, "")
 		if err == nil {
 			changed[o.ID], err = s.accounts.Change(ctx, o.ID, func(u User) (User, error) {
 				if !u.EndsUntold || u.Epoch != o.Doc.Epoch {

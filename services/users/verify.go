@@ -51,7 +51,7 @@ func (s *Service) VerifyEmail(ctx context.Context, token string, shown Known) er
 		return hideAccount(err)
 	}
 	if tookBack {
-		s.spread(ctx, u)
+		s.spread(ctx, u, "")
 	}
 	return nil
 }

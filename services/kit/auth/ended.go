@@ -15,6 +15,8 @@ import (
 type EndedSet struct {
 	Sessions []string         `json:"sessions"` // ids of sessions that were ended one by one
 	Users    map[string]int64 `json:"users"`    // by user id: the epoch below which every session has ended
+	// Carried are the ids of sessions that live on although their access tokens are of an epoch that has ended.
+	Carried []string `json:"carried,omitempty"`
 }
 
 // Ended is the present [EndedSet] in memory, read anew every second, so that knowing it costs a request
@@ -30,6 +32,7 @@ type Ended struct {
 
 type endedIndex struct {
 	sessions map[string]bool
+	carried  map[string]bool
 	users    map[string]int64
 }
 
@@ -71,9 +74,12 @@ func (e *Ended) Load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	index := &endedIndex{sessions: make(map[string]bool, len(set.Sessions)), users: set.Users}
+	index := &endedIndex{sessions: make(map[string]bool, len(set.Sessions)), carried: map[string]bool{}, users: set.Users}
 	for _, id := range set.Sessions {
 		index.sessions[id] = true
+	}
+	for _, id := range set.Carried {
+		index.carried[id] = true
 	}
 	e.set.Store(index)
 	return nil
@@ -88,7 +94,7 @@ func (e *Ended) Check(p Principal) error {
 			Message: "It is not known yet which sessions have ended; try again.",
 		}
 	}
-	if set.sessions[p.SessionID] || p.Epoch < set.users[p.UserID] {
+	if set.sessions[p.SessionID] || p.Epoch < set.users[p.UserID] && !set.carried[p.SessionID] {
 		return fault.New(fault.Unauthenticated, "unauthenticated", "The session has ended; log in again.")
 	}
 	return nil

@@ -20,7 +20,7 @@ import (
 )
 
 func TestWhatHasEndedChangesNothingMore(t *testing.T) {
-	set := auth.EndedSet{Sessions: []string{"out"}, Users: map[string]int64{"usr_changed": 3}}
+	set := auth.EndedSet{Sessions: []string{"out"}, Users: map[string]int64{"usr_changed": 3}, Carried: []string{"on", "out"}}
 	ended := auth.NewEnded(func(context.Context) (auth.EndedSet, error) { return set, nil })
 	p := func(user, session string, epoch int64) auth.Principal {
 		return auth.Principal{UserID: user, SessionID: session, Epoch: epoch}
@@ -31,6 +31,8 @@ func TestWhatHasEndedChangesNothingMore(t *testing.T) {
 	assert.NoError(t, ended.Check(p("usr_changed", "in", 3)), "a session that began after the change")
 	assert.Equal(t, fault.Unauthenticated, fault.KindOf(ended.Check(p("usr_1", "out", 0))))
 	assert.Equal(t, fault.Unauthenticated, fault.KindOf(ended.Check(p("usr_changed", "in", 2))))
+	assert.NoError(t, ended.Check(p("usr_changed", "on", 2)), "the session that the password was changed in")
+	assert.Equal(t, fault.Unauthenticated, fault.KindOf(ended.Check(p("usr_changed", "out", 2))), "if it has not been logged out since")
 }
 
 func TestAnEndingIsKnownWithinTwoSecondsAndOutlivesAnOutage(t *testing.T) {
