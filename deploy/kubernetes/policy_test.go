@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -128,7 +129,7 @@ func reach(t *testing.T, objects []object, from, to workload, port string) bool 
 	number := map[string]string{}
 	for _, c := range to.pod.Spec.Containers {
 		for _, p := range c.Ports {
-			number[p.Name] = json.Number(strings.TrimSpace(itoa(p.ContainerPort))).String()
+			number[p.Name] = strconv.Itoa(int(p.ContainerPort))
 		}
 	}
 	open := func(ports []networkingv1.NetworkPolicyPort) bool {
@@ -161,11 +162,6 @@ func reach(t *testing.T, objects []object, from, to workload, port string) bool 
 	return in && out
 }
 
-func itoa(n int32) string {
-	text, _ := json.Marshal(n) //nolint:errchkjson // a number
-	return string(text)
-}
-
 // TestNothingIsReachedButByWhomItIsMeantFor goes through every pair of workloads and every port.
 func TestNothingIsReachedButByWhomItIsMeantFor(t *testing.T) {
 	stores := map[string][]string{ // who may reach what is no service of ours
@@ -181,7 +177,7 @@ func TestNothingIsReachedButByWhomItIsMeantFor(t *testing.T) {
 			ports := []string{"50002"}
 			for _, c := range to.pod.Spec.Containers {
 				for _, p := range c.Ports {
-					ports = append(ports, itoa(p.ContainerPort))
+					ports = append(ports, strconv.Itoa(int(p.ContainerPort)))
 				}
 			}
 			for _, port := range ports {

@@ -5,12 +5,11 @@ package http
 import (
 	"context"
 	"net/http"
-	"strconv"
 
 	"github.com/gorilla/mux"
 
 	"sidecart.dev/kit/auth"
-	"sidecart.dev/kit/fault"
+	"sidecart.dev/kit/heard"
 	"sidecart.dev/kit/web"
 	"sidecart.dev/notifications"
 )
@@ -35,13 +34,8 @@ func Routes(through func() *mux.Router, d Deps) {
 
 	internal := through()
 	internal.Use(d.Services.RequireService("users", "orders", "payments"))
-	internal.Handle("/internal/notifications/accepted", web.Handler(d.accepted)).Methods(http.MethodPost)
+	internal.Handle("/internal/notifications/accepted", heard.Answer(d.Accepted)).Methods(http.MethodPost)
 }
-
-const (
-	maxEventIDs = 500
-	maxEventID  = 256
-)
 
 func (d Deps) list(w http.ResponseWriter, r *http.Request) error {
 	limit, err := web.Limit(r)
@@ -53,26 +47,4 @@ func (d Deps) list(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return web.WriteList(w, items, next)
-}
-
-func (d Deps) accepted(w http.ResponseWriter, r *http.Request) error {
-	var in struct {
-		EventIDs []string `json:"event_ids"`
-	}
-	if err := web.Decode(r, &in); err != nil {
-		return err
-	}
-	if len(in.EventIDs) > maxEventIDs {
-		return fault.InvalidFields(fault.Field{Field: "event_ids", Message: "must not have more than " + strconv.Itoa(maxEventIDs) + " ids"})
-	}
-	for _, id := range in.EventIDs {
-		if id == "" || len(id) > maxEventID {
-			return fault.InvalidFields(fault.Field{Field: "event_ids", Message: "must have ids of 1 to " + strconv.Itoa(maxEventID) + " characters"})
-		}
-	}
-	accepted, err := d.Accepted(r.Context(), in.EventIDs)
-	if err != nil {
-		return err
-	}
-	return web.WriteJSON(w, http.StatusOK, map[string][]string{"accepted": accepted})
 }
