@@ -116,44 +116,32 @@ func (s *Stack) kill(id string, which func(*app) *supervise.Unit) error {
 // Restart ends the app and its sidecar in order, starts them again, and returns
 // when they are ready.
 func (s *Stack) Restart(ctx context.Context, id string) error {
-	a, err := s.find(id)
+	err := s.control(id, func(a *app) error {
+		a.stop()
+		return a.start()
+	})
 	if err != nil {
-		return err
-	}
-	if err := s.restart(a); err != nil {
 		return err
 	}
 	return s.AwaitReady(ctx, id)
 }
 
-func (s *Stack) restart(a *app) error {
-	a.control.Lock()
-	defer a.control.Unlock()
-	if s.ending.Load() {
-		return errEnding
-	}
-	a.stop()
-	return a.start()
-}
-
 // StopApp ends the app and its sidecar in order; they stay down until StartApp or Restart.
 func (s *Stack) StopApp(id string) error {
-	a, err := s.find(id)
-	if err != nil {
-		return err
-	}
-	a.control.Lock()
-	defer a.control.Unlock()
-	if s.ending.Load() {
-		return errEnding
-	}
-	a.stop()
-	s.refreshStatus()
-	return nil
+	return s.control(id, func(a *app) error {
+		a.stop()
+		s.refreshStatus()
+		return nil
+	})
 }
 
 // StartApp starts an app that StopApp has ended, with its sidecar; it does not wait until they are ready.
 func (s *Stack) StartApp(id string) error {
+	return s.control(id, (*app).start)
+}
+
+// control does something to an app that nothing else may be done to meanwhile, unless the stack is ending.
+func (s *Stack) control(id string, do func(*app) error) error {
 	a, err := s.find(id)
 	if err != nil {
 		return err
@@ -163,7 +151,7 @@ func (s *Stack) StartApp(id string) error {
 	if s.ending.Load() {
 		return errEnding
 	}
-	return a.start()
+	return do(a)
 }
 
 // stop ends the app and its sidecar in order. The caller holds a.control.
