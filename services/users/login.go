@@ -124,9 +124,10 @@ func (s *Service) grant(u User, token RefreshToken) (Grant, error) {
 	return Grant{AccessToken: access, RefreshToken: token.String()}, err
 }
 
-// Refresh exchanges a refresh token for a new pair. A token is exchanged once: shown again within seconds, at the same
-// time or because an answer was lost, it gives the same refresh token again; shown later it ends its whole session,
-// and is an Unauthenticated fault.
+// Refresh exchanges a refresh token for a new pair. A token is exchanged once. Shown again within
+// seconds of that, by a second tab or because an answer was lost, it gives the refresh token that is
+// good by then, also if others were exchanged in between. Shown later it ends its whole session, and
+// is an Unauthenticated fault.
 func (s *Service) Refresh(ctx context.Context, shown string) (Grant, error) {
 	token, err := ParseRefreshToken(shown)
 	if err != nil {
@@ -150,7 +151,7 @@ func (s *Service) rotate(ctx context.Context, token RefreshToken) (Grant, error)
 	if err != nil {
 		return Grant{}, err
 	}
-	use := session.Judge(token, s.now())
+	use, good := session.Judge(token, s.now())
 	switch use {
 	case Foreign:
 		return Grant{}, errSession()
@@ -166,27 +167,35 @@ func (s *Service) rotate(ctx context.Context, token RefreshToken) (Grant, error)
 		return Grant{}, err
 	}
 	if use == Repeated {
-		return s.grant(u, session.Next(token))
+		return s.grant(u, good)
 	}
 	next, rotated, err := session.Rotate(token, s.Rand, s.now())
 	if err != nil {
 		return Grant{}, err
 	}
-	if err := s.Sessions.Update(ctx, token.ID, rotated, rev, RefreshLife); err != nil {
-		if fault.KindOf(err).Transient() && !s.tookEffect(ctx, next) {
-			return Grant{}, err
-		} else if !fault.KindOf(err).Transient() {
-			return Grant{}, err
-		}
+	err = s.Sessions.Update(ctx, token.ID, rotated, rev, RefreshLife)
+	if err != nil && fault.KindOf(err).Transient() {
+		next, err = s.exchanged(ctx, token, err)
+	}
+	if err != nil {
+		return Grant{}, err
 	}
 	return s.grant(u, next)
 }
 
-// tookEffect tells whether a rotation whose write was not answered was made all the same: without asking, the client
-// would come back with a token that is spent, and lose the session.
-func (s *Service) tookEffect(ctx context.Context, next RefreshToken) bool {
-	session, _, err := s.Sessions.Get(ctx, next.ID)
-	return err == nil && session.Judge(next, s.now()) == Good
+// exchanged looks whether a token was exchanged although the write was not answered, and returns the
+// token that is good then, or else the error. Without asking, the client would come back with a token
+// that may be spent by then, and lose the session.
+func (s *Service) exchanged(ctx context.Context, token RefreshToken, unanswered error) (RefreshToken, error) {
+	session, _, err := s.Sessions.Get(ctx, token.ID)
+	if err != nil {
+		return RefreshToken{}, unanswered
+	}
+	use, good := session.Judge(token, s.now())
+	if use != Repeated {
+		return RefreshToken{}, unanswered
+	}
+	return good, nil
 }
 
 // revoked is the answer of a session that was ended just now.
