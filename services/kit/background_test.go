@@ -31,10 +31,9 @@ var unguarded = map[string]string{
 	"users Drain":                   "only waits",
 
 	// They guard what they call for others, and answer those who wait in any case.
-	"kit/list write":               "guards each batch",
-	"kit/sidecar/daprclient hurry": "only starts a call",
-	"kit/sidecar/daprclient run":   "the calls guard themselves",
-	"notifications/peers run":      "guards each fetch",
+	"kit/list write": "guards each batch",
+	"kit/batch look": "only starts a call",
+	"kit/batch send": "the calls guard themselves",
 
 	// The journal guards the store and the settler. A panic in its own memory is meant to end the process: what is
 	// left of that memory might forget an id, while the log, which the next owner reads, does not.

@@ -16,6 +16,7 @@
 //	tombstone     what a fence leaves where there is no aggregate; every reader takes it for absent
 //	lane          one log of the journal, appended to by one process at a time
 //	segment       the ids of one append to a lane
+//	window        how long calls that come densely wait for each other, to share one
 //	lease         how long a lane stays with a process that is not heard of
 //	announce      to publish an event without making a request wait for the bus
 //	accepted      whoever has accepted an event will never need to be told of it again

@@ -95,7 +95,7 @@ func callsFor(t *testing.T, orders int, provider time.Duration) map[string]int {
 	s := notifications.New(notifications.Config{Limits: notifications.Limits{Security: 20, Orders: 120}}, notifications.Deps{
 		State: proc.State(state), Journal: aggregate.Of(log), Lists: store.NewLists(proc.State(state)),
 		Counters: store.NewCounters(proc.State(state)), Letters: deadletter.New(proc.State(state), "notifications"),
-		Contacts: peers.NewContacts(proc.Caller(peer), 0, nil), Renderer: r,
+		Contacts: peers.NewContacts(proc.Caller(peer), 0, 0, nil), Renderer: r,
 		Senders: map[notifications.Channel]notifications.Sender{
 			notifications.Email: bindings.NewEmailSender(proc.Binding(binding), "email"),
 		},

@@ -71,7 +71,9 @@ func New(ctx context.Context, name string, cfg Config) (*Chassis, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := daprclient.Dial(daprclient.Ports(cfg.DaprGRPCPort, cfg.DaprHTTPPort, cfg.DaprAPIToken))
+	sidecar := daprclient.Ports(cfg.DaprGRPCPort, cfg.DaprHTTPPort, cfg.DaprAPIToken)
+	sidecar.Window = cfg.BatchWindow
+	client, err := daprclient.Dial(sidecar)
 	if err != nil {
 		return nil, err
 	}

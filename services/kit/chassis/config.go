@@ -22,6 +22,7 @@ type Config struct {
 	DrainDelay   time.Duration `env:"DRAIN_DELAY"         envDefault:"0s"`        // between readiness off and refusing connections
 	DrainTimeout time.Duration `env:"DRAIN_TIMEOUT"       envDefault:"10s"`       // bound of finishing what is in flight
 	Timeout      time.Duration `env:"REQUEST_TIMEOUT"     envDefault:"10s"`       // bound of the work on one request
+	BatchWindow  time.Duration `env:"BATCH_WINDOW"        envDefault:"40ms"`      // how long dense calls wait for each other; 0: not at all
 
 	Tracing telemetry.Tracing
 }

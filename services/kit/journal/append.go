@@ -137,7 +137,7 @@ func (l *lane) commit(d *draft) {
 	if l.closed {
 		// The next owner reads this segment too: the ids are durable, and its business.
 		for _, r := range d.reqs {
-			r.answer(&Ticket{j: j, e: &entry{id: r.id, lane: l}}, nil)
+			j.answer(r, &Ticket{j: j, e: &entry{id: r.id, lane: l}}, nil)
 		}
 		return
 	}
@@ -151,7 +151,7 @@ func (l *lane) commit(d *draft) {
 			}
 			continue
 		}
-		r.answer(e.begin(now), nil)
+		j.answer(r, e.begin(now), nil)
 	}
 	for _, e := range d.moved {
 		if e.seg != nil {

@@ -35,6 +35,9 @@ type Config struct {
 	// processes that run at the same time.
 	Instance string
 
+	// Window is how long a Begin waits for others at most while they come densely, so that one append carries several: see package
+	// batch. Zero: never, and only what arrives during an append shares the next.
+	Window time.Duration
 	// OneByOne turns group commit off: every Begin is an append of its own, and Writers is 8 unless it is set. It is there
 	// to be measured against; replicas may differ in it.
 	OneByOne bool
@@ -77,7 +80,7 @@ type Config struct {
 
 func (c Config) withDefaults() Config {
 	if c.OneByOne {
-		c.maxBatch = 1
+		c.maxBatch, c.Window = 1, 0
 		setDefault(&c.writers, 8)
 	}
 	setDefault(&c.lanes, 16)
@@ -116,7 +119,7 @@ func (c Config) Validate() error {
 	case d.lanes < 1 || d.writers < 1 || d.maxBatch < 1 || d.maxSegments < 1 || d.maxBacklog < 1 ||
 		d.settleBatch < 1 || d.settleParallel < 1:
 		return fmt.Errorf("journal: a number in the configuration is negative")
-	case d.lease <= 0 || d.Every <= 0 || d.SettleAfter < 0 || d.grace <= 0 || d.maxBackoff < d.Every ||
+	case d.Window < 0 || d.lease <= 0 || d.Every <= 0 || d.SettleAfter < 0 || d.grace <= 0 || d.maxBackoff < d.Every ||
 		d.settleTimeout <= 0 || d.callTimeout <= 0:
 		return fmt.Errorf("journal: a duration in the configuration is negative, or MaxBackoff is less than Every")
 	case d.writers > d.lanes:

@@ -83,9 +83,12 @@
 //
 // # Bounds and costs
 //
-// Begin costs one insert for all Begins that arrived during the insert before (group commit). An idle replica reads all heads
-// at once, and reads and writes its own, three times per lease. Memory and backlog are bounded to 50,000 ids: past that
-// Begin sheds load rather than accept what could not be remembered. A log longer than 4096 segments has the unfinished ids of its
-// older half written again at its end, so that ids which take hours do not keep everything since; segments that consist of
-// such ids for the most part (a provider is down) are kept as they are and named in the head.
+// Begin costs one insert for all Begins that arrived during the insert before (group commit). Where Begins come densely they also
+// wait for each other, for [Config].Window at most, and whoever is alone never does: larger segments are fewer to write and to delete.
+// Waiting changes nothing above, as what waits is not durable yet and nobody has been promised anything.
+//
+// An idle replica reads all heads at once, and reads and writes its own, three times per lease. Memory and backlog are bounded to
+// 50,000 ids: past that Begin sheds load rather than accept what could not be remembered. A log longer than 4096 segments has the
+// unfinished ids of its older half written again at its end, so that ids which take hours do not keep everything since; segments that
+// consist of such ids for the most part (a provider is down) are kept as they are and named in the head.
 package journal

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sidecart.dev/kit/batch"
 	"sidecart.dev/kit/fault"
 )
 
@@ -38,6 +39,8 @@ type Journal struct {
 	closed   bool
 	notReady error
 	queue    []*request
+	window   *batch.Window // how long those in the queue wait for others
+	waiting  int           // Begins without an answer, in the queue or being appended
 	held     map[int]*lane
 	settling map[string]bool // ids that the settler is at work on, or is about to be
 }
@@ -53,7 +56,7 @@ func New(cfg Config) (*Journal, error) {
 		owner:    fmt.Sprintf("%016x%016x", cfg.rand(), cfg.rand()),
 		claiming: newTurn(), seen: map[int]sighting{},
 		queued: make(chan struct{}, 1), poked: make(chan struct{}, 1), closing: make(chan struct{}),
-		held: map[int]*lane{}, settling: map[string]bool{}, dense: defaultDense, moveLimit: defaultMoveLimit,
+		window: batch.NewWindow(cfg.Window), held: map[int]*lane{}, settling: map[string]bool{}, dense: defaultDense, moveLimit: defaultMoveLimit,
 	}
 	var err error
 	j.metrics, err = newMetrics(j)
@@ -125,7 +128,7 @@ func (j *Journal) Begin(ctx context.Context, id string) (*Ticket, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, outOfTime(err)
 	}
-	r := &request{id: id, done: make(chan struct{})}
+	r := &request{id: id, at: time.Now(), done: make(chan struct{})}
 	if err := j.enqueue(r); err != nil {
 		return nil, err
 	}
@@ -133,7 +136,7 @@ func (j *Journal) Begin(ctx context.Context, id string) (*Ticket, error) {
 	case <-r.done:
 	case <-ctx.Done():
 		j.mu.Lock()
-		r.answer(nil, outOfTime(ctx.Err()))
+		j.answer(r, nil, outOfTime(ctx.Err()))
 		j.mu.Unlock()
 	}
 	return r.ticket, r.err
@@ -157,6 +160,8 @@ func (j *Journal) enqueue(r *request) error {
 		}
 	}
 	j.queue = append(j.queue, r)
+	j.waiting++
+	j.window.Arrived(r.at, j.waiting)
 	j.wake()
 	return nil
 }

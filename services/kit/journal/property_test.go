@@ -21,6 +21,7 @@ func TestNothingIsForgotten(t *testing.T) {
 			writers:     rapid.IntRange(1, min(2, lanes)).Draw(rt, "writers"),
 			lease:       3 * time.Second,
 			maxBatch:    rapid.SampledFrom([]int{1, 3, 256}).Draw(rt, "batch"),
+			Window:      time.Duration(rapid.SampledFrom([]int{0, 50, 500}).Draw(rt, "window")) * time.Millisecond,
 			maxSegments: rapid.IntRange(1, 12).Draw(rt, "segments"),
 			SettleAfter: time.Second, grace: 6 * time.Second, maxBackoff: 10 * time.Second,
 			settleBatch: rapid.IntRange(1, 5).Draw(rt, "settle batch"), callTimeout: time.Second,

@@ -11,6 +11,7 @@ import (
 // request is a Begin on its way. Its fields are guarded by Journal.mu.
 type request struct {
 	id     string
+	at     time.Time // when it arrived
 	since  time.Time
 	state  requestState
 	done   chan struct{} // closed with the answer
@@ -26,10 +27,12 @@ const (
 	stateDone                       // answered, or given up by its caller
 )
 
-func (r *request) answer(t *Ticket, err error) {
+// answer ends a Begin, unless its caller has given up. Journal.mu is held.
+func (j *Journal) answer(r *request, t *Ticket, err error) {
 	if r.state == stateDone {
 		return
 	}
+	j.waiting--
 	r.state, r.ticket, r.err = stateDone, t, err
 	close(r.done)
 }
@@ -51,14 +54,16 @@ func (j *Journal) write(ctx context.Context) {
 			continue
 		}
 		failures = 0
-		batch, closed := j.take()
+		if wait := j.patience(); wait > 0 {
+			pause(j.closing, j.queued, l.gone, wait)
+			continue
+		}
+		reqs, closed := j.take()
 		switch {
-		case len(batch) > 0:
-			l.append(ctx, batch)
+		case len(reqs) > 0:
+			l.append(ctx, reqs)
 		case closed:
 			return
-		default:
-			pause(j.closing, j.queued, l.gone, j.cfg.lease)
 		}
 	}
 }
@@ -165,6 +170,20 @@ func (j *Journal) hold(ctx context.Context, l *lane, writing bool, found standin
 	j.keepers.Go(func() { l.keep(ctx) })
 }
 
+// patience returns how long the writer waits for something to append, or for more of it.
+func (j *Journal) patience() time.Duration {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	switch n := len(j.queue); {
+	case j.closed || n >= j.cfg.maxBatch:
+		return 0
+	case n == 0:
+		return j.cfg.lease
+	default:
+		return j.window.Wait(time.Now(), j.queue[0].at, n)
+	}
+}
+
 // take removes the next batch from the queue.
 func (j *Journal) take() (batch []*request, closed bool) {
 	j.mu.Lock()
@@ -179,6 +198,10 @@ func (j *Journal) take() (batch []*request, closed bool) {
 			r.state = stateTaken
 			batch = append(batch, r)
 		}
+	}
+	if n > 0 {
+		now := time.Now()
+		j.window.Sent(now, now.Sub(j.queue[0].at), n)
 	}
 	clear(j.queue[:n])
 	if j.queue = j.queue[n:]; len(j.queue) > 0 {
@@ -216,7 +239,7 @@ func (j *Journal) fail(reqs []*request, cause error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for _, r := range reqs {
-		r.answer(nil, err)
+		j.answer(r, nil, err)
 	}
 }
 
@@ -233,7 +256,7 @@ func (j *Journal) unready(cause error) {
 	}
 	err := unavailable(cause)
 	for _, r := range j.queue {
-		r.answer(nil, err)
+		j.answer(r, nil, err)
 	}
 	j.queue = nil
 }

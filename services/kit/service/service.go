@@ -120,6 +120,7 @@ func New(ctx context.Context, name string, cfg Config, opts ...Option) (*Service
 func Assemble(c *chassis.Chassis, name string, cfg Config, out Outside) (*Service, error) {
 	j, err := journal.New(journal.Config{
 		Name: name, State: out.State, Instance: cfg.instance(), Registerer: c.Metrics, OneByOne: !cfg.GroupCommit,
+		Window: cfg.BatchWindow,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)

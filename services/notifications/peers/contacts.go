@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"sidecart.dev/kit/batch"
 	"sidecart.dev/kit/fault"
 	"sidecart.dev/kit/sidecar"
 	"sidecart.dev/notifications"
@@ -21,7 +22,7 @@ type Contacts struct {
 	caller  sidecar.Caller
 	now     func() time.Time
 	slack   time.Duration
-	lookups *batcher
+	lookups *batch.Batcher[*lookup]
 
 	mu    sync.Mutex
 	cache map[string]cached
@@ -41,14 +42,15 @@ const (
 	contactStale = 10 * time.Minute // how long it is used while they cannot
 )
 
-// NewContacts makes Contacts. An answer that is older than the event by less than slack will do; a
-// nil now means time.Now.
-func NewContacts(caller sidecar.Caller, slack time.Duration, now func() time.Time) *Contacts {
+// NewContacts makes Contacts. An answer that is older than the event by less than slack will do.
+// Questions that come densely wait for each other, for window at most: see package batch. A nil now
+// means time.Now.
+func NewContacts(caller sidecar.Caller, slack, window time.Duration, now func() time.Time) *Contacts {
 	if now == nil {
 		now = time.Now
 	}
 	c := &Contacts{caller: caller, now: now, slack: slack, cache: map[string]cached{}}
-	c.lookups = newBatcher(contactBatch, c.ask)
+	c.lookups = batch.New(window, contactBatch, c.lookUp, func(l *lookup) { close(l.done) })
 	return c
 }
 
@@ -58,7 +60,7 @@ func (c *Contacts) Contact(ctx context.Context, userID string, asOf time.Time) (
 	if ok && known.asked.After(asOf.Add(-c.slack)) && c.now().Sub(known.asked) < contactLife {
 		return known.contact, nil
 	}
-	contact, found, err := c.lookups.get(ctx, userID)
+	contact, found, err := c.look(ctx, userID)
 	switch {
 	case err != nil && ok && fault.KindOf(err).Transient() && c.now().Sub(known.asked) < contactStale:
 		return known.contact, nil

@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"sidecart.dev/kit/batch"
 	"sidecart.dev/kit/fault"
 	"sidecart.dev/kit/sidecar"
 	"sidecart.dev/kit/tracing"
@@ -78,10 +79,11 @@ func (cfg Config) intercept(ctx context.Context, method string, req, reply any, 
 	return err
 }
 
-// State returns the state store component of the given name. Reads that are asked for while another one is under way share a call.
+// State returns the state store component of the given name. Reads that are asked for while another one is under way share a call, as
+// do those that come densely: see [Config].Window.
 func (c *Client) State(store string) sidecar.State {
 	s := &state{sdk: c.sdk, store: store, timeout: c.cfg.Timeout}
-	s.reads = company[*read]{limit: maxKeys, call: s.readShared}
+	s.reads = batch.New(c.cfg.Window, maxKeys, s.readShared, func(r *read) { close(r.done) })
 	return s
 }
 
@@ -89,7 +91,7 @@ type state struct {
 	sdk     dapr.Client
 	store   string
 	timeout time.Duration
-	reads   company[*read]
+	reads   *batch.Batcher[*read]
 }
 
 // Insert implements [sidecar.State].

@@ -15,6 +15,8 @@ type Config struct {
 	APIToken   string        // the sidecar's API token (DAPR_API_TOKEN); empty: the sidecar asks for none
 	Timeout    time.Duration // bound of a call whose context has no deadline; default 10 s
 	MaxMessage int           // bytes of the largest message either way; default 16 MiB
+	// Window is how long reads and messages wait for others at most while they come densely: see package batch. Zero: never.
+	Window time.Duration
 }
 
 // Ports returns the configuration for a sidecar on this host.

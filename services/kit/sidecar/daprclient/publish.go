@@ -8,23 +8,28 @@ import (
 
 	dapr "github.com/dapr/go-sdk/client"
 
+	"sidecart.dev/kit/batch"
 	"sidecart.dev/kit/fault"
 	"sidecart.dev/kit/sidecar"
 )
 
 // Bus returns the publisher of the named pub/sub component. Events that are published on a topic while another one is under way
-// share a call; each has an outcome of its own.
+// share a call, as do those that come densely: see [Config].Window. Each has an outcome of its own.
 func (c *Client) Bus(component string) sidecar.Publisher {
-	return &bus{sdk: c.sdk, component: component, timeout: c.cfg.Timeout, topics: map[string]*company[*message]{}}
+	return &bus{
+		sdk: c.sdk, component: component, timeout: c.cfg.Timeout, window: c.cfg.Window,
+		topics: map[string]*batch.Batcher[*message]{},
+	}
 }
 
 type bus struct {
 	sdk       dapr.Client
 	component string
 	timeout   time.Duration
+	window    time.Duration
 
 	mu     sync.Mutex
-	topics map[string]*company[*message]
+	topics map[string]*batch.Batcher[*message]
 }
 
 // message is an event on its way. Its outcome may be looked at once done is closed.
@@ -45,7 +50,7 @@ const eventType = "application/cloudevents+json"
 // Publish implements [sidecar.Publisher].
 func (b *bus) Publish(ctx context.Context, topic string, cloudEvent []byte) error {
 	m := &message{ctx: ctx, body: cloudEvent, done: make(chan struct{})}
-	b.topic(topic).add(m)
+	b.topic(topic).Add(m)
 	select {
 	case <-m.done:
 		return m.err
@@ -54,18 +59,18 @@ func (b *bus) Publish(ctx context.Context, topic string, cloudEvent []byte) erro
 	}
 }
 
-func (b *bus) topic(name string) *company[*message] {
+func (b *bus) topic(name string) *batch.Batcher[*message] {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	c := b.topics[name]
-	if c == nil {
-		c = &company[*message]{limit: maxMessages, call: func(messages []*message) { b.publish(name, messages) }}
-		b.topics[name] = c
+	if b.topics[name] == nil {
+		b.topics[name] = batch.New(b.window, maxMessages,
+			func(messages []*message) { b.publish(name, messages) },
+			func(m *message) { close(m.done) })
 	}
-	return c
+	return b.topics[name]
 }
 
-// publish makes one call for the messages and tells each what became of it.
+// publish makes one call for the messages and notes what became of each.
 func (b *bus) publish(topic string, messages []*message) {
 	ctx, end := shared("publish together", contexts(messages))
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), b.timeout)
@@ -81,7 +86,6 @@ func (b *bus) publish(topic string, messages []*message) {
 		if m.err == nil {
 			m.err = transient(err, "The message bus does not accept messages.")
 		}
-		close(m.done)
 	}
 }
 

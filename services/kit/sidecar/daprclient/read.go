@@ -52,7 +52,7 @@ func (s *state) BulkGet(ctx context.Context, keys []string) (map[string]sidecar.
 // readAll reads what stands under the keys at some moment after it was called: it never joins a call that has begun before.
 func (s *state) readAll(ctx context.Context, keys []string) (map[string]sidecar.Item, error) {
 	r := &read{ctx: ctx, keys: keys, done: make(chan struct{})}
-	s.reads.add(r)
+	s.reads.Add(r)
 	select {
 	case <-r.done:
 		return r.items, r.err
@@ -79,12 +79,11 @@ func (s *state) readTogether(requests []*read) {
 	defer end(nil)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.timeout)
 	defer cancel()
-	defer func() { // also if a panic ends the call: nobody is to wait for ever
+	defer func() { // also if a panic ends the call: nobody is to be left without an answer
 		for _, r := range requests {
 			if r.items == nil && r.err == nil {
 				r.err = fault.New(fault.Unavailable, "unavailable", "The state store does not answer.")
 			}
-			close(r.done)
 		}
 	}()
 	_ = fault.Guard(ctx, func() error {

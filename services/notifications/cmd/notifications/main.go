@@ -44,7 +44,7 @@ func wire(s *service.Service, cfg Config) error {
 	lists := store.NewLists(s.State)
 	domain := notifications.New(cfg.domain(s.Metrics), notifications.Deps{
 		State: s.State, Journal: s.Intents(), Lists: lists, Counters: store.NewCounters(s.State), Letters: s.Letters,
-		Contacts: peers.NewContacts(s.Peers, cfg.ContactSlack, nil), Renderer: renderer,
+		Contacts: peers.NewContacts(s.Peers, cfg.ContactSlack, cfg.BatchWindow, nil), Renderer: renderer,
 		Senders: map[notifications.Channel]notifications.Sender{
 			notifications.Email: bindings.NewEmailSender(s.Bind, cfg.EmailBinding),
 			notifications.SMS:   bindings.NewSMSSender(s.Bind, cfg.SMSBinding, bindings.SMSFormat(cfg.SMSFormat), cfg.SMSFrom),
