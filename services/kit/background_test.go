@@ -16,7 +16,6 @@ import (
 // unguarded are the functions that run in a goroutine of their own and are not guarded, and why. A name is that of
 // the function that runs, or of the one that starts it if it has none.
 var unguarded = map[string]string{
-	"kit/aggregate Drain":           "only waits",
 	"kit/chassis Serve":             "the HTTP server recovers from panics by itself",
 	"kit/cmd/copystate copyAll":     "a command that is to end",
 	"kit/service/servicetest Start": "a test",
@@ -28,7 +27,6 @@ var unguarded = map[string]string{
 	"notifications Run":             "the senders guard each message; the rest is the lane's own memory",
 	"notifications recordOnce":      "only wakes the journal",
 	"payments run/cancel":           "ends a context",
-	"users Drain":                   "only waits",
 
 	// They guard what they call for others, and answer those who wait in any case.
 	"kit/list write": "guards each batch",
@@ -124,18 +122,17 @@ func startedBy(n ast.Node) ast.Expr {
 	case *ast.GoStmt:
 		return n.Call.Fun
 	case *ast.CallExpr:
-		// A Runner of payments guards its jobs: see payments.Pool.
 		method, ok := n.Fun.(*ast.SelectorExpr)
-		if ok && len(n.Args) > 0 && (method.Sel.Name == "Go" || method.Sel.Name == "AfterFunc") && !isRunner(method.X) {
+		if !ok || len(n.Args) == 0 {
+			return nil
+		}
+		// background.Group and payments.Pool guard what they run. Their Go takes a context as well, unlike
+		// that of a WaitGroup.
+		if method.Sel.Name == "AfterFunc" || method.Sel.Name == "Go" && len(n.Args) == 1 {
 			return n.Args[len(n.Args)-1]
 		}
 	}
 	return nil
-}
-
-func isRunner(x ast.Expr) bool {
-	field, ok := x.(*ast.SelectorExpr)
-	return ok && field.Sel.Name == "Runner"
 }
 
 // describe looks at what runs: a literal, or a function declared in the package.

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"io"
 	"log/slog"
-	"sync"
 	"time"
 
 	"go.opentelemetry.io/otel"
@@ -13,6 +12,7 @@ import (
 
 	"sidecart.dev/kit/aggregate"
 	"sidecart.dev/kit/auth"
+	"sidecart.dev/kit/background"
 	"sidecart.dev/kit/fault"
 	"sidecart.dev/kit/sidecar"
 )
@@ -73,8 +73,7 @@ type Service struct {
 	Config
 	accounts *aggregate.Aggregates[User]
 
-	async sync.WaitGroup
-	slots chan struct{} // bounds the work that goes on after an answer
+	async *background.Group // what goes on after an answer
 	// noting is held while an ending is noted, so that the replica's own endings do not conflict.
 	noting chan struct{}
 }
@@ -99,7 +98,7 @@ func NewService(cfg Config) *Service {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
-	s := &Service{Config: cfg, slots: make(chan struct{}, maxAsync), noting: make(chan struct{}, 1)}
+	s := &Service{Config: cfg, async: background.NewGroup(maxAsync), noting: make(chan struct{}, 1)}
 	s.accounts = aggregate.New(aggregate.Config[User]{
 		Kind: AccountKind, State: cfg.State, Journal: cfg.Journal, Bus: cfg.Bus, Topic: Topic,
 		Done: User.Done, Events: User.Events, Logger: cfg.Log,
@@ -110,40 +109,20 @@ func NewService(cfg Config) *Service {
 
 // Drain returns when what is under way in the background is done, or ctx ends.
 func (s *Service) Drain(ctx context.Context) {
-	s.accounts.Drain(ctx)
-	idle := make(chan struct{})
-	go func() {
-		s.async.Wait()
-		close(idle)
-	}()
-	select {
-	case <-idle:
-	case <-ctx.Done():
-		return
-	}
-	s.accounts.Drain(ctx) // of what that work has changed
+	s.async.Drain(ctx)
+	s.accounts.Drain(ctx) // of what that work has changed, too
 }
 
 func (s *Service) now() time.Time { return s.Now().UTC().Truncate(time.Millisecond) }
 
-// after does work that the answer does not wait for. The journal has the intent, so nothing is lost if the work is
-// skipped because too much is under way, or if the process dies.
+// after does work that the answer does not wait for. The journal has the intent, so nothing is lost
+// if the work is skipped because too much is under way, if it panics, or if the process dies.
 func (s *Service) after(ctx context.Context, work func(ctx context.Context)) bool {
-	select {
-	case s.slots <- struct{}{}:
-	default:
-		return false
-	}
-	s.async.Add(1)
-	go func() {
-		defer s.async.Done()
-		defer func() { <-s.slots }()
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), asyncTimeout)
+	return s.async.Go(ctx, func(ctx context.Context) {
+		ctx, cancel := context.WithTimeout(ctx, asyncTimeout)
 		defer cancel()
-		// What a panic leaves undone is the settler's, as after any other end of the work.
-		_ = fault.Guard(ctx, func() error { work(ctx); return nil })
-	}()
-	return true
+		work(ctx)
+	})
 }
 
 // account reads an account that its owner still has. For any other the fault is the one of a dead session: an

@@ -28,9 +28,9 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"sync"
 	"time"
 
+	"sidecart.dev/kit/background"
 	"sidecart.dev/kit/event"
 	"sidecart.dev/kit/fault"
 	"sidecart.dev/kit/journal"
@@ -97,8 +97,7 @@ type Aggregates[T any] struct {
 	cfg    Config[T]
 	driver Driver[T]
 
-	slots      chan struct{} // bounds what is published in the background
-	announcing sync.WaitGroup
+	announcing *background.Group // publishes what has been written
 }
 
 // New makes the aggregates of a kind. It panics if something is missing that no default can stand for.
@@ -118,7 +117,7 @@ func New[T any](cfg Config[T]) *Aggregates[T] {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
-	a := &Aggregates[T]{cfg: cfg, slots: make(chan struct{}, cfg.Publishers)}
+	a := &Aggregates[T]{cfg: cfg, announcing: background.NewGroup(cfg.Publishers)}
 	a.DrivenBy(Driver[T]{})
 	return a
 }

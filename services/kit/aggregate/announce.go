@@ -12,16 +12,16 @@ import (
 // publishTimeout bounds one attempt. It is below the journal's grace, so that a ticket is ended in time.
 const publishTimeout = 5 * time.Second
 
-// Announce publishes events without making the caller wait for the bus, and then ends the ticket. The number of writes whose events are
-// under way is bounded; above it the caller publishes them itself. Nothing is lost with an event that is not published: the journal
-// holds the id, and the settler publishes again what the document implies.
+// Announce publishes events without making the caller wait for the bus, and then ends the ticket.
+// The number of writes whose events are under way is bounded; above it the caller publishes them
+// itself. Nothing is lost with an event that is not published: the journal holds the id, and the
+// settler publishes again what the document implies.
 func (a *Aggregates[T]) Announce(ctx context.Context, w Written[T]) {
 	if len(w.News) == 0 {
 		w.Ticket.Wrote()
 		return
 	}
-	ctx = context.WithoutCancel(ctx)
-	publish := func() error {
+	publish := func(ctx context.Context) {
 		defer w.Ticket.Wrote() // held until then, so that the settler does not publish as well
 		ctx, cancel := context.WithTimeout(ctx, publishTimeout)
 		defer cancel()
@@ -29,16 +29,10 @@ func (a *Aggregates[T]) Announce(ctx context.Context, w Written[T]) {
 			a.cfg.Logger.WarnContext(ctx, "events not published; they will be published again",
 				"kind", a.cfg.Kind, "id", w.ID, "error", err.Error())
 		}
-		return nil
 	}
-	select {
-	case a.slots <- struct{}{}:
-		a.announcing.Go(func() {
-			defer func() { <-a.slots }()
-			_ = fault.Guard(ctx, publish)
-		})
-	default:
-		_ = fault.Guard(ctx, publish)
+	if !a.announcing.Go(ctx, publish) {
+		ctx = context.WithoutCancel(ctx)
+		_ = fault.Guard(ctx, func() error { publish(ctx); return nil })
 	}
 }
 
@@ -51,15 +45,6 @@ func (a *Aggregates[T]) Publish(ctx context.Context, events ...event.Event) erro
 	return errors.Join(errs...)
 }
 
-// Drain waits until nothing is being published in the background, or ctx ends. It is called when no more is written.
-func (a *Aggregates[T]) Drain(ctx context.Context) {
-	idle := make(chan struct{})
-	go func() {
-		a.announcing.Wait()
-		close(idle)
-	}()
-	select {
-	case <-idle:
-	case <-ctx.Done():
-	}
-}
+// Drain waits until nothing is being published in the background, or ctx ends. It is called when no
+// more is written.
+func (a *Aggregates[T]) Drain(ctx context.Context) { a.announcing.Drain(ctx) }
