@@ -74,6 +74,9 @@ type RefundRequest struct {
 	Key    string // the idempotency key
 	Amount money.Money
 	Reason string
+	// Allowed decides, by the payment as it is, whether a refund that is not there yet may be added.
+	// Nil: it may. A repeated request is answered whatever it would say.
+	Allowed func(Payment) error
 }
 
 func (r RefundRequest) digest() string {
@@ -91,6 +94,11 @@ func (p *Payment) AcceptRefund(req RefundRequest, now time.Time) (refund Refund,
 				"This Idempotency-Key was used for another refund of the payment; use a new one.")
 		}
 		return *r, false, nil
+	}
+	if req.Allowed != nil {
+		if err := req.Allowed(*p); err != nil {
+			return Refund{}, false, err
+		}
 	}
 	next, err := p.Status.After(RefundRequested)
 	if err != nil {

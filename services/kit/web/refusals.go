@@ -13,8 +13,8 @@ import (
 
 // Refusals makes a listener whose server answers like the handlers behind it also where it refuses a
 // request before any handler sees it: a broken escape in the address, two lengths, headers that are too
-// large. net/http writes those answers itself, as plain text without a request id, and leaves no other
-// place to replace them but the connection.
+// large, an expectation it does not know. net/http writes those answers itself, without a request id, and
+// leaves no other place to replace them but the connection. No handler may answer 417 itself.
 func Refusals(listener net.Listener) net.Listener { return refusing{listener} }
 
 type refusing struct{ net.Listener }
@@ -34,9 +34,16 @@ type refusingConn struct{ net.Conn }
 // Date instead.
 var canned = []byte("\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n")
 
+// expectation is how net/http's answer to an unknown Expect header begins. It is written like that of a
+// handler, with a Date.
+var expectation = []byte("HTTP/1.1 417 Expectation Failed")
+
 // Write implements [net.Conn]. net/http writes a refusal in one piece.
 func (c *refusingConn) Write(p []byte) (int, error) {
 	line, _, found := bytes.Cut(p, canned)
+	if !found && bytes.HasPrefix(p, expectation) {
+		line, found = expectation, true
+	}
 	if !found || !bytes.HasPrefix(line, []byte("HTTP/1.1 ")) || bytes.ContainsAny(line, "\r\n") {
 		return c.Conn.Write(p)
 	}

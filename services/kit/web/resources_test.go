@@ -83,6 +83,7 @@ func TestARequestThatNoHandlerSeesIsAProblem(t *testing.T) {
 		"a huge header":     {"GET /a/b HTTP/1.1\r\nHost: shop\r\nX: " + strings.Repeat("x", 20<<10) + "\r\n\r\n", 431, "headers_too_large"},
 		"an unknown coding": {"POST /a/b HTTP/1.1\r\nHost: shop\r\nTransfer-Encoding: br\r\n\r\n", 501, "invalid_request"},
 		"no HTTP":           {"hello\r\n\r\n", 400, "invalid_request"},
+		"an expectation":    {"POST /a/b HTTP/1.1\r\nHost: shop\r\nExpect: foo\r\nContent-Length: 1\r\n\r\nx", 417, "invalid_request"},
 	} {
 		conn, err := net.Dial("tcp", addr)
 		require.NoError(t, err)

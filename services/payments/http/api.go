@@ -123,7 +123,10 @@ func (a *API) refund(w http.ResponseWriter, r *http.Request) error {
 	if err := body.check(); err != nil {
 		return err
 	}
-	req := payments.RefundRequest{Key: key, Reason: body.Reason}
+	precondition := web.Precondition(r)
+	req := payments.RefundRequest{Key: key, Reason: body.Reason, Allowed: func(p payments.Payment) error {
+		return precondition(web.VersionTag(p.Version))
+	}}
 	if body.Amount != nil {
 		req.Amount = *body.Amount
 	}

@@ -28,6 +28,34 @@ func TestEveryPaymentMethodEndsAsItShould(t *testing.T) {
 	}
 }
 
+// TestOnlyThePaymentThatWasReadIsRefunded holds If-Match against a payment of which another operator
+// has given a part back since.
+func TestOnlyThePaymentThatWasReadIsRefunded(t *testing.T) {
+	s := start(t)
+	s.deliver("order.placed.v1", "ord_1", "tok_visa")
+	path, operator := "/api/v1/payments/"+s.await("ord_1", "captured").ID, s.token("usr_op", auth.Operator)
+	read := func() string {
+		return s.do(s.checked, http.MethodGet, path, operator, nil, nil).Header.Get("ETag")
+	}
+	refund := func(what, key, match string, status int, replayed string) {
+		t.Helper()
+		body := map[string]any{"amount": money.New(500, "EUR"), "reason": "damaged"}
+		resp := s.do(s.checked, http.MethodPost, path+"/refunds", operator, body, nil,
+			"Idempotency-Key", key, "If-Match", match)
+		if resp.StatusCode != status || resp.Header.Get("Idempotency-Replayed") != replayed {
+			t.Errorf("%s: %d, replayed %q; want %d, %q", what, resp.StatusCode,
+				resp.Header.Get("Idempotency-Replayed"), status, replayed)
+		}
+	}
+	stale := read()
+	refund("what was read", "a", stale, 201, "")
+	refund("what another refund has changed since", "b", stale, 412, "")
+	refund("the first again, its answer being lost", "a", stale, 201, "true")
+	s.await("ord_1", "partially_refunded")
+	refund("what was read again", "b", read(), 201, "")
+	refund("whatever is there", "c", "*", 201, "")
+}
+
 func TestRefundsAreForOperatorsAndIdempotent(t *testing.T) {
 	s := start(t)
 	s.deliver("order.placed.v1", "ord_1", "tok_visa")
