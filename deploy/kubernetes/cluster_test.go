@@ -118,7 +118,14 @@ func freeAddr(t *testing.T) string {
 // run starts a program that is ended with the test, and whose output is shown if the test fails.
 func run(t *testing.T, path string, args ...string) {
 	t.Helper()
+	runWith(t, nil, path, args...)
+}
+
+// runWith is run with an environment.
+func runWith(t *testing.T, env []string, path string, args ...string) {
+	t.Helper()
 	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), path, args...)
+	cmd.Env = env
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	var output bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &output, &output
