@@ -28,14 +28,13 @@ var budget = []struct {
 	why            string
 }{
 	{"insert segment", 1, 0.1, "the intent, before the payment is written; those of the same moment share it"},
-	{"insert payment", 1, 1, "the pending payment; that nobody was faster is found out by it"},
-	{"get payment", 1, 1, "its ETag, and whether the order was cancelled, before the capture; neighbours may share the call"},
+	{"get payment", 1, 1, "whether the order was cancelled or charged before; neighbours may share the call"},
 	{"get list", 1, 0.1, "the list of all payments is replaced under its ETag, which no write returns"},
 	{"insert list", 1, 0.1, "the first place in it"},
 	{"update list", 1, 0.1, "the payment's place in it, for the ledger's report; those of the same moment share it"},
 	{"insert page", 0, 0.1, "a full list is sealed, once in 64 payments"},
 	{"insert provider", 1, 1, "the capture, at the simulated provider, which stands for somebody else's computer"},
-	{"update payment", 1, 1, "the outcome, with its entries in the ledger"},
+	{"insert payment", 1, 1, "the payment as it was decided, with its entries in the ledger; that nobody was faster is found out by it"},
 	{"publish payments", 1, 1, "payment.confirmed.v1, to orders and notifications"},
 	{"bulk-get payment", 1, 0.1, "a last look before the intent is forgotten, at up to 200 payments in one call"},
 	{"call notifications", 1, 0.1, "which events were accepted; up to 500 in one call"},
@@ -98,6 +97,7 @@ func ordersCost(t *testing.T, orders int, method string) map[string]float64 {
 	s := payments.NewService(payments.Config{
 		State: state, Journal: aggregate.Of(j), Bus: bus, Peers: peers.Peers{Caller: caller}, Runner: pool,
 		Provider: simulated.New(simulated.Config{State: state}), Index: list.New(list.Config{State: state}),
+		Prompt: time.Second,
 	})
 	ctx, stop := context.WithCancel(t.Context())
 	var running sync.WaitGroup

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"time"
 
 	"sidecart.dev/payments"
 )
@@ -40,17 +41,20 @@ func TestWhereverItDiesTheMoneyIsRight(t *testing.T) {
 		"settled when refunded in part":               {"tok_visa", []step{place, unfinished(refund(1000))}, nil},
 		"settled when refunded in part and cancelled": {"tok_visa", []step{place, unfinished(refund(1000)), unfinished(cancel)}, nil},
 	} {
-		t.Run(name, func(t *testing.T) {
-			for _, after := range []bool{false, true} {
-				for n := 1; ; n++ {
-					w, o := newWorld(), newStory(anOrder(n, c.method))
-					if !w.dieAt(t, o, c.before, c.dying, n, after) {
-						t.Logf("died at each of %d calls, after them: %v", n-1, after)
-						break
+		for _, prompt := range []time.Duration{0, time.Minute} {
+			t.Run(fmt.Sprint(name, ", waiting for the provider for ", prompt), func(t *testing.T) {
+				for _, after := range []bool{false, true} {
+					for n := 1; ; n++ {
+						w, o := newWorld(), newStory(anOrder(n, c.method))
+						w.prompt = prompt
+						if !w.dieAt(t, o, c.before, c.dying, n, after) {
+							t.Logf("died at each of %d calls, after them: %v", n-1, after)
+							break
+						}
 					}
 				}
-			}
-		})
+			})
+		}
 	}
 }
 
@@ -60,7 +64,7 @@ type step func(o *story, ctx context.Context, s *payments.Service) error
 // unfinished is a step after whose acknowledgement the process is gone: what it would go on to do is left to the settler.
 func unfinished(f step) step {
 	return func(o *story, ctx context.Context, s *payments.Service) error {
-		s.Runner = idle{}
+		s.Runner, s.Prompt = idle{}, 0
 		return f(o, ctx, s)
 	}
 }

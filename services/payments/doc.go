@@ -20,14 +20,16 @@
 //
 // between any two lines, the settler of this or another replica finds the id in the journal and does the following:
 //
-//	nothing was written         fenced, forgotten; orders publishes the order again, as it finds no payment
+//	nothing was written,        fenced, forgotten; orders publishes the order again, as it finds no payment, and the provider
+//	perhaps it was charged      is asked with the same key; or the order is cancelled, and what was taken is given back
 //	pending                     charged on: the provider is asked with the same key, and answers what it did
 //	pending, order cancelled    voided at the provider, or found to be captured and then refunded
 //	captured, refund pending    refunded on, with the same key
 //	done, event not published   published, as notifications has not accepted it; orders asks by lookup as well
 //	done, everything accepted   forgotten
 //
-// A handler acknowledges its message when the document and its intent are durable. The charge itself is driven by a [Pool], outside the
+// A handler acknowledges its message when the document and its intent are durable. A provider that decides at once is asked before the
+// document is written, see [Config].Prompt: so most payments are written once. What takes longer is driven by a [Pool], outside the
 // sidecar's delivery timeout, one goroutine each: a provider that is slow or hangs holds up the payments it was asked about and no others.
 //
 // # Cancelling against charging
@@ -35,7 +37,8 @@
 // A cancellation leaves a mark in a pending document. Whoever charges it has read it before and captures, and then fails to write, because the
 // ETag has changed. It reads the mark and asks the provider to void, which answers "captured"; so it records the capture and, in the same
 // write, accepts the refund of all of it. If instead the void came first, no capture can follow: [Provider.Void] makes it impossible even for a
-// request that is still on its way. A cancellation that overtakes its order makes a voided payment, which the order then finds.
+// request that is still on its way. A cancellation that finds no payment makes a marked one and voids it likewise, because the order may be
+// charged at this moment by a handler that has written nothing yet; that handler then finds the marked payment.
 //
 // # The ledger
 //

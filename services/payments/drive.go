@@ -216,7 +216,7 @@ func (s *Service) decide(
 	}
 	return s.docs.Advance(ctx, read, changing(func(p *Payment) error {
 		switch {
-		case p.Unresolved:
+		case p.Unresolved || p.unasked():
 			if err := p.Resolve(result, s.now()); err != nil {
 				return err
 			}

@@ -97,8 +97,8 @@ func TestACancellationBeforeItsOrderMakesChargingImpossible(t *testing.T) {
 	}
 	settled(t, w)
 	charge, err := s.Provider.Lookup(ctx, payments.IDOf(o.ID))
-	if p := find(t, w, o); err != nil || p.Status != payments.Voided || charge.State != payments.ChargeUnknown {
-		t.Fatalf("the payment is %q, the charge %q, %v; want voided, and nothing asked of the provider", p.Status, charge.State, err)
+	if p := find(t, w, o); err != nil || p.Status != payments.Voided || charge.State != payments.ChargeVoided {
+		t.Fatalf("the payment is %q, the charge %q, %v; want both voided", p.Status, charge.State, err)
 	}
 }
 

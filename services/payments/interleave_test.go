@@ -206,6 +206,7 @@ func interleave(t *rapid.T) {
 
 func anAct(t *rapid.T, w *world, o *story) (a *act, message bool) {
 	s := w.replica()
+	s.Prompt = time.Duration(evenly(t, "prompt", 2)) * time.Hour
 	switch evenly(t, "act", 10) {
 	case 0, 1, 2:
 		return &act{name: "place", do: func(ctx context.Context) error { return o.place(ctx, s) }}, true

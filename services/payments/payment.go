@@ -100,7 +100,7 @@ func (p *Payment) Cancel(o Order, c Cancellation, now time.Time) (bool, error) {
 	}
 	if !p.Exists() {
 		*p = newPayment(o, next, now)
-		p.Cancellation, p.DecidedAt, p.DecidedIn = &c, now, p.Version
+		p.Cancellation = &c
 		return true, nil
 	}
 	if p.Status.Terminal() || p.Cancellation != nil {
@@ -144,8 +144,13 @@ func (p *Payment) GiveUp(now time.Time) error {
 	return nil
 }
 
-// Resolve records what the provider did with a charge that was given up. The result must be final. A
-// capture enters the ledger, and is to be refunded like that of a cancelled order.
+// unasked reports whether the payment was voided before the provider was asked for anything, as an
+// earlier version did with an order whose cancellation came first. Another process may have been
+// charging it at that moment, so the provider is asked once, if the journal still has it.
+func (p *Payment) unasked() bool { return p.Status == Voided && p.DecidedIn == 1 }
+
+// Resolve records what the provider did with a charge that was given up, or was voided unasked. The
+// result must be final. A capture enters the ledger, and is to be refunded like that of a cancelled order.
 func (p *Payment) Resolve(r Result, now time.Time) error {
 	in := NothingAfterAll
 	if r.State == ChargeCaptured {
@@ -157,11 +162,16 @@ func (p *Payment) Resolve(r Result, now time.Time) error {
 	}
 	p.touch(next, now)
 	p.Unresolved, p.ChargeID = false, r.ChargeID
+	if next == Voided {
+		p.DecidedIn = p.Version
+	}
 	if next != Captured {
 		return nil
 	}
 	p.DecidedAt, p.DecidedIn, p.Decline = now, p.Version, nil
-	p.Cancellation = &Cancellation{Reason: "payment confirmed too late", At: now}
+	if p.Cancellation == nil {
+		p.Cancellation = &Cancellation{Reason: "payment confirmed too late", At: now}
+	}
 	return p.post(EntryCapture, r.ChargeID, now, p.Amount, ProviderClearing, Revenue)
 }
 
@@ -218,8 +228,8 @@ func (p *Payment) Next() (Step, *Refund) {
 			return StepVoid, nil
 		}
 		return StepCharge, nil
-	case Declined:
-		if p.Unresolved {
+	case Declined, Voided:
+		if p.Unresolved || p.unasked() {
 			return StepVoid, nil
 		}
 	case Captured, PartiallyRefunded:

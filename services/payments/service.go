@@ -3,6 +3,7 @@ package payments
 import (
 	"cmp"
 	"context"
+	"errors"
 	"log/slog"
 	"regexp"
 	"time"
@@ -26,11 +27,15 @@ type Config struct {
 	Letters  Letters
 
 	ProviderTimeout time.Duration // bound of one call to the provider, default 10 s
-	DriveTimeout    time.Duration // bound of driving one payment once, default 25 s
-	RefundWait      time.Duration // how long a refund request waits for the provider before it answers "pending", default 3 s
-	GiveUpAfter     time.Duration // age at which a charge that the provider decides nothing about counts as declined, default 1 h
-	RepublishAfter  time.Duration // age at which an event that nobody has accepted is published again, default 5 s
-	ErasureWindow   time.Duration // how long after a user's deletion late payments are still looked for, default 1 h
+	// Prompt is how long placing a payment waits for each answer of the provider, so that a payment which is decided at once
+	// is written once. Zero, the default: it is written as pending before the provider is asked.
+	Prompt time.Duration
+
+	DriveTimeout   time.Duration // bound of driving one payment once, default 25 s
+	RefundWait     time.Duration // how long a refund request waits for the provider before it answers "pending", default 3 s
+	GiveUpAfter    time.Duration // age at which a charge that the provider decides nothing about counts as declined, default 1 h
+	RepublishAfter time.Duration // age at which an event that nobody has accepted is published again, default 5 s
+	ErasureWindow  time.Duration // how long after a user's deletion late payments are still looked for, default 1 h
 
 	Now  func() time.Time                                    // default time.Now
 	Wait func(ctx context.Context, d time.Duration) error    // between attempts; default waits
@@ -115,24 +120,29 @@ func wait(ctx context.Context, d time.Duration) error {
 // now is the time as documents keep it: UTC, in milliseconds, so that it survives being stored unchanged.
 func (s *Service) now() time.Time { return s.Now().UTC().Truncate(time.Millisecond) }
 
-// Placed takes an order's payment on: it returns nil once the pending payment and the intent to charge it are durable, or if there is a
-// payment already, which is then driven on, and its events told again. The charge itself is driven outside the caller's time, so that a
-// slow provider delays nobody else.
+// Placed takes an order's payment on: it returns nil once the payment and the intent to drive it on are durable, or if there is a
+// payment already, which is then driven on, and its events told again. What the provider has not decided within [Config.Prompt] is
+// written as pending, and driven outside the caller's time, so that a slow provider delays nobody else.
 func (s *Service) Placed(ctx context.Context, o Order) error {
 	if err := o.check(); err != nil {
 		return err
 	}
-	p, created, err := s.docs.Create(ctx, IDOf(o.ID), func() (p Payment, err error) {
-		_, err = p.Place(o, s.now())
-		return p, err
-	})
+	var opts []aggregate.CreateOption
+	if s.Prompt > 0 {
+		opts = append(opts, aggregate.Alongside()) // asking the provider takes a while
+	}
+	p, created, err := s.docs.Create(ctx, IDOf(o.ID), func() (Payment, error) { return s.decidedAtOnce(ctx, o) }, opts...)
+	if errors.Is(err, aggregate.ErrUnchanged) {
+		err = nil
+	}
 	if err == nil && !created {
 		s.runAgain(ctx, p)
 	}
 	return err
 }
 
-// Cancelled makes sure that a cancelled order costs nothing: its payment is voided or fully refunded, or made void if there is none yet.
+// Cancelled makes sure that a cancelled order costs nothing: its payment is voided or fully refunded. If there is none yet it is made,
+// and voided at the provider, which may have been asked to charge it at this moment.
 // It returns nil once that is durable as an intent.
 func (s *Service) Cancelled(ctx context.Context, o Order, c Cancellation) error {
 	if err := o.check(); err != nil {
@@ -142,10 +152,6 @@ func (s *Service) Cancelled(ctx context.Context, o Order, c Cancellation) error 
 	p, err := s.docs.Put(ctx, IDOf(o.ID), func(p Payment, _ bool) (_ Payment, err error) {
 		if changed, err = p.Cancel(o, c, s.now()); err != nil || !changed {
 			return p, cmp.Or(err, aggregate.ErrUnchanged)
-		}
-		if p.Status == Voided {
-			p.ListSeq, err = s.Index.Append(ctx, indexPrefix, p.ID)
-			return p, err
 		}
 		if step, _ := p.Next(); step == StepRefundOfRest {
 			err = p.AcceptRest(s.now())

@@ -40,14 +40,14 @@ const (
 //
 // Messages may be late, repeated, out of order and contradictory. So OrderPlaced and OrderCancelled are allowed in every
 // status: where there is nothing to be done any more the status stays, and what is so is told again.
-// A cancellation that finds no payment makes a voided one, which a later OrderPlaced can never charge.
+// A cancellation that finds no payment makes a marked one, which a later OrderPlaced can never charge.
 // A cancellation of a pending or captured payment does not move it by itself: it leaves a mark, and what the
 // provider then does or did (void, or capture and refund) moves it.
-// A declined payment moves only if nobody knew what the provider did when it was declined.
+// A declined or voided payment moves only if nobody knew what the provider did when it was decided.
 var transitions = map[Status]map[Input]Status{
 	Absent: {
 		OrderPlaced:    Pending,
-		OrderCancelled: Voided,
+		OrderCancelled: Pending, // marked: void it
 	},
 	Pending: {
 		OrderPlaced:      Pending,
@@ -84,8 +84,10 @@ var transitions = map[Status]map[Input]Status{
 		NothingAfterAll:  Declined,
 	},
 	Voided: {
-		OrderPlaced:    Voided,
-		OrderCancelled: Voided,
+		OrderPlaced:      Voided,
+		OrderCancelled:   Voided,
+		CapturedAfterAll: Captured, // marked as cancelled: refund it
+		NothingAfterAll:  Voided,
 	},
 }
 

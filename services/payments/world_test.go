@@ -33,6 +33,7 @@ type world struct {
 	pass    pass
 	intents *intents
 	index   *index
+	prompt  time.Duration // how long placing waits for the provider
 	bus     *bus
 	trace   []string // what happened, for who has to find out why
 	broken  []string // rules that a write has broken
@@ -53,6 +54,7 @@ func (w *world) replica(change ...func(*payments.Config)) *payments.Service {
 	cfg := payments.Config{
 		State: state, Journal: w.intents, Bus: w.bus, Peers: w.bus, Index: w.index, Runner: inline{},
 		Letters:  deadletter.New(state, payments.App),
+		Prompt:   w.prompt,
 		Provider: simulated.New(simulated.Config{State: state, SlowDelay: -1}),
 		Wait:     func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
 	}

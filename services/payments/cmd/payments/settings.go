@@ -17,6 +17,21 @@ type settings struct {
 	SlowDelay       time.Duration `env:"SIMULATED_SLOW"   envDefault:"2500ms"`    // how long tok_slow takes
 	StripeEndpoint  string        `env:"STRIPE_ENDPOINT"  envDefault:"stripe"`    // HTTPEndpoint of the Stripe-compatible API
 	MaxCharges      int           `env:"MAX_CHARGES"      envDefault:"1024"`      // payments driven at the same time
+
+	Prompt *time.Duration `env:"PROVIDER_PROMPT"` // how long a new order waits for the provider, see prompt
+}
+
+// prompt is how long a new order waits for the provider. Unless it is set, only the simulated one is waited for: one far
+// away usually takes longer than a message may be held up.
+func (s *settings) prompt() time.Duration {
+	switch {
+	case s.Prompt != nil:
+		return *s.Prompt
+	case s.Provider == "simulated":
+		return 250 * time.Millisecond
+	default:
+		return 0
+	}
 }
 
 // Validate implements [config.Validator].
@@ -27,6 +42,9 @@ func (s *settings) Validate() error {
 	}
 	if provider == nil && s.SlowDelay >= s.ProviderTimeout {
 		provider = fmt.Errorf("SIMULATED_SLOW (%s) must be less than PROVIDER_TIMEOUT (%s), or tok_slow never has an answer", s.SlowDelay, s.ProviderTimeout)
+	}
+	if provider == nil && s.prompt() < 0 {
+		provider = fmt.Errorf("PROVIDER_PROMPT (%s) must not be negative", s.prompt())
 	}
 	return config.All(s.Config.Validate(), provider,
 		config.Positive("PROVIDER_TIMEOUT", s.ProviderTimeout),
