@@ -6,14 +6,21 @@ import (
 	"slices"
 	"time"
 
+	"sidecart.dev/kit/batch"
 	"sidecart.dev/kit/fault"
 	"sidecart.dev/kit/sidecar"
 )
 
 // writer appends to one list for all of this process's callers, so that they do not conflict with one another:
-// what arrives during a write shares the next. It lives as long as somebody waits.
+// what arrives during a write shares the next, and so does what comes densely enough for the window. It lives as long as somebody
+// waits, or for good if there is a window. Its fields are guarded by Lists.mu.
 type writer struct {
-	waiting []*request // guarded by Lists.mu
+	writing bool // somebody is at it
+	waiting []*request
+	first   time.Time     // when the first of them arrived
+	inWrite int           // requests that are being written
+	window  *batch.Window // how long those that wait do so for others
+	arrived chan struct{} // has something when another has arrived
 }
 
 type request struct {
@@ -65,11 +72,23 @@ func (l *Lists) begin(ctx context.Context, prefix string, r *request) {
 	defer l.mu.Unlock()
 	w := l.writers[prefix]
 	if w == nil {
-		w = &writer{}
+		w = &writer{window: batch.NewWindow(l.cfg.Window), arrived: make(chan struct{}, 1)}
 		l.writers[prefix] = w
-		go l.write(context.WithoutCancel(ctx), prefix, w)
+	}
+	now := time.Now()
+	if len(w.waiting) == 0 {
+		w.first = now
 	}
 	w.waiting = append(w.waiting, r)
+	w.window.Arrived(now, len(w.waiting)+w.inWrite)
+	if !w.writing {
+		w.writing = true
+		go l.write(context.WithoutCancel(ctx), prefix, w)
+	}
+	select {
+	case w.arrived <- struct{}{}:
+	default:
+	}
 }
 
 // wait returns the positions when the ids have been appended.
@@ -85,23 +104,48 @@ func (r *request) wait(ctx context.Context) ([]uint64, error) {
 // write appends what waits, round by round, until nothing does.
 func (l *Lists) write(ctx context.Context, prefix string, w *writer) {
 	for {
-		l.mu.Lock()
-		batch := w.waiting
-		if w.waiting = nil; len(batch) == 0 {
-			delete(l.writers, prefix)
-			l.mu.Unlock()
+		round, wait := l.next(prefix, w)
+		switch {
+		case wait > 0:
+			more := time.NewTimer(wait)
+			select {
+			case <-more.C:
+			case <-w.arrived:
+			}
+			more.Stop()
+		case len(round) == 0:
 			return
+		default:
+			l.writeBatch(ctx, prefix, round)
 		}
-		l.mu.Unlock()
-		l.writeBatch(ctx, prefix, batch)
 	}
 }
 
-func (l *Lists) writeBatch(ctx context.Context, prefix string, batch []*request) {
+// next takes the requests to be written together, or says how long they should wait for others. Without any the writer rests.
+func (l *Lists) next(prefix string, w *writer) (round []*request, wait time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	w.inWrite = 0
+	if len(w.waiting) == 0 {
+		if w.writing = false; l.cfg.Window <= 0 {
+			delete(l.writers, prefix)
+		}
+		return nil, 0
+	}
+	now := time.Now()
+	if wait := w.window.Wait(now, w.first, len(w.waiting)); wait > 0 && len(w.waiting) < PageSize {
+		return nil, wait
+	}
+	w.window.Sent(now, now.Sub(w.first), len(w.waiting))
+	round, w.waiting, w.inWrite = w.waiting, nil, len(w.waiting)
+	return round, 0
+}
+
+func (l *Lists) writeBatch(ctx context.Context, prefix string, round []*request) {
 	ctx, cancel := context.WithTimeout(ctx, l.cfg.Timeout)
 	defer cancel()
 	var ids []appended
-	for _, r := range batch {
+	for _, r := range round {
 		for i, id := range r.ids {
 			a := appended{id: id, once: r.once}
 			if i == 0 {
@@ -121,7 +165,7 @@ func (l *Lists) writeBatch(ctx context.Context, prefix string, batch []*request)
 		}
 		return nil
 	})
-	for _, r := range batch {
+	for _, r := range round {
 		if len(seqs) >= len(r.ids) {
 			r.seqs, seqs = seqs[:len(r.ids):len(r.ids)], seqs[len(r.ids):]
 		} else {

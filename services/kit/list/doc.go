@@ -13,7 +13,8 @@
 // # Appending
 //
 // An append reads the head and replaces it under its ETag: two calls. All appends to one list that arrive in this
-// process during those two calls share the next two, so a busy list has no conflicts within a process, and
+// process during those two calls share the next two, and with a [Config].Window those that come densely wait for each other,
+// so a busy list has no conflicts within a process, and
 // conflicts between processes are retried after a short random pause.
 //
 // A full head must be sealed before it can take another id:

@@ -21,6 +21,9 @@ type Config struct {
 	Attempts int
 	// Timeout is the deadline of one combined append, default 5 s.
 	Timeout time.Duration
+	// Window is how long appends to one list wait for each other at most while they come densely, see package batch; zero: never.
+	// It is for a few lists that everybody appends to: what is known of their pace is kept.
+	Window time.Duration
 	// Rand is the source of jitter, in [0,1); nil means math/rand/v2. It must be safe for concurrent use.
 	Rand func() float64
 }
@@ -30,7 +33,7 @@ type Lists struct {
 	cfg Config
 
 	mu      sync.Mutex
-	writers map[string]*writer // by prefix: lists that are being appended to
+	writers map[string]*writer // by prefix: lists that are being appended to, or with a window once were
 }
 
 // New makes a Lists. It panics if the configuration has no State.

@@ -17,7 +17,7 @@ func wire(s *service.Service, cfg settings) {
 	pool := payments.NewPool(cfg.MaxCharges)
 	domain := payments.NewService(payments.Config{
 		State: s.State, Journal: s.Intents(), Bus: s.Bus, Peers: peers.Peers{Caller: s.Peers},
-		Provider: provider(s, cfg), Index: list.New(list.Config{State: s.State}), Runner: pool, Letters: s.Letters,
+		Provider: provider(s, cfg), Index: list.New(list.Config{State: s.State, Window: cfg.BatchWindow}), Runner: pool, Letters: s.Letters,
 		ProviderTimeout: cfg.ProviderTimeout, Prompt: cfg.prompt(), GiveUpAfter: cfg.GiveUpAfter,
 		Seen: providerMetrics(s.Metrics, pool.Running), Attention: attentionMetric(s.Metrics),
 	})
