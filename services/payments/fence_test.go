@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os/exec"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,12 +17,11 @@ import (
 
 // once calls f at the first call to the outside that begins with the prefix, before it has its effect. Afterwards, calls that fails names fail.
 func (w *world) once(prefix, fails string, f func()) {
-	done := false
+	var done atomic.Bool
 	w.pass = func(_ context.Context, call string) (before, after error) {
-		if !done && strings.HasPrefix(call, prefix) {
-			done = true
+		if strings.HasPrefix(call, prefix) && done.CompareAndSwap(false, true) {
 			f()
-		} else if done && fails != "" && strings.HasPrefix(call, fails) {
+		} else if done.Load() && fails != "" && strings.HasPrefix(call, fails) {
 			return lost(), nil
 		}
 		return nil, nil

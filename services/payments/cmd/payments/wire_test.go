@@ -219,7 +219,8 @@ func TestOrdersLooksPaymentsUpAndTheBooksAgree(t *testing.T) {
 		}
 	}
 	s.do(http.DefaultClient, http.MethodGet, "/internal/provider/charges?order_id=ord_0&order_id=ord_9", token, nil, &charges)
-	if len(charges.Items) != 1 || charges.Items[0].Status != "captured" || charges.Items[0].RefundedAmount != 2598 {
+	if len(charges.Items) != 2 || charges.Items[0].Status != "captured" || charges.Items[0].RefundedAmount != 2598 ||
+		charges.Items[1].Status != "voided" {
 		t.Errorf("the provider has %+v", charges.Items)
 	}
 }
