@@ -13,7 +13,7 @@ import (
 // imports: a domain that pulls gRPC in could as well call the sidecar behind its interfaces' back.
 func TestWhatADomainStandsOnReachesNoSidecarByItself(t *testing.T) {
 	forbidden := []string{"google.golang.org/grpc", "github.com/dapr/", "sidecart.dev/kit/sidecar/daprclient", "github.com/gorilla/"}
-	for _, pkg := range []string{"fault", "money", "text", "sidecar", "event", "journal", "list"} {
+	for _, pkg := range []string{"fault", "money", "text", "sidecar", "event", "journal", "list", "document", "aggregate"} {
 		for _, dep := range deps(t, "./"+pkg) {
 			for _, prefix := range forbidden {
 				assert.False(t, strings.HasPrefix(dep, prefix), "%s imports %s", pkg, dep)

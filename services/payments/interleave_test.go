@@ -87,14 +87,10 @@ func (i *interleaving) run(acts []*act) {
 		}()
 	}
 	for {
-		synctest.Wait()
-		for more := true; more; {
-			select {
-			case w := <-i.calls:
-				i.blocked = append(i.blocked, w)
-			default:
-				more = false
-			}
+		i.gather()
+		if len(i.blocked) == 0 {
+			time.Sleep(100 * time.Millisecond) // of the bubble's clock: as long as a write may wait for its next try
+			i.gather()
 		}
 		if len(i.blocked) == 0 {
 			return
@@ -104,6 +100,19 @@ func (i *interleaving) run(acts []*act) {
 			return cmp.Or(strings.Compare(a.act.name, b.act.name), strings.Compare(a.call, b.call))
 		})
 		i.next()
+	}
+}
+
+// gather takes in the calls that are made until all wait for their turn.
+func (i *interleaving) gather() {
+	synctest.Wait()
+	for {
+		select {
+		case w := <-i.calls:
+			i.blocked = append(i.blocked, w)
+		default:
+			return
+		}
 	}
 }
 

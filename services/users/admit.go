@@ -5,8 +5,8 @@ import (
 	"net/netip"
 	"time"
 
+	"sidecart.dev/kit/document"
 	"sidecart.dev/kit/fault"
-	"sidecart.dev/kit/sidecar"
 )
 
 // admission says how a login may be judged.
@@ -82,11 +82,8 @@ func (s *Service) wrong(ctx context.Context, a admission, address netip.Addr) er
 
 // knows reports whether the account was logged in from the network.
 func (s *Service) knows(ctx context.Context, network string) (bool, error) {
-	_, _, err := s.Networks.Get(ctx, network)
-	if sidecar.IsMissing(err) {
-		return false, nil
-	}
-	return err == nil, err
+	read, err := s.networks.Read(ctx, network)
+	return read.Exists, err
 }
 
 // recognise notes that the account was logged in from a network, once a day. Failing to costs its owner a wait while
@@ -95,15 +92,14 @@ func (s *Service) recognise(ctx context.Context, u User, key string, address net
 	if !address.IsValid() {
 		return
 	}
-	network, now := u.network(key, address), s.now()
-	known, rev, err := s.Networks.Get(ctx, network)
-	switch {
-	case sidecar.IsMissing(err):
-		err = s.Networks.Insert(ctx, network, KnownNetwork{At: now}, networkLife)
-	case err == nil && now.Sub(known.At) >= 24*time.Hour:
-		err = s.Networks.Update(ctx, network, KnownNetwork{At: now}, rev, networkLife)
-	}
-	if err != nil && !sidecar.IsExists(err) && !sidecar.IsConflict(err) {
+	_, err := s.networks.Change(ctx, u.network(key, address), func(known KnownNetwork, exists bool) (KnownNetwork, error) {
+		now := s.now()
+		if exists && now.Sub(known.At) < 24*time.Hour {
+			return known, document.ErrUnchanged
+		}
+		return KnownNetwork{At: now}, nil
+	})
+	if err != nil {
 		s.Log.InfoContext(ctx, "network of a login not noted", "user_id", u.ID, "error", err.Error())
 	}
 }

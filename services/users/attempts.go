@@ -2,11 +2,12 @@ package users
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"strconv"
 	"time"
 
-	"sidecart.dev/kit/sidecar"
+	"sidecart.dev/kit/document"
 )
 
 // reserve counts an attempt as failed before it is made, so that attempts made at the same time count one another;
@@ -16,44 +17,23 @@ func (s *Service) reserve(ctx context.Context, key string) error {
 }
 
 func (s *Service) count(ctx context.Context, key string, limit Slowdown, refuse bool) error {
-	for range attempts {
-		a, rev, err := s.Attempts.Get(ctx, key)
+	_, err := s.attempts.Change(ctx, key, func(a Attempts, _ bool) (Attempts, error) {
 		now := s.now()
-		switch {
-		case sidecar.IsMissing(err):
-			err = s.Attempts.Insert(ctx, key, limit.Fail(Attempts{}, now), limit.Window)
-		case err != nil:
-			return err
-		default:
-			if err := a.Check(now); err != nil && refuse {
-				return err
-			}
-			err = s.Attempts.Update(ctx, key, limit.Fail(a, now), rev, limit.Window)
+		if err := a.Check(now); err != nil && refuse {
+			return a, err
 		}
-		if !sidecar.IsExists(err) && !sidecar.IsConflict(err) {
-			return err
-		}
+		return limit.Fail(a, now), nil
+	})
+	if errors.Is(err, document.ErrBusy) { // so many are guessing at once
+		return tooManyAttempts(time.Second)
 	}
-	return tooManyAttempts(time.Second)
+	return err
 }
 
 // forgive forgets the failures of an account. Failing to is logged: then the next login may have to wait a little.
 func (s *Service) forgive(ctx context.Context, key string) {
-	for range attempts {
-		_, rev, err := s.Attempts.Get(ctx, key)
-		if sidecar.IsMissing(err) {
-			return
-		}
-		if err == nil {
-			err = s.Attempts.Delete(ctx, key, rev)
-		}
-		if err == nil {
-			return
-		}
-		if !sidecar.IsConflict(err) {
-			s.Log.InfoContext(ctx, "login failures not forgotten", "error", err.Error())
-			return
-		}
+	if err := s.attempts.Remove(ctx, key); err != nil {
+		s.Log.InfoContext(ctx, "login failures not forgotten", "error", err.Error())
 	}
 }
 
@@ -61,14 +41,11 @@ func (s *Service) checkAddress(ctx context.Context, address netip.Addr) error {
 	if !address.IsValid() {
 		return nil
 	}
-	a, _, err := s.Attempts.Get(ctx, addressKey(address))
-	if sidecar.IsMissing(err) {
-		return nil
-	}
+	read, err := s.attempts.Read(ctx, addressKey(address))
 	if err != nil {
 		return err
 	}
-	return a.Check(s.now())
+	return read.Doc.Check(s.now())
 }
 
 // blame counts a failure of a client's address.

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"sidecart.dev/kit/auth"
+	"sidecart.dev/kit/document"
 	"sidecart.dev/kit/fault"
-	"sidecart.dev/kit/sidecar"
 )
 
 // Ended remembers which sessions and accounts have ended, as long as an access token of theirs may not have
@@ -108,10 +108,8 @@ func (s *Service) sessionsEnded(ctx context.Context, u User, carried string) err
 	})
 }
 
-// endedTries bounds the attempts to note an ending against other replicas; within a process they take turns.
-const endedTries = 32
-
-// noteEnded changes the document, unless it says already what it should.
+// noteEnded changes the document, unless it says already what it should. Within a process endings
+// take turns, so that they meet only those of other replicas.
 func (s *Service) noteEnded(ctx context.Context, change func(e *Ended, until time.Time) bool) error {
 	select {
 	case s.noting <- struct{}{}:
@@ -119,38 +117,24 @@ func (s *Service) noteEnded(ctx context.Context, change func(e *Ended, until tim
 	case <-ctx.Done():
 		return fault.Wrap(ctx.Err(), fault.Timeout, "timeout", "The end of the session could not be noted in time; try again.")
 	}
-	for range endedTries {
-		doc, rev, err := s.Endings.Get(ctx, endedKey)
-		absent := sidecar.IsMissing(err)
-		if err != nil && !absent {
-			return err
-		}
+	_, err := s.endings.Change(ctx, endedKey, func(doc Ended, _ bool) (Ended, error) {
 		doc.prune(s.now())
 		if !change(&doc, s.now().Add(endedLife)) {
-			return nil
+			return doc, document.ErrUnchanged
 		}
-		if absent {
-			err = s.Endings.Insert(ctx, endedKey, doc, 0)
-		} else {
-			err = s.Endings.Update(ctx, endedKey, doc, rev, 0)
-		}
-		if err == nil || !sidecar.IsConflict(err) && !sidecar.IsExists(err) {
-			return err
-		}
-	}
-	return errBusy()
+		return doc, nil
+	})
+	return err
 }
 
 // Ended returns what every service has to know of sessions and accounts that have ended.
 func (s *Service) Ended(ctx context.Context) (auth.EndedSet, error) {
 	set := auth.EndedSet{Sessions: []string{}, Users: map[string]int64{}}
-	doc, _, err := s.Endings.Get(ctx, endedKey)
-	if sidecar.IsMissing(err) {
-		return set, nil
-	}
+	read, err := s.endings.Read(ctx, endedKey)
 	if err != nil {
 		return set, err
 	}
+	doc := read.Doc
 	doc.prune(s.now())
 	for id := range doc.Sessions {
 		set.Sessions = append(set.Sessions, id)

@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"sidecart.dev/kit/auth"
+	"sidecart.dev/kit/document"
 	"sidecart.dev/users"
 	"sidecart.dev/users/internal/userstest"
-	"sidecart.dev/users/store"
 )
 
 // judge is another service: it knows what it was told, and says whether the access token may still change anything.
@@ -150,7 +150,7 @@ func TestWhatIsRememberedOfEndingsIsBounded(t *testing.T) {
 	for i := range users.MaxEndedSessions {
 		full.Sessions[fmt.Sprintf("session%04d", i)] = w.Now().Add(time.Minute + time.Duration(i)*time.Millisecond)
 	}
-	if err := store.NewDocs[users.Ended](w.State, "ended").Insert(t.Context(), "all", full, 0); err != nil {
+	if err := document.New[users.Ended](w.State, users.EndedPrefix).Insert(t.Context(), "all", full); err != nil {
 		t.Fatal(err)
 	}
 	for range 3 {

@@ -13,6 +13,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"sidecart.dev/kit/auth"
+	"sidecart.dev/kit/document"
 	"sidecart.dev/kit/fault"
 	"sidecart.dev/kit/sidecar"
 )
@@ -41,7 +42,7 @@ type PublishedKeys struct {
 // 12 minutes after the new one came in: by then its last token has expired. Nothing is restarted.
 type KeyRing struct {
 	secret    func(ctx context.Context) (string, error)
-	published Docs[PublishedKeys]
+	published *document.Documents[PublishedKeys] // one: see [keysKey]
 	now       func() time.Time
 
 	mu   sync.RWMutex
@@ -65,12 +66,13 @@ type secretKeys struct {
 	} `json:"keys"`
 }
 
-// NewKeyRing makes a key ring over a secret. It is empty until [KeyRing.Reload]. A nil now means time.Now.
-func NewKeyRing(secret func(ctx context.Context) (string, error), published Docs[PublishedKeys], now func() time.Time) *KeyRing {
+// NewKeyRing makes a key ring over a secret, which notes in the store since when it publishes each
+// key. It is empty until [KeyRing.Reload]. A nil now means time.Now.
+func NewKeyRing(secret func(ctx context.Context) (string, error), state sidecar.State, now func() time.Time) *KeyRing {
 	if now == nil {
 		now = time.Now
 	}
-	return &KeyRing{secret: secret, published: published, now: now}
+	return &KeyRing{secret: secret, published: document.New[PublishedKeys](state, "signing-keys"), now: now}
 }
 
 // Run reads the secret again and again until ctx ends. A secret that cannot be read or is malformed changes nothing.
@@ -134,33 +136,21 @@ func parseKeys(raw string) (current string, set keySet, err error) {
 
 // publish notes keys that are new and returns since when each has been published. The first keys ever are good at once.
 func (k *KeyRing) publish(ctx context.Context, set keySet) (map[string]time.Time, error) {
-	for range attempts {
-		doc, rev, err := k.published.Get(ctx, keysKey)
-		first := sidecar.IsMissing(err)
-		if err != nil && !first {
-			return nil, err
-		}
-		since, changed := map[string]time.Time{}, false
+	doc, err := k.published.Change(ctx, keysKey, func(doc PublishedKeys, exists bool) (PublishedKeys, error) {
+		since, changed := map[string]time.Time{}, len(doc.Since) != len(set.ids)
 		for _, id := range set.ids {
 			at, known := doc.Since[id]
-			if !known && !first {
+			if !known && exists {
 				at = k.now().UTC()
 			}
 			since[id], changed = at, changed || !known
 		}
-		if changed = changed || len(since) != len(doc.Since); !changed {
-			return since, nil
+		if !changed {
+			return doc, document.ErrUnchanged
 		}
-		if first {
-			err = k.published.Insert(ctx, keysKey, PublishedKeys{Since: since}, 0)
-		} else {
-			err = k.published.Update(ctx, keysKey, PublishedKeys{Since: since}, rev, 0)
-		}
-		if !sidecar.IsExists(err) && !sidecar.IsConflict(err) {
-			return since, err
-		}
-	}
-	return nil, errBusy()
+		return PublishedKeys{Since: since}, nil
+	})
+	return doc.Since, err
 }
 
 // choose returns the key to sign with: the current one once it has been published for long enough, until then the last

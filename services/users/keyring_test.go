@@ -13,7 +13,6 @@ import (
 	"sidecart.dev/kit/auth"
 	"sidecart.dev/users"
 	"sidecart.dev/users/internal/userstest"
-	"sidecart.dev/users/store"
 )
 
 // secretOf makes the secret with keys of the given names, the last of which is current.
@@ -37,8 +36,7 @@ type ring struct {
 
 func newRing(t *testing.T, w *userstest.World, secret string) *ring {
 	r := &ring{secret: secret}
-	r.KeyRing = users.NewKeyRing(func(context.Context) (string, error) { return r.secret, nil },
-		store.NewDocs[users.PublishedKeys](w.State, "signing-keys"), w.Now)
+	r.KeyRing = users.NewKeyRing(func(context.Context) (string, error) { return r.secret, nil }, w.State, w.Now)
 	if err := r.Reload(t.Context()); err != nil {
 		t.Fatal(err)
 	}

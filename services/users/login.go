@@ -2,10 +2,12 @@ package users
 
 import (
 	"context"
+	"errors"
 
 	"github.com/golang-jwt/jwt/v5"
 
 	"sidecart.dev/kit/auth"
+	"sidecart.dev/kit/document"
 	"sidecart.dev/kit/fault"
 	"sidecart.dev/kit/sidecar"
 )
@@ -61,12 +63,12 @@ const nobody = "usr_aaaaaaaaaaaaaaaaaaaaaaaaaa"
 
 // byEmail returns the active account of an address, or an empty one that no password fits.
 func (s *Service) byEmail(ctx context.Context, key string) (User, error) {
-	c, _, err := s.Claims.Get(ctx, key)
-	if err != nil && !sidecar.IsMissing(err) {
+	claim, err := s.claims.Read(ctx, key)
+	if err != nil {
 		return User{}, err
 	}
-	id := c.UserID
-	if err != nil {
+	id := claim.Doc.UserID
+	if !claim.Exists {
 		id = nobody
 	}
 	u, err := s.accounts.Get(ctx, id)
@@ -98,7 +100,7 @@ func (s *Service) begin(ctx context.Context, u User) (Grant, error) {
 	if err != nil {
 		return Grant{}, err
 	}
-	if err := s.Sessions.Insert(ctx, token.ID, session, RefreshLife); err != nil {
+	if err := s.sessions.Insert(ctx, token.ID, session); err != nil {
 		return Grant{}, err
 	}
 	grant, err := s.grant(u, token)
@@ -133,65 +135,61 @@ func (s *Service) Refresh(ctx context.Context, shown string) (Grant, error) {
 	if err != nil {
 		return Grant{}, err
 	}
-	for range attempts {
-		grant, err := s.rotate(ctx, token)
-		if !sidecar.IsConflict(err) {
-			return grant, err
-		}
+	var good RefreshToken
+	var u User
+	_, err = s.sessions.Change(ctx, token.ID, func(session Session, exists bool) (_ Session, err error) {
+		good, u, session, err = s.exchange(ctx, token, session, exists)
+		return session, err
+	})
+	switch {
+	case errors.Is(err, errRevoke):
+		return Grant{}, s.revoked(s.end(ctx, token.ID))
+	case err != nil && fault.KindOf(err).Transient() && good != (RefreshToken{}):
+		good, err = s.exchanged(ctx, token, err)
 	}
-	return Grant{}, errBusy()
+	if err != nil {
+		return Grant{}, err
+	}
+	return s.grant(u, good)
 }
 
-// rotate fails with CodeConflict if the session changed meanwhile: then the token has to be judged again.
-func (s *Service) rotate(ctx context.Context, token RefreshToken) (Grant, error) {
-	session, rev, err := s.Sessions.Get(ctx, token.ID)
-	if sidecar.IsMissing(err) {
-		return Grant{}, errSession()
+// errRevoke says that a session is to end.
+var errRevoke = errors.New("the session is to be revoked")
+
+// exchange returns the token that a token is exchanged for, or was a moment ago, and the session as
+// it then is.
+func (s *Service) exchange(ctx context.Context, t RefreshToken, session Session, exists bool) (good RefreshToken, u User, _ Session, err error) {
+	use, good := session.Judge(t, s.now())
+	switch {
+	case !exists, use == Foreign:
+		return RefreshToken{}, u, session, errSession()
+	case use == Spent:
+		s.Log.WarnContext(ctx, "spent refresh token shown; session revoked", "user_id", session.UserID, "session_id", t.ID)
+		return RefreshToken{}, u, session, errRevoke
 	}
-	if err != nil {
-		return Grant{}, err
+	u, err = s.account(ctx, session.UserID)
+	if fault.Is(err, fault.Unauthenticated) || err == nil && u.Epoch != session.Epoch {
+		err = errRevoke
 	}
-	use, good := session.Judge(token, s.now())
-	switch use {
-	case Foreign:
-		return Grant{}, errSession()
-	case Spent:
-		s.Log.WarnContext(ctx, "spent refresh token shown; session revoked", "user_id", session.UserID, "session_id", token.ID)
-		return Grant{}, s.revoked(s.end(ctx, token.ID))
+	switch {
+	case err != nil:
+		return RefreshToken{}, u, session, err
+	case use == Repeated:
+		return good, u, session, document.ErrUnchanged
 	}
-	u, err := s.account(ctx, session.UserID)
-	if err != nil || u.Epoch != session.Epoch {
-		if err == nil || fault.Is(err, fault.Unauthenticated) {
-			err = s.revoked(s.end(ctx, token.ID))
-		}
-		return Grant{}, err
-	}
-	if use == Repeated {
-		return s.grant(u, good)
-	}
-	next, rotated, err := session.Rotate(token, s.Rand, s.now())
-	if err != nil {
-		return Grant{}, err
-	}
-	err = s.Sessions.Update(ctx, token.ID, rotated, rev, RefreshLife)
-	if err != nil && fault.KindOf(err).Transient() {
-		next, err = s.exchanged(ctx, token, err)
-	}
-	if err != nil {
-		return Grant{}, err
-	}
-	return s.grant(u, next)
+	good, session, err = session.Rotate(t, s.Rand, s.now())
+	return good, u, session, err
 }
 
 // exchanged looks whether a token was exchanged although the write was not answered, and returns the
 // token that is good then, or else the error. Without asking, the client would come back with a token
 // that may be spent by then, and lose the session.
 func (s *Service) exchanged(ctx context.Context, token RefreshToken, unanswered error) (RefreshToken, error) {
-	session, _, err := s.Sessions.Get(ctx, token.ID)
+	read, err := s.sessions.Read(ctx, token.ID)
 	if err != nil {
 		return RefreshToken{}, unanswered
 	}
-	use, good := session.Judge(token, s.now())
+	use, good := read.Doc.Judge(token, s.now())
 	if use != Repeated {
 		return RefreshToken{}, unanswered
 	}
@@ -211,36 +209,24 @@ func (s *Service) end(ctx context.Context, id string) error {
 	if err := s.sessionEnded(ctx, id); err != nil {
 		return err
 	}
-	for range attempts {
-		_, rev, err := s.Sessions.Get(ctx, id)
-		if sidecar.IsMissing(err) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if err := s.Sessions.Delete(ctx, id, rev); !sidecar.IsConflict(err) {
-			return err
-		}
-	}
-	return errBusy()
+	return s.sessions.Remove(ctx, id)
 }
 
 // Alive returns nil if the session of an access token goes on. One that was ended in any way, or whose account has
 // ended, is an Unauthenticated fault, although the token itself has not expired yet.
 func (s *Service) Alive(ctx context.Context, p auth.Principal) error {
-	session, _, err := s.Sessions.Get(ctx, p.SessionID)
-	if sidecar.IsMissing(err) {
-		return errSession()
-	}
+	session, err := s.sessions.Read(ctx, p.SessionID)
 	if err != nil {
 		return err
+	}
+	if !session.Exists {
+		return errSession()
 	}
 	u, err := s.account(ctx, p.UserID)
 	if err != nil {
 		return err
 	}
-	if session.UserID != u.ID || session.Epoch != u.Epoch {
+	if session.Doc.UserID != u.ID || session.Doc.Epoch != u.Epoch {
 		return errSession()
 	}
 	return nil

@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"sidecart.dev/kit/document"
 	"sidecart.dev/users"
-	"sidecart.dev/users/store"
 )
 
 // Before ids had kinds, a registration stood in the journal with the address behind a plus, and a reset behind a question
@@ -18,8 +18,8 @@ func TestIntentsOfBeforeIDsHadKindsAreSettled(t *testing.T) {
 	w.Advance(2 * time.Minute)
 	const nobody = "usr_bbbbbbbbbbbbbbbbbbbbbbbbbb"
 	key := users.EmailKey("lost@example.com")
-	claims := store.NewDocs[users.Claim](w.State, "email")
-	if err := claims.Insert(t.Context(), key, users.Claim{UserID: nobody, ClaimedAt: w.Now()}, 0); err != nil {
+	claims := document.New[users.Claim](w.State, users.ClaimPrefix)
+	if err := claims.Insert(t.Context(), key, users.Claim{UserID: nobody, ClaimedAt: w.Now()}); err != nil {
 		t.Fatal(err)
 	}
 	for _, id := range []string{nobody + "+" + key, "?" + users.EmailKey(u.Email) + "+aaaaaaaaaaaaaaaaaaaaaaaaaa", u.ID} {
@@ -29,7 +29,7 @@ func TestIntentsOfBeforeIDsHadKindsAreSettled(t *testing.T) {
 	}
 	w.Journal.Abandon()
 	w.SettleAll(p)
-	if _, _, err := claims.Get(t.Context(), key); err == nil {
+	if claim, err := claims.Read(t.Context(), key); err != nil || claim.Exists {
 		t.Error("the address of a registration that came to nothing is not free")
 	}
 	if !w.Heard("notifications", users.EventResetRequested) {

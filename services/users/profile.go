@@ -4,8 +4,8 @@ import (
 	"context"
 
 	"sidecart.dev/kit/auth"
+	"sidecart.dev/kit/document"
 	"sidecart.dev/kit/fault"
-	"sidecart.dev/kit/sidecar"
 )
 
 // Profile returns the account of a signed-in user.
@@ -110,24 +110,19 @@ func (s *Service) ChangePassword(ctx context.Context, p auth.Principal, current,
 // carryOver lets a session live on in the epoch that was begun from it, and returns its id if it does. If that fails the
 // session ends with the others.
 func (s *Service) carryOver(ctx context.Context, sessionID string, epoch int64) (carried string, err error) {
-	for range attempts {
-		session, rev, err := s.Sessions.Get(ctx, sessionID)
-		if sidecar.IsMissing(err) || err == nil && session.Epoch != epoch-1 {
-			return "", nil
+	_, err = s.sessions.Change(ctx, sessionID, func(session Session, exists bool) (Session, error) {
+		carried = ""
+		if !exists || session.Epoch != epoch-1 {
+			return session, document.ErrUnchanged // it has ended, or the account has gone on
 		}
-		if err != nil {
-			return "", err
-		}
+		carried = sessionID
 		session.Epoch = epoch
-		err = s.Sessions.Update(ctx, sessionID, session, rev, RefreshLife)
-		switch {
-		case err == nil:
-			return sessionID, nil
-		case !sidecar.IsConflict(err):
-			return "", err
-		}
+		return session, nil
+	})
+	if err != nil {
+		return "", err
 	}
-	return "", errBusy()
+	return carried, nil
 }
 
 func wrongPassword(field, message string) error {

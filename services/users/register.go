@@ -7,6 +7,7 @@ import (
 
 	"sidecart.dev/kit/aggregate"
 	"sidecart.dev/kit/auth"
+	"sidecart.dev/kit/document"
 	"sidecart.dev/kit/fault"
 	"sidecart.dev/kit/sidecar"
 )
@@ -33,7 +34,7 @@ func (s *Service) Register(ctx context.Context, draft Draft) (User, error) {
 
 func (s *Service) register(ctx context.Context, r Registration, role auth.Role) (User, error) {
 	key := EmailKey(r.Email)
-	held, err := s.awaitFree(ctx, key)
+	free, err := s.awaitFree(ctx, key)
 	if err != nil {
 		return User{}, err
 	}
@@ -49,7 +50,7 @@ func (s *Service) register(ctx context.Context, r Registration, role auth.Role) 
 	if err := u.RenewDeviceKey(s.Rand); err != nil {
 		return User{}, err
 	}
-	claim := func(ctx context.Context) error { return s.claim(ctx, key, held, id) }
+	claim := func(ctx context.Context) error { return s.claim(ctx, free, id) }
 	u, _, err = s.accounts.Create(ctx, id, func() (User, error) { return u, nil }, aggregate.Note(key), aggregate.Claiming(claim))
 	if sidecar.IsExists(err) || sidecar.IsConflict(err) {
 		return User{}, s.lost(ctx, key)
@@ -60,14 +61,11 @@ func (s *Service) register(ctx context.Context, r Registration, role auth.Role) 
 	return u, nil
 }
 
-// claim makes an address a user's. Exists and conflict mean that another registration was faster: at the address, or
-// by fencing this account because it took too long.
-func (s *Service) claim(ctx context.Context, key, held, userID string) error {
-	c := Claim{UserID: userID, ClaimedAt: s.now()}
-	if held == "" {
-		return s.Claims.Insert(ctx, key, c, 0)
-	}
-	return s.Claims.Update(ctx, key, c, held, 0)
+// claim makes an address a user's, over the claim that was found to be free. Exists and conflict mean
+// that another registration was faster: at the address, or by fencing this account because it took
+// too long.
+func (s *Service) claim(ctx context.Context, free document.Read[Claim], userID string) error {
+	return s.claims.Write(ctx, free, Claim{UserID: userID, ClaimedAt: s.now()})
 }
 
 // lost says why a registration lost against another: because that one succeeded, or has yet to.
@@ -79,66 +77,54 @@ func (s *Service) lost(ctx context.Context, key string) error {
 }
 
 // awaitFree is free, but waits a moment for a registration of the same address that is under way.
-func (s *Service) awaitFree(ctx context.Context, key string) (rev string, err error) {
+func (s *Service) awaitFree(ctx context.Context, key string) (read document.Read[Claim], err error) {
 	for try := 0; ; try++ {
-		rev, err = s.free(ctx, key)
+		read, err = s.free(ctx, key)
 		if !errors.Is(err, errPending) || try == 20 {
-			return rev, err
+			return read, err
 		}
 		select {
 		case <-ctx.Done():
-			return "", err
+			return read, err
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
 }
 
-// free returns the revision of a claim that may be taken over, or "" if there is none.
+// free reads the claim of an address, and returns nil if it may be taken over or if there is none.
 // An address that is somebody's is the fault email_taken; one that is just being registered is so when that succeeded.
-func (s *Service) free(ctx context.Context, key string) (rev string, err error) {
-	c, rev, err := s.Claims.Get(ctx, key)
-	if sidecar.IsMissing(err) {
-		return "", nil
+func (s *Service) free(ctx context.Context, key string) (document.Read[Claim], error) {
+	read, err := s.claims.Read(ctx, key)
+	if err != nil || !read.Exists {
+		return read, err
 	}
-	if err != nil {
-		return "", err
-	}
-	u, err := s.accounts.Get(ctx, c.UserID)
+	u, err := s.accounts.Get(ctx, read.Doc.UserID)
 	switch {
 	case err == nil && u.Status == Active:
-		return "", errTaken()
+		return read, errTaken()
 	case err == nil:
-		return rev, nil // its account was deleted, and the crash came before the claim was
+		return read, nil // its account was deleted, and the crash came before the claim was
 	case !sidecar.IsMissing(err):
-		return "", err
-	case s.now().Sub(c.ClaimedAt) < claimGrace:
-		return "", errPending
+		return read, err
+	case s.now().Sub(read.Doc.ClaimedAt) < claimGrace:
+		return read, errPending
 	}
-	u, exists, err := s.accounts.Fence(ctx, c.UserID)
-	switch {
-	case err != nil:
-		return "", err
-	case exists && u.Status == Active:
-		return "", errTaken()
+	u, exists, err := s.accounts.Fence(ctx, read.Doc.UserID)
+	if err == nil && exists && u.Status == Active {
+		err = errTaken()
 	}
-	return rev, nil
+	return read, err
 }
 
 // release gives an address up, if it is that user's. It is idempotent.
 func (s *Service) release(ctx context.Context, key, userID string) error {
-	for range attempts {
-		c, rev, err := s.Claims.Get(ctx, key)
-		if sidecar.IsMissing(err) || err == nil && c.UserID != userID {
-			return nil
+	_, err := s.claims.Change(ctx, key, func(c Claim, exists bool) (Claim, error) {
+		if !exists || c.UserID != userID {
+			return c, document.ErrUnchanged
 		}
-		if err != nil {
-			return err
-		}
-		if err := s.Claims.Delete(ctx, key, rev); !sidecar.IsConflict(err) {
-			return err
-		}
-	}
-	return errBusy()
+		return c, document.ErrRemove
+	})
+	return err
 }
 
 func errTaken() error {

@@ -13,21 +13,17 @@ import (
 	"sidecart.dev/kit/aggregate"
 	"sidecart.dev/kit/auth"
 	"sidecart.dev/kit/background"
+	"sidecart.dev/kit/document"
 	"sidecart.dev/kit/fault"
 	"sidecart.dev/kit/sidecar"
 )
 
-// Docs are the documents of one type in the service's store. Implementations are safe for concurrent use.
-//
-// They promise what [sidecar.State] promises and no more: errors are CodeMissing, CodeExists, CodeConflict, or
-// transient faults after which a write may or may not have happened. A ttl of zero means no expiry.
-type Docs[T any] interface {
-	// Get reads a document and the revision it stands at.
-	Get(ctx context.Context, key string) (doc T, rev string, err error)
-	Insert(ctx context.Context, key string, doc T, ttl time.Duration) error
-	Update(ctx context.Context, key string, doc T, rev string, ttl time.Duration) error
-	Delete(ctx context.Context, key, rev string) error
-}
+// Prefixes of the keys of what is stored beside the accounts.
+const (
+	ClaimPrefix   = "email"
+	SessionPrefix = "session"
+	EndedPrefix   = "ended"
+)
 
 // Claim says whose a (normalised) e-mail address is. Inserting it is what decides between two registrations.
 type Claim struct {
@@ -50,14 +46,8 @@ type Signer interface {
 
 // Config is what a [Service] works with. Everything but Now, Rand and Log is required.
 type Config struct {
-	State    sidecar.State     // where the accounts are
-	Bus      sidecar.Publisher // of their events
-	Claims   Docs[Claim]       // by EmailKey
-	Sessions Docs[Session]     // by session id
-	Attempts Docs[Attempts]    // by "account/…", "address/…", "network/…", "device/…" or "session/…"
-	Networks Docs[KnownNetwork]
-	Endings  Docs[Ended] // one document: see [Ended]
-
+	State   sidecar.State     // where everything is kept
+	Bus     sidecar.Publisher // of what happens to accounts
 	Journal aggregate.Journal // remembers accounts with unfinished business
 	Peers   Peers
 	Hasher  Hasher
@@ -72,6 +62,11 @@ type Config struct {
 type Service struct {
 	Config
 	accounts *aggregate.Aggregates[User]
+	claims   *document.Documents[Claim]        // by [EmailKey]
+	sessions *document.Documents[Session]      // by session id
+	attempts *document.Documents[Attempts]     // by "account/…", "address/…", "network/…", "device/…" or "session/…"
+	networks *document.Documents[KnownNetwork] // by [User.network]
+	endings  *document.Documents[Ended]        // one: see [Ended]
 
 	async *background.Group // what goes on after an answer
 	// noting is held while an ending is noted, so that the replica's own endings do not conflict.
@@ -84,9 +79,6 @@ const maxAsync = 64
 // asyncTimeout bounds it; it is shorter than the journal's grace.
 const asyncTimeout = 10 * time.Second
 
-// attempts bounds how often a use case tries again when somebody else changed the same document.
-const attempts = 8
-
 // NewService makes a service.
 func NewService(cfg Config) *Service {
 	if cfg.Now == nil {
@@ -98,7 +90,15 @@ func NewService(cfg Config) *Service {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
-	s := &Service{Config: cfg, async: background.NewGroup(maxAsync), noting: make(chan struct{}, 1)}
+	s := &Service{
+		Config:   cfg,
+		claims:   document.New[Claim](cfg.State, ClaimPrefix),
+		sessions: document.New[Session](cfg.State, SessionPrefix, document.Expiring(RefreshLife)),
+		attempts: document.New[Attempts](cfg.State, "attempts", document.Expiring(attemptsLife)),
+		networks: document.New[KnownNetwork](cfg.State, "network", document.Expiring(networkLife)),
+		endings:  document.New[Ended](cfg.State, EndedPrefix),
+		async:    background.NewGroup(maxAsync), noting: make(chan struct{}, 1),
+	}
 	s.accounts = aggregate.New(aggregate.Config[User]{
 		Kind: AccountKind, State: cfg.State, Journal: cfg.Journal, Bus: cfg.Bus, Topic: Topic,
 		Done: User.Done, Events: User.Events, Logger: cfg.Log,

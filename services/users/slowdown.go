@@ -23,10 +23,14 @@ type Slowdown struct {
 	Window time.Duration // after that long without a failure all is forgotten
 }
 
+// attemptsLife is how long the store keeps a count after the last attempt: at least as long as any
+// window.
+const attemptsLife = 15 * time.Minute
+
 // The slow-downs of logins. An address may stand for many people behind one router, so it gets more free failures.
 var (
-	PerAccount = Slowdown{Free: 5, Base: time.Second, Max: time.Minute, Window: 15 * time.Minute}
-	PerAddress = Slowdown{Free: 30, Base: time.Second, Max: 5 * time.Minute, Window: 15 * time.Minute}
+	PerAccount = Slowdown{Free: 5, Base: time.Second, Max: time.Minute, Window: attemptsLife}
+	PerAddress = Slowdown{Free: 30, Base: time.Second, Max: 5 * time.Minute, Window: attemptsLife}
 )
 
 // Check returns a RateLimited fault while attempts are refused.

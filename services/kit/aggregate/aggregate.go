@@ -26,11 +26,11 @@ package aggregate
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"time"
 
 	"sidecart.dev/kit/background"
+	"sidecart.dev/kit/document"
 	"sidecart.dev/kit/event"
 	"sidecart.dev/kit/fault"
 	"sidecart.dev/kit/journal"
@@ -38,7 +38,7 @@ import (
 )
 
 // ErrUnchanged is returned by the functions that change a document, to leave it as it is.
-var ErrUnchanged = errors.New("nothing to change")
+var ErrUnchanged = document.ErrUnchanged
 
 // Ticket is a handler's hold on an intent; see [journal.Ticket]. The first call counts.
 type Ticket interface {
@@ -180,11 +180,4 @@ func (a *Aggregates[T]) intents(ids []string) []string {
 
 func missing() error {
 	return fault.New(fault.NotFound, sidecar.CodeMissing, "There is no such thing.")
-}
-
-func busy() error {
-	return &fault.Error{
-		Kind: fault.Unavailable, Code: "unavailable", RetryAfter: time.Second,
-		Message: "This is being changed by others too often; try again.",
-	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"sidecart.dev/kit/document"
 	"sidecart.dev/kit/fault"
 	"sidecart.dev/kit/journal"
 	"sidecart.dev/kit/sidecar"
@@ -90,10 +91,7 @@ func (a *Aggregates[T]) write(ctx context.Context, over Read[T], doc T, trace st
 	} else {
 		err = a.cfg.State.Update(ctx, a.key(over.id), raw, over.etag)
 	}
-	if sidecar.IsExists(err) || sidecar.IsConflict(err) {
-		return false, nil
-	}
-	return err == nil, err
+	return document.Written(err)
 }
 
 func (a *Aggregates[T]) key(id string) string { return a.cfg.Kind + "/" + id }

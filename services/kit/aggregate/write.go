@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 
+	"sidecart.dev/kit/document"
 	"sidecart.dev/kit/event"
 	"sidecart.dev/kit/fault"
 	"sidecart.dev/kit/journal"
 	"sidecart.dev/kit/tracing"
 )
-
-// maxTries bounds how often a write starts over because somebody was faster.
-const maxTries = 16
 
 // CreateOption changes how a document is created.
 type CreateOption func(*creation)
@@ -55,21 +53,27 @@ func (a *Aggregates[T]) Create(ctx context.Context, id string, make func() (T, e
 		return doc, false, err
 	}
 	over := Read[T]{id: id}
-	for range maxTries {
-		if err := c.claimed(ctx, ticket); err != nil {
-			return doc, false, err
+	err = document.UntilWritten(ctx, func() (bool, error) {
+		if ticket == nil { // what was under the id was read and is no document
+			if ticket, err = a.begin(ctx, before{done: true}, id, c.note, doc); err != nil {
+				return false, err
+			}
 		}
-		if created, err = a.finishWrite(ctx, over, before{done: true}, doc, ticket, a.driver.Written); created || err != nil {
-			return doc, created, err
+		held := ticket
+		ticket = nil
+		if err := c.claimed(ctx, held); err != nil {
+			return false, err
 		}
-		if over, err = a.Read(ctx, id); err != nil || over.Exists {
-			return over.Doc, false, err
+		created, err = a.finishWrite(ctx, over, before{done: true}, doc, held, a.driver.Written)
+		if created || err != nil {
+			return created, err
 		}
-		if ticket, err = a.begin(ctx, before{done: true}, id, c.note, doc); err != nil {
-			return doc, false, err
+		if over, err = a.Read(ctx, id); over.Exists {
+			doc = over.Doc
 		}
-	}
-	return doc, false, busy()
+		return over.Exists, err
+	})
+	return doc, created, err
 }
 
 // claimed does the claim, and ends the ticket if that fails.
@@ -170,32 +174,33 @@ func (a *Aggregates[T]) Advance(ctx context.Context, read Read[T], f func(doc T)
 func (a *Aggregates[T]) change(ctx context.Context, read Read[T], f func(doc T, exists bool) (T, error),
 	then func(context.Context, Written[T]),
 ) (T, error) {
-	id := read.id
-	for range maxTries {
+	var doc T
+	outdated := false
+	err := document.UntilWritten(ctx, func() (written bool, err error) {
+		if outdated {
+			if read, err = a.Read(ctx, read.id); err != nil {
+				return false, err
+			}
+		}
+		outdated = true
 		was, err := a.before(read) // f may change what the document refers to
 		if err != nil {
-			return read.Doc, err
+			return false, err
 		}
-		doc, err := f(read.Doc, read.Exists)
+		doc, err = f(read.Doc, read.Exists)
 		if errors.Is(err, ErrUnchanged) {
-			return doc, nil
+			return true, nil
 		}
 		if err != nil {
-			return doc, err
+			return false, err
 		}
-		ticket, err := a.begin(ctx, was, id, "", doc)
+		ticket, err := a.begin(ctx, was, read.id, "", doc)
 		if err != nil {
-			return doc, err
+			return false, err
 		}
-		written, err := a.finishWrite(ctx, read, was, doc, ticket, then)
-		if written || err != nil {
-			return doc, err
-		}
-		if read, err = a.Read(ctx, id); err != nil {
-			return doc, err
-		}
-	}
-	return read.Doc, busy()
+		return a.finishWrite(ctx, read, was, doc, ticket, then)
+	})
+	return doc, err
 }
 
 // before is what has to be known of a document before it is changed.

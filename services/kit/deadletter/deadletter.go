@@ -20,6 +20,7 @@ import (
 	"strings"
 	"time"
 
+	"sidecart.dev/kit/document"
 	"sidecart.dev/kit/event"
 	"sidecart.dev/kit/fault"
 	"sidecart.dev/kit/list"
@@ -51,7 +52,7 @@ type stored struct {
 // Store keeps the dead letters of one service. It implements [event.DeadLetters] and is safe for concurrent use.
 type Store struct {
 	service string
-	state   sidecar.State
+	letters *document.Documents[stored] // by the hash in their id
 	lists   *list.Lists
 }
 
@@ -59,7 +60,10 @@ var _ event.DeadLetters = (*Store)(nil)
 
 // New makes the store of a service's dead letters.
 func New(state sidecar.State, service string) *Store {
-	return &Store{service: service, state: state, lists: list.New(list.Config{State: state})}
+	return &Store{
+		service: service, letters: document.New[stored](state, "dead-letter"),
+		lists: list.New(list.Config{State: state}),
+	}
 }
 
 const listPrefix = "dead-letters"
@@ -67,18 +71,9 @@ const listPrefix = "dead-letters"
 // hashPattern is what digest returns.
 var hashPattern = regexp.MustCompile(`^[a-z2-7]{26}$`)
 
-func key(hash string) string { return "dead-letter/" + hash }
-
 func digest(of []byte) string {
 	sum := sha256.Sum256(of)
 	return strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[:16]))
-}
-
-// tries bounds how often a change starts over because somebody was faster.
-const tries = 8
-
-func busy() error {
-	return fault.New(fault.Unavailable, "unavailable", "The dead letter is changing too often; try again.")
 }
 
 // Keep implements [event.DeadLetters]. A message that is kept already changes nothing: it is a redelivery, or what the sidecar puts on the
@@ -86,49 +81,30 @@ func busy() error {
 // message and counts as further attempts.
 func (s *Store) Keep(ctx context.Context, l event.DeadLetter) error {
 	hash, message := digest([]byte(l.Identity())), digest(l.Raw)
-	for range tries {
-		doc, item, err := s.get(ctx, s.service+"."+hash)
+	_, err := s.letters.Change(ctx, hash, func(doc stored, exists bool) (stored, error) {
+		letter := s.letter(hash, l)
 		switch {
-		case fault.Is(err, fault.NotFound):
-			err = s.insert(ctx, hash, stored{Letter: s.letter(hash, l), Digest: message})
-		case err != nil:
-			return err
+		case !exists:
+			seq, err := s.place(ctx, hash)
+			return stored{Letter: letter, Seq: seq, Digest: message}, err
 		case doc.Digest == message:
-			return nil
-		default:
-			letter := s.letter(hash, l)
-			letter.Attempts += doc.Letter.Attempts
-			letter.FirstAt = doc.Letter.FirstAt
-			doc.Letter, doc.Digest = letter, message
-			err = s.update(ctx, item, doc)
+			return doc, document.ErrUnchanged
 		}
-		if !sidecar.IsConflict(err) && !sidecar.IsExists(err) {
-			return err
-		}
-	}
-	return busy()
+		letter.Attempts += doc.Letter.Attempts
+		letter.FirstAt = doc.Letter.FirstAt
+		return stored{Letter: letter, Seq: doc.Seq, Digest: message}, nil
+	})
+	return err
 }
 
-// insert takes a place in the list and then writes the letter, which names it. An entry without its letter is passed over.
-func (s *Store) insert(ctx context.Context, hash string, doc stored) error {
+// place takes a place in the list for a letter that is about to be written, which names it. An entry
+// without its letter is passed over.
+func (s *Store) place(ctx context.Context, hash string) (uint64, error) {
 	seq, err := s.lists.Append(ctx, listPrefix, hash)
 	if err != nil {
-		return fmt.Errorf("dead letter list: %w", err)
+		return 0, fmt.Errorf("dead letter list: %w", err)
 	}
-	doc.Seq = seq
-	raw, err := json.Marshal(doc)
-	if err != nil {
-		return err
-	}
-	return s.state.Insert(ctx, key(hash), raw)
-}
-
-func (s *Store) update(ctx context.Context, item sidecar.Item, doc stored) error {
-	raw, err := json.Marshal(doc)
-	if err != nil {
-		return err
-	}
-	return s.state.Update(ctx, item.Key, raw, item.ETag)
+	return seq, nil
 }
 
 func (s *Store) letter(hash string, l event.DeadLetter) Letter {
@@ -159,26 +135,18 @@ func (s *Store) List(ctx context.Context, cursor string, limit int) ([]Letter, s
 }
 
 func (s *Store) load(ctx context.Context, entries []list.Entry) ([]list.Kept[Letter], error) {
-	keys := make([]string, len(entries))
+	hashes := make([]string, len(entries))
 	for i, e := range entries {
-		keys[i] = key(e.ID)
+		hashes[i] = e.ID
 	}
-	items, err := s.state.BulkGet(ctx, keys)
+	found, err := s.letters.ReadAll(ctx, hashes)
 	if err != nil {
 		return nil, err
 	}
 	var kept []list.Kept[Letter]
 	for _, e := range entries {
-		item, ok := items[key(e.ID)]
-		if !ok {
-			continue
-		}
-		var doc stored
-		if err := json.Unmarshal(item.Value, &doc); err != nil {
-			return nil, fmt.Errorf("dead letter %s: %w", e.ID, err)
-		}
-		if doc.Seq == e.Seq {
-			kept = append(kept, list.Kept[Letter]{Seq: e.Seq, Item: doc.Letter})
+		if read, ok := found[e.ID]; ok && read.Doc.Seq == e.Seq {
+			kept = append(kept, list.Kept[Letter]{Seq: e.Seq, Item: read.Doc.Letter})
 		}
 	}
 	return kept, nil
@@ -186,27 +154,43 @@ func (s *Store) load(ctx context.Context, entries []list.Entry) ([]list.Kept[Let
 
 // Get returns the letter with that id, or a NotFound fault.
 func (s *Store) Get(ctx context.Context, id string) (Letter, error) {
-	doc, _, err := s.get(ctx, id)
-	return doc.Letter, err
+	read, err := s.read(ctx, id)
+	return read.Doc.Letter, err
 }
 
-func (s *Store) get(ctx context.Context, id string) (stored, sidecar.Item, error) {
+func (s *Store) read(ctx context.Context, id string) (document.Read[stored], error) {
+	hash, err := s.hashOf(id)
+	if err != nil {
+		return document.Read[stored]{}, err
+	}
+	read, err := s.letters.Read(ctx, hash)
+	if err == nil && !read.Exists {
+		err = notFound()
+	}
+	return read, err
+}
+
+// change changes a letter that exists; without one it is a NotFound fault.
+func (s *Store) change(ctx context.Context, id string, f func(doc stored) (stored, error)) error {
+	hash, err := s.hashOf(id)
+	if err != nil {
+		return err
+	}
+	_, err = s.letters.Change(ctx, hash, func(doc stored, exists bool) (stored, error) {
+		if !exists {
+			return doc, notFound()
+		}
+		return f(doc)
+	})
+	return err
+}
+
+func (s *Store) hashOf(id string) (string, error) {
 	hash, ok := strings.CutPrefix(id, s.service+".")
 	if !ok || !hashPattern.MatchString(hash) {
-		return stored{}, sidecar.Item{}, notFound()
+		return "", notFound()
 	}
-	item, err := s.state.Get(ctx, key(hash))
-	if sidecar.IsMissing(err) {
-		return stored{}, sidecar.Item{}, notFound()
-	}
-	if err != nil {
-		return stored{}, sidecar.Item{}, err
-	}
-	var doc stored
-	if err := json.Unmarshal(item.Value, &doc); err != nil {
-		return stored{}, sidecar.Item{}, fmt.Errorf("dead letter %s: %w", id, err)
-	}
-	return doc, item, nil
+	return hash, nil
 }
 
 func notFound() error {
@@ -215,14 +199,5 @@ func notFound() error {
 
 // Discard removes a letter for good, whatever happens to it meanwhile, or fails with a NotFound fault if there is none.
 func (s *Store) Discard(ctx context.Context, id string) error {
-	for range tries {
-		_, item, err := s.get(ctx, id)
-		if err != nil {
-			return err
-		}
-		if err := s.state.Delete(ctx, item.Key, item.ETag); !sidecar.IsConflict(err) {
-			return err
-		}
-	}
-	return busy()
+	return s.change(ctx, id, func(doc stored) (stored, error) { return doc, document.ErrRemove })
 }

@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"slices"
 
+	"sidecart.dev/kit/document"
 	"sidecart.dev/kit/fault"
 	"sidecart.dev/kit/list"
-	"sidecart.dev/kit/sidecar"
 )
 
 // ErasedReason stands in a letter's message where a reason stood that somebody had typed.
@@ -44,24 +44,18 @@ func (s *Store) eraseOne(ctx context.Context, l Letter, userIDs []string) error 
 	if _, typed := erased(l.Payload, userIDs); !typed {
 		return nil
 	}
-	for range tries {
-		doc, item, err := s.get(ctx, l.ID)
-		if fault.Is(err, fault.NotFound) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
+	err := s.change(ctx, l.ID, func(doc stored) (stored, error) {
 		payload, typed := erased(doc.Letter.Payload, userIDs)
 		if !typed {
-			return nil
+			return doc, document.ErrUnchanged
 		}
 		doc.Letter.Payload = payload
-		if err := s.update(ctx, item, doc); !sidecar.IsConflict(err) {
-			return err
-		}
+		return doc, nil
+	})
+	if fault.Is(err, fault.NotFound) {
+		return nil
 	}
-	return busy()
+	return err
 }
 
 // erased returns the message without what people typed, and whether there was anything. A message that is no event about one of

@@ -3,23 +3,23 @@ package store
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"slices"
 	"time"
 
-	"sidecart.dev/kit/fault"
+	"sidecart.dev/kit/document"
 	"sidecart.dev/kit/sidecar"
 	"sidecart.dev/notifications"
 )
 
 // Counters implements [notifications.Counters] on a state store. It is safe for concurrent use.
-type Counters struct{ state sidecar.State }
+type Counters struct{ counters *document.Documents[counted] }
 
 var _ notifications.Counters = Counters{}
 
 // NewCounters makes counters in the store.
-func NewCounters(state sidecar.State) Counters { return Counters{state} }
+func NewCounters(state sidecar.State) Counters {
+	return Counters{document.New[counted](state, "flood", document.Expiring(counterLife))}
+}
 
 // counterLife is how long a counter is kept: longer than the hour it counts.
 const counterLife = 2 * time.Hour
@@ -31,45 +31,14 @@ type counted struct {
 
 // Count implements [notifications.Counters].
 func (c Counters) Count(ctx context.Context, counter string, limit int, marks []string) (left int, err error) {
-	key := "flood/" + counter
-	for range 16 {
-		before, etag, err := c.load(ctx, key)
-		if err != nil {
-			return 0, err
-		}
-		after, left := before.add(limit, marks)
+	_, err = c.counters.Change(ctx, counter, func(before counted, _ bool) (after counted, err error) {
+		after, left = before.add(limit, marks)
 		if len(after.Marks) == len(before.Marks) {
-			return left, nil
+			return after, document.ErrUnchanged
 		}
-		raw, err := json.Marshal(after)
-		if err != nil {
-			return 0, err
-		}
-		if etag == "" {
-			err = c.state.Insert(ctx, key, raw, sidecar.WithTTL(counterLife))
-		} else {
-			err = c.state.Update(ctx, key, raw, etag, sidecar.WithTTL(counterLife))
-		}
-		if !sidecar.IsConflict(err) && !sidecar.IsExists(err) {
-			return left, err
-		}
-	}
-	return 0, fault.New(fault.Unavailable, "unavailable", "Too many messages are being counted at once; try again.")
-}
-
-func (c Counters) load(ctx context.Context, key string) (counted, string, error) {
-	item, err := c.state.Get(ctx, key)
-	if sidecar.IsMissing(err) {
-		return counted{}, "", nil
-	}
-	if err != nil {
-		return counted{}, "", err
-	}
-	var doc counted
-	if err := json.Unmarshal(item.Value, &doc); err != nil {
-		return counted{}, "", fmt.Errorf("counter %s: %w", key, err)
-	}
-	return doc, item.ETag, nil
+		return after, nil
+	})
+	return left, err
 }
 
 // add counts the marks that are not counted yet, the last of them only within the limit, and

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"sidecart.dev/kit/document"
 	"sidecart.dev/kit/fault"
 	"sidecart.dev/kit/sidecar"
 	"sidecart.dev/orders"
@@ -38,8 +39,6 @@ const (
 	productsKey = "products"
 	// productsLife is how long a replica may sell at prices that another has changed.
 	productsLife = 2 * time.Second
-	// productsTries bounds an edit against other operators' edits.
-	productsTries = 10
 )
 
 // NewProducts makes a catalogue over a state store. The seed is written when the store has no
@@ -99,27 +98,22 @@ func (p *Products) remember(catalogue orders.Catalogue, edits int) {
 
 // Change implements [orders.Products].
 func (p *Products) Change(ctx context.Context, edit func(orders.Catalogue) (orders.Catalogue, error)) error {
-	for range productsTries {
+	return document.UntilWritten(ctx, func() (bool, error) {
 		present, etag, err := p.load(ctx)
 		if err != nil {
-			return err
+			return false, err
 		}
 		next, err := edit(present)
 		if err != nil {
-			return err
+			return false, err
 		}
 		raw, err := json.Marshal(productsDocument{next.All()})
 		if err != nil {
-			return err
+			return false, err
 		}
-		err = p.state.Update(ctx, productsKey, raw, etag)
-		if sidecar.IsConflict(err) {
-			continue
-		}
-		p.forget()
-		return err
-	}
-	return fault.New(fault.Conflict, "conflict", "The products are being changed by others; try again.")
+		defer p.forget()
+		return document.Written(p.state.Update(ctx, productsKey, raw, etag))
+	})
 }
 
 func (p *Products) forget() {

@@ -14,11 +14,10 @@ package simulated
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/json"
-	"fmt"
 	"sync"
 	"time"
 
+	"sidecart.dev/kit/document"
 	"sidecart.dev/kit/fault"
 	"sidecart.dev/kit/money"
 	"sidecart.dev/kit/sidecar"
@@ -35,7 +34,8 @@ type Config struct {
 
 // Provider implements [payments.Provider]. It is safe for concurrent use.
 type Provider struct {
-	cfg Config
+	cfg     Config
+	records *document.Documents[record] // by the charge's key
 
 	mu       sync.Mutex
 	failures map[string]int // by key; bounded
@@ -52,7 +52,7 @@ func New(cfg Config) *Provider {
 	if cfg.Wait == nil {
 		cfg.Wait = wait
 	}
-	return &Provider{cfg: cfg, failures: map[string]int{}}
+	return &Provider{cfg: cfg, records: document.New[record](cfg.State, "simprovider"), failures: map[string]int{}}
 }
 
 func wait(ctx context.Context, d time.Duration) error {
@@ -106,8 +106,6 @@ func declined(key, code string) payments.Result {
 
 func chargeID(key string) string { return "sim_" + key }
 
-func storeKey(key string) string { return "simprovider/" + key }
-
 // Authorize implements [payments.Provider]. It decides by the token alone, and so it always answers the
 // same without a record: neither a hold nor a refusal leaves a trace.
 func (p *Provider) Authorize(ctx context.Context, c payments.Charge) (payments.Result, error) {
@@ -152,13 +150,11 @@ func (p *Provider) Void(ctx context.Context, c payments.Charge) (payments.Result
 // settle writes the end of a charge, first write wins, and returns what it is.
 func (p *Provider) settle(ctx context.Context, c payments.Charge, state payments.ChargeState) (payments.Result, error) {
 	r := record{Key: c.Key, OrderID: c.OrderID, State: state, Amount: c.Amount, At: p.cfg.Now().UTC()}
-	raw, err := json.Marshal(r)
-	if err != nil {
-		return payments.Result{}, err
-	}
-	err = p.cfg.State.Insert(ctx, storeKey(c.Key), raw)
+	err := p.records.Insert(ctx, c.Key, r)
 	if sidecar.IsExists(err) {
-		r, _, err = p.read(ctx, c.Key)
+		var read document.Read[record]
+		read, err = p.records.Read(ctx, c.Key)
+		r = read.Doc
 	}
 	if err != nil {
 		return payments.Result{}, unknown(err)
@@ -168,59 +164,37 @@ func (p *Provider) settle(ctx context.Context, c payments.Charge, state payments
 
 // Refund implements [payments.Provider]. It refuses to give back more than was taken.
 func (p *Provider) Refund(ctx context.Context, o payments.RefundOrder) (bool, error) {
-	for range 10 {
-		r, etag, err := p.read(ctx, o.ChargeKey)
-		if sidecar.IsMissing(err) {
-			return false, nil
-		}
-		if err != nil {
-			return false, unknown(err)
-		}
-		given := o.Amount.Amount
+	given := false
+	_, err := p.records.Change(ctx, o.ChargeKey, func(r record, exists bool) (record, error) {
+		given = false
+		sum := o.Amount.Amount
 		for _, known := range r.Refunds {
 			if known.Key == o.Key {
-				return true, nil
+				given = true
+				return r, document.ErrUnchanged
 			}
-			given += known.Amount
+			sum += known.Amount
 		}
-		if r.State != payments.ChargeCaptured || given > r.Amount.Amount || o.Amount.Currency != r.Amount.Currency {
-			return false, nil
+		if !exists || r.State != payments.ChargeCaptured || sum > r.Amount.Amount || o.Amount.Currency != r.Amount.Currency {
+			return r, document.ErrUnchanged
 		}
+		given = true
 		r.Refunds = append(r.Refunds, refund{Key: o.Key, Amount: o.Amount.Amount, At: p.cfg.Now().UTC()})
-		raw, err := json.Marshal(r)
-		if err != nil {
-			return false, err
-		}
-		err = p.cfg.State.Update(ctx, storeKey(o.ChargeKey), raw, etag)
-		if err == nil {
-			return true, nil
-		}
-		if !sidecar.IsConflict(err) {
-			return false, unknown(err)
-		}
+		return r, nil
+	})
+	if err != nil {
+		return false, unknown(err)
 	}
-	return false, unknown(nil)
+	return given, nil
 }
 
 // Lookup implements [payments.Provider]. It never lags behind.
 func (p *Provider) Lookup(ctx context.Context, key string) (payments.Result, error) {
-	r, _, err := p.read(ctx, key)
-	if sidecar.IsMissing(err) {
+	read, err := p.records.Read(ctx, key)
+	if err == nil && !read.Exists {
 		return payments.Result{State: payments.ChargeUnknown}, nil
 	}
-	return r.result(), err
-}
-
-func (p *Provider) read(ctx context.Context, key string) (record, string, error) {
-	item, err := p.cfg.State.Get(ctx, storeKey(key))
-	if err != nil {
-		return record{}, "", err
-	}
-	var r record
-	if err := json.Unmarshal(item.Value, &r); err != nil {
-		return record{}, "", fmt.Errorf("%s: %w", item.Key, err)
-	}
-	return r, item.ETag, nil
+	return read.Doc.result(), err
 }
 
 // maxFailures bounds what is remembered of flaky keys; forgetting one makes it fail again.

@@ -7,8 +7,8 @@ import (
 
 	"sidecart.dev/kit/sidecar/sidecartest"
 	"sidecart.dev/users/internal/userstest"
-	"sidecart.dev/users/store"
 
+	"sidecart.dev/kit/document"
 	"sidecart.dev/users"
 )
 
@@ -117,12 +117,12 @@ func (r *running) erased(id string) {
 	if found := r.want(r.ask("/internal/contacts", `{"user_ids":["`+id+`"]}`), 200, "contacts").body["contacts"].([]any); len(found) == 0 {
 		r.t.Error("there is no address left for the last mail")
 	}
-	docs := store.NewDocs[users.User](r.state, "user")
+	docs := document.New[users.User](r.state, users.AccountKind)
 	r.eventually("the account is erased", func() bool {
 		r.deliver()
 		r.service.Journal.Poke()
-		u, _, err := docs.Get(r.t.Context(), id)
-		return err == nil && u.Email+u.Name+u.Phone == ""
+		u, err := docs.Read(r.t.Context(), id)
+		return err == nil && u.Exists && u.Doc.Email+u.Doc.Name+u.Doc.Phone == ""
 	})
 	r.eventually("the journal is empty", func() bool {
 		r.deliver()

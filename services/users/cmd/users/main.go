@@ -13,7 +13,6 @@ import (
 	"sidecart.dev/users/argon2"
 	"sidecart.dev/users/http"
 	"sidecart.dev/users/peers"
-	"sidecart.dev/users/store"
 )
 
 func main() { chassis.Main(run) }
@@ -40,14 +39,9 @@ func wire(s *service.Service, cfg settings) error {
 		return err
 	}
 	secret := func(ctx context.Context) (string, error) { return s.Secret(ctx, "token-signing-keys") }
-	keys := users.NewKeyRing(secret, store.NewDocs[users.PublishedKeys](s.State, "signing-keys"), nil)
+	keys := users.NewKeyRing(secret, s.State, nil)
 	domain := users.NewService(users.Config{
 		State: s.State, Bus: s.Bus, Journal: s.Intents(), Peers: peers.Peers{Caller: s.Peers}, Hasher: hasher, Signer: keys,
-		Claims:   store.NewDocs[users.Claim](s.State, "email"),
-		Sessions: store.NewDocs[users.Session](s.State, "session"),
-		Attempts: store.NewDocs[users.Attempts](s.State, "attempts"),
-		Networks: store.NewDocs[users.KnownNetwork](s.State, "network"),
-		Endings:  store.NewDocs[users.Ended](s.State, "ended"),
 	})
 	s.Users = auth.NewVerifier(keys, nil)
 	s.Settles(users.AccountKind, domain)

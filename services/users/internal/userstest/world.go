@@ -13,12 +13,12 @@ import (
 	"time"
 
 	"sidecart.dev/kit/aggregate"
+	"sidecart.dev/kit/document"
 	"sidecart.dev/kit/journal"
 	"sidecart.dev/kit/sidecar"
 	"sidecart.dev/kit/sidecar/sidecartest"
 	"sidecart.dev/users"
 	"sidecart.dev/users/argon2"
-	"sidecart.dev/users/store"
 )
 
 // World is everything the replicas of a service share.
@@ -130,8 +130,7 @@ func (w *World) ProcessWith(params argon2.Params) *Process {
 		w.T.Fatal(err)
 	}
 	state := &Dying{State: w.State}
-	keys := users.NewKeyRing(func(context.Context) (string, error) { return Keys, nil },
-		store.NewDocs[users.PublishedKeys](state, "signing-keys"), w.Now)
+	keys := users.NewKeyRing(func(context.Context) (string, error) { return Keys, nil }, state, w.Now)
 	if err := keys.Reload(w.T.Context()); err != nil {
 		w.T.Fatal(err)
 	}
@@ -140,12 +139,7 @@ func (w *World) ProcessWith(params argon2.Params) *Process {
 		Store: state, Hasher: hasher, Keys: keys,
 		Service: users.NewService(users.Config{
 			State: state, Bus: w.Bus, Journal: w.Journal, Peers: w,
-			Claims:   store.NewDocs[users.Claim](state, "email"),
-			Sessions: store.NewDocs[users.Session](state, "session"),
-			Attempts: store.NewDocs[users.Attempts](state, "attempts"),
-			Networks: store.NewDocs[users.KnownNetwork](state, "network"),
-			Endings:  store.NewDocs[users.Ended](state, "ended"),
-			Hasher:   hasher, Signer: keys, Now: w.Now,
+			Hasher: hasher, Signer: keys, Now: w.Now,
 			Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		}),
 	}
@@ -202,12 +196,11 @@ func (w *World) Live() (accounts []users.User) {
 // Change changes an account in the store, as a program of another version might have written it.
 func (w *World) Change(id string, change func(*users.User)) {
 	w.T.Helper()
-	docs := store.NewDocs[users.User](w.State, "user")
-	u, rev, err := docs.Get(w.T.Context(), id)
-	if err == nil {
+	docs := document.New[users.User](w.State, users.AccountKind)
+	_, err := docs.Change(w.T.Context(), id, func(u users.User, _ bool) (users.User, error) {
 		change(&u)
-		err = docs.Update(w.T.Context(), id, u, rev, 0)
-	}
+		return u, nil
+	})
 	if err != nil {
 		w.T.Fatal(err)
 	}
