@@ -86,8 +86,9 @@ func planOf(counted map[string]counters, orders int) plan.Plan {
 		const bulkKey = 42 // bytes of one key in a bulk read by the bare apps
 		a := plan.App{
 			Get: state("get"), Set: state("set"), Delete: state("delete"), BulkGet: state("bulk_get"),
-			Published: perOrder("dapr_component_pubsub_egress_count"), Delivered: perOrder("dapr_component_pubsub_ingress_count"),
-			Mails: perOrder("dapr_component_output_binding_count"), Invoked: map[string]float64{},
+			Published: perOrder("dapr_component_pubsub_egress_count") + perOrder("dapr_component_pubsub_egress_bulk_count"),
+			Delivered: perOrder("dapr_component_pubsub_ingress_count"),
+			Mails:     perOrder("dapr_component_output_binding_count"), Invoked: map[string]float64{},
 			Document: bytes("received", "SaveState"), Event: bytes("received", "PublishEvent"), Mail: bytes("received", "InvokeBinding"),
 			BulkKeys: bytes("received", "GetBulkState") / bulkKey,
 		}

@@ -16,6 +16,22 @@
 // SIDECART_COMPONENTS, SIDECART_REPLACE, SIDECART_REDIS and SIDECART_BIN mean what they mean to the acceptance suite. Any other
 // variable of the environment reaches the services, so that EMAIL_CONCURRENCY=8 measures what that is worth.
 //
+// # How long calls wait for each other
+//
+// BATCH_WINDOW is how long a service lets calls wait for each other while they come densely (services/kit/batch). One machine with two
+// busy processors, 64 customers, one run each in the same hour:
+//
+//	BATCH_WINDOW                       0s      20ms    40ms    80ms
+//	calls of the sidecars per order    31.5    29.0    18.9    18.8
+//	of these writes of the stores      15.4    15.1    10.6    10.5
+//	processor time per order (ms)      30.6    27.8    17.2    21.4
+//	POST p50 (ms)                      73      35      59      99
+//	POST p50, one client, in bare
+//	invocations                        3.3     3.0     3.0     3.2
+//
+// The default is 40 ms. Below it too few calls meet at this rate for a wait to be worth it, so that there is none; above it
+// customers wait for longer and nothing is saved. For one client it makes no difference, as nothing waits.
+//
 // # Bare sidecars
 //
 // The yardstick of the order flow is the program in folder bare: apps whose handlers do nothing but call their sidecars.

@@ -42,6 +42,9 @@ func reportFlow(sidecart, bare, single, outbox observed) {
 	}
 	summary.section("Calls of the sidecars per order, which the bare apps repeat")
 	summary.text(describePlan(sidecart.plan))
+	calls, writes := sidecart.plan.Calls(), sidecart.plan.Writes()
+	summary.bar("calls of the sidecars per order", fmt.Sprintf("%.1f", calls), "≤ 22", calls <= 22)
+	summary.bar("of these writes of the stores", fmt.Sprintf("%.1f", writes), "≤ 11", writes <= 11)
 	if bare.Orders > 0 {
 		summary.text("  and as they were counted again while the bare apps ran:")
 		summary.text(describePlan(bare.plan))

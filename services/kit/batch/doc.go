@@ -14,5 +14,19 @@
 // request waits for no longer than the window, and less when as many have come as can be expected: all callers that were
 // lately seen at once, or the number from which larger calls hardly save more.
 //
+// # Why not Dapr's bulk subscription
+//
+// A subscription with bulkSubscribe hands several events to the service in one delivery, which also would bring them together. It is not
+// used, for what the runtime's own source says (Dapr 1.18, pkg/runtime/pubsub/default_bulksub.go; pubsub.redis has no bulk subscriber
+// of its own, so this one stands in for it):
+//
+//   - It waits for maxAwaitDurationMs after the first event of every batch, however quiet the bus is, and takes zero for a whole second.
+//     The payment of a lonely order would wait for it twice, once in payments and once in orders.
+//   - Batches are handled one after the other in a single goroutine: the next is handed over when the slowest event of the one before
+//     has been answered. Here events are handled side by side, and only their calls are shared.
+//   - Until then every event of the batch holds one of the component's workers, which all topics of the service share.
+//   - What it would save is the deliveries themselves, four of an order's twenty calls. The calls that the events lead to cost more, and
+//     they would still have to be brought together by something like this package, as they also come from requests.
+//
 // [Window] is that decision and nothing else. [Batcher] is a queue that obeys it; the journal's group commit has a queue of its own.
 package batch

@@ -17,7 +17,7 @@ type App struct {
 	Set       float64            `json:"set"`
 	Delete    float64            `json:"delete"`
 	BulkGet   float64            `json:"bulk_get"`
-	Published float64            `json:"published"`
+	Published float64            `json:"published"` // calls, of which each may carry several events
 	Delivered float64            `json:"delivered"`
 	Mails     float64            `json:"mails"`
 	Invoked   map[string]float64 `json:"invoked"` // by the app that was called
@@ -27,6 +27,25 @@ type App struct {
 	Event    int `json:"event"`    // of the mean message published
 	Mail     int `json:"mail"`     // of the mean mail
 	BulkKeys int `json:"bulk_keys"`
+}
+
+// Calls is how many calls all apps make of their sidecars for an order, or get from them.
+func (p Plan) Calls() (sum float64) {
+	for _, a := range p {
+		sum += a.Get + a.Set + a.Delete + a.BulkGet + a.Published + a.Delivered + a.Mails
+		for _, n := range a.Invoked {
+			sum += n
+		}
+	}
+	return sum
+}
+
+// Writes is how many of these write to a store.
+func (p Plan) Writes() (sum float64) {
+	for _, a := range p {
+		sum += a.Set + a.Delete
+	}
+	return sum
 }
 
 // Load reads a plan from a file.
