@@ -157,16 +157,18 @@ func (s *Service) start() {
 		s.Letters.Routes(s.ThroughSidecar(), s.Users, s.Events)
 	}
 	s.ReadyWhen(func(context.Context) error { return s.Journal.Ready() })
-	s.Background("journal", s.runJournal)
+	kinds := journal.NewKinds(s.bare, s.settlers)
+	kinds.Measure(s.Metrics, s.name)
+	s.Background("journal", func(ctx context.Context) error { return s.runJournal(ctx, kinds) })
 }
 
 // runJournal runs the journal until ctx ends and everything is drained.
-func (s *Service) runJournal(ctx context.Context) error {
+func (s *Service) runJournal(ctx context.Context, settler journal.Settler) error {
 	life, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	ended := make(chan error, 1)
 	go func() {
-		ended <- fault.Guard(life, func() error { return s.Journal.Run(life, journal.NewKinds(s.bare, s.settlers)) })
+		ended <- fault.Guard(life, func() error { return s.Journal.Run(life, settler) })
 	}()
 	select {
 	case err := <-ended:
