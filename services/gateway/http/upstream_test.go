@@ -165,7 +165,9 @@ func unreachableFirst(w *world, times int32) *atomic.Int32 {
 		}
 		rw.Header().Set("Content-Type", web.ProblemType)
 		rw.WriteHeader(http.StatusConflict)
-		_, _ = io.Copy(rw, r.Body)
+		if n, _ := io.Copy(rw, r.Body); n == 0 {
+			_, _ = rw.Write([]byte("{}"))
+		}
 	})
 	return &calls
 }

@@ -67,11 +67,11 @@ var pauses = []time.Duration{
 	800 * time.Millisecond,
 }
 
-// do sends a request to an app. The answer is the service's own; that no service answered is an
-// Unavailable or Timeout fault, that the client's body did not arrive is the client's. The caller
-// closes the answer's body.
+// do sends a request to an app. The answer is the service's own, and whole; that no service
+// answered is an Unavailable or Timeout fault, that the client's body did not arrive is the
+// client's. The caller closes the answer's body, which is in memory.
 //
-// A request that no service answered is sent again if doing it twice is the same as doing it once:
+// A request that no service answered to the end is sent again if doing it twice is the same as doing it once:
 // see [repeatable]. To the breaker it is one request, and its last attempt counts.
 func (u *upstreams) do(ctx context.Context, app string, req *http.Request) (*http.Response, error) {
 	done, err := u.breakers[app].Allow()
@@ -113,6 +113,10 @@ func (u *upstreams) attempt(
 		return nil, verdict, answer
 	}
 	if fromService(resp) {
+		if err := keepAnswer(resp); err != nil {
+			verdict, answer = judge(ctx, app, body, err)
+			return nil, verdict, answer
+		}
 		return resp, nil, nil
 	}
 	said, _ := io.ReadAll(io.LimitReader(resp.Body, 512))
