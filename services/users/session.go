@@ -18,44 +18,32 @@ const (
 	RefreshLife = 30 * 24 * time.Hour // of a refresh token that is not used
 
 	// refreshGrace is how long a refresh token that was exchanged may be shown again: by a client
-	// that did not get the answer, or by a second tab that has a copy. It is given the token that
-	// is good now.
+	// that did not get the answer, or by a second tab that has a copy. It is given what the first
+	// exchange gave. It holds for the last exchange only. Access tokens live for minutes, so no
+	// honest client makes two within seconds, and a token before the last is a copy in any case.
 	refreshGrace = 5 * time.Second
-	// maxRepeated is how many of the last exchanges are remembered for that. It bounds the document
-	// and the work of judging a token; no client exchanges as often within the grace.
-	maxRepeated = 16
 )
 
-// Session is a family of refresh tokens: the one a login gave and those it was exchanged for, of
-// which only the last is good.
+// Session is a family of refresh tokens: the one a login gave and those it was exchanged for, of which only the last is good.
 //
-// A refresh token is "rt_<family>.<secret>". The secret has two halves: one that stays the same for
-// the whole family and one that changes with every exchange. Only hashes are stored. A token whose
-// first half is right and whose second is not was good once: it is spent, and showing it means that
-// somebody has a copy. One whose first half is wrong was never ours, and knowing a family's name is
-// not enough to end it.
+// A refresh token is "rt_<family>.<secret>". The secret has two halves: one that stays the same for the whole family and
+// one that changes with every exchange. Only hashes are stored. A token whose first half is right and whose second is not
+// was good once: it is spent, and showing it means that somebody has a copy. One whose first half is wrong was
+// never ours, and knowing a family's name is not enough to end it.
 //
-// The token after a token is made of it and of the session's seed. So whoever shows a token that was
-// exchanged within [refreshGrace] can be given the one that is good now, at any replica and without a
-// second write, however many exchanges lie between the two. Each token has its own grace, which
-// begins when it is exchanged and which no later exchange prolongs. The seed is of no use to whoever
-// reads the store: it makes tokens of tokens, and of these the store has none.
+// The token after a token is made of it and of the session's seed, so that showing a token twice within
+// [refreshGrace] gives the same token twice, at any replica and without a second write. The seed is of no use to
+// whoever reads the store: it makes tokens of tokens, and of these the store has none.
 type Session struct {
 	UserID    string    `json:"user_id"`
 	Epoch     int64     `json:"epoch"`  // of the user when the session began
 	Family    string    `json:"family"` // hash of the constant half
 	Current   string    `json:"current"`
-	Seed      []byte    `json:"seed,omitempty"` // 32 random bytes, from the first exchange on
+	Previous  string    `json:"previous,omitempty"` // hash of the changing half before
+	Seed      []byte    `json:"seed,omitempty"`     // 32 random bytes
 	CreatedAt time.Time `json:"created_at"`
-	RotatedAt time.Time `json:"rotated_at"` // of the last exchange
+	RotatedAt time.Time `json:"rotated_at"`
 	Rotations int       `json:"rotations"`
-
-	// Earlier is when the exchanges before the last one were, the latest first, as far as they were
-	// within the grace when the last one was.
-	Earlier []time.Time `json:"earlier,omitempty"`
-	// Previous is the hash of the changing half before. Replicas of the version before this one ask
-	// for it; this version does not.
-	Previous string `json:"previous,omitempty"`
 }
 
 // RefreshToken is a refresh token in its parts.
@@ -119,37 +107,20 @@ const (
 
 // Judge says what a token is to the session now, and returns the token that is good, which it knows
 // only of a token that is good itself or repeated.
-func (s Session) Judge(t RefreshToken, now time.Time) (Use, RefreshToken) {
-	if !same(s.Family, t.hash(t.fixed)) {
+func (s Session) Judge(t RefreshToken, now time.Time) (use Use, good RefreshToken) {
+	next := s.next(t)
+	switch {
+	case !same(s.Family, t.hash(t.fixed)):
 		return Foreign, RefreshToken{}
-	}
-	if s.isCurrent(t) {
+	case same(s.Current, t.hash(t.once)):
 		return Good, t
+	case same(s.Previous, t.hash(t.once)) && same(s.Current, next.hash(next.once)) &&
+		now.Sub(s.RotatedAt) < refreshGrace:
+		return Repeated, next
+	default:
+		return Spent, RefreshToken{}
 	}
-	if current, ok := s.follow(t, now); ok {
-		return Repeated, current
-	}
-	return Spent, RefreshToken{}
 }
-
-// follow returns the good token that a token has become by exchanges, if it was itself exchanged
-// within the grace.
-func (s Session) follow(t RefreshToken, now time.Time) (RefreshToken, bool) {
-	if len(s.Seed) == 0 { // nothing was exchanged yet, or by a version that did not derive tokens
-		return t, false
-	}
-	for _, exchanged := range append([]time.Time{s.RotatedAt}, s.Earlier...) {
-		if now.Sub(exchanged) >= refreshGrace {
-			return t, false
-		}
-		if t = s.next(t); s.isCurrent(t) {
-			return t, true
-		}
-	}
-	return t, false
-}
-
-func (s Session) isCurrent(t RefreshToken) bool { return same(s.Current, t.hash(t.once)) }
 
 func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
 
@@ -172,22 +143,9 @@ func (s Session) Rotate(t RefreshToken, random io.Reader, now time.Time) (Refres
 		}
 	}
 	next := s.next(t)
-	if s.Rotations > 0 {
-		s.Earlier = within(append([]time.Time{s.RotatedAt}, s.Earlier...), now)
-	}
 	s.Previous, s.Current, s.RotatedAt = s.Current, next.hash(next.once), now
 	s.Rotations++
 	return next, s, nil
-}
-
-// within returns those of the exchanges, the latest first, whose tokens may be shown again.
-func within(exchanges []time.Time, now time.Time) []time.Time {
-	for i, at := range exchanges {
-		if i == maxRepeated-1 || now.Sub(at) >= refreshGrace {
-			return exchanges[:i]
-		}
-	}
-	return exchanges
 }
 
 func errSession() error {
