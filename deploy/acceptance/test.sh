@@ -41,6 +41,9 @@ postgres() {
 	command -v initdb >/dev/null || [ -n "${SIDECART_POSTGRES_BIN:-}" ] ||
 		[ -n "$(ls -d /usr/lib/postgresql/*/bin/initdb /usr/pgsql-*/bin/initdb /opt/homebrew/opt/postgresql*/bin/initdb /usr/local/opt/postgresql*/bin/initdb 2>/dev/null)" ]
 }
+chromium() {
+	command -v chromium || command -v chromium-browser || command -v google-chrome || command -v google-chrome-stable
+} >/dev/null
 skip() { echo "$1" >>"$skipped"; }
 systems='in-process'
 if ! command -v redis-server >/dev/null; then
@@ -64,6 +67,11 @@ suite() { # suite KIND COMMAND…: a command in deploy/acceptance on one kind of
 }
 
 if [ "$part" != unit ]; then
+	if chromium; then
+		run 'the console in a browser' sh -c 'cd deploy/acceptance && go test -count=1 -timeout 60m ./console'
+	else
+		skip 'the console in a browser (no Chromium on PATH)'
+	fi
 	run 'conformance of stores and buses' sh -c 'cd deploy/acceptance && go test -count=1 -timeout 60m ./conformance'
 	run 'components, swapped and broken' sh -c 'cd deploy/acceptance && go test -count=1 -timeout 60m ./components'
 	for kind in $systems; do

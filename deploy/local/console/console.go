@@ -25,8 +25,8 @@ const (
 	DefaultOTLPAddr = "127.0.0.1:4317"
 )
 
-// App is an app with its sidecar, as the console shows it. A pid is 0 while nothing runs, and all are where the
-// processes are not the launcher's.
+// App is an app with its sidecar, as the console shows it. A pid is 0 while nothing runs, and all
+// are where the processes are not the launcher's.
 type App struct {
 	ID              string
 	Front           bool // the system's way in
@@ -66,8 +66,8 @@ type System interface {
 
 // Config says where a console listens. The zero value of each address means its default.
 type Config struct {
-	// Addr and OTLPAddr are TCP addresses on loopback; port 0 takes a free port. OTLPAddr is for gRPC; over HTTP
-	// spans are taken on Addr.
+	// Addr and OTLPAddr are TCP addresses on loopback; port 0 takes a free port. OTLPAddr is for
+	// gRPC; over HTTP spans are taken on Addr.
 	Addr, OTLPAddr string
 	System         System
 	Traces         traces.Limits
@@ -95,7 +95,8 @@ type Console struct {
 // Start listens and serves until Close.
 func Start(cfg Config) (*Console, error) {
 	c := &Console{
-		system: cfg.System, token: rand.Text(), traces: traces.New(cfg.Traces), logs: logs.New(cfg.Logs),
+		system: cfg.System, token: rand.Text(),
+		traces: traces.New(cfg.Traces), logs: logs.New(cfg.Logs),
 		metrics: metrics.NewStore(), usage: newUsage(), closing: make(chan struct{}),
 	}
 	var err error
@@ -108,7 +109,11 @@ func Start(cfg Config) (*Console, error) {
 	c.scraper = metrics.NewScraper(c.metrics, c.targets)
 	receiver := otlp.New(c.traces)
 	c.receiver = receiver.GRPC()
-	c.server = &http.Server{Handler: c.routes(receiver), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute}
+	c.server = &http.Server{
+		Handler:           c.routes(receiver),
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       time.Minute,
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	c.cancel = cancel
 	c.running.Go(func() { _ = c.server.Serve(c.web) })
@@ -170,7 +175,8 @@ func (c *Console) targets() []metrics.Target {
 	var all []metrics.Target
 	for _, app := range c.system.Apps() {
 		if app.Port > 0 && (app.PID > 0 || app.Foreign) {
-			all = append(all, metrics.Target{App: app.ID, URL: app.URL + "/metrics", Token: c.system.MetricsToken()})
+			url := app.URL + "/metrics"
+			all = append(all, metrics.Target{App: app.ID, URL: url, Token: c.system.MetricsToken()})
 		}
 		if app.MetricsPort > 0 && (app.SidecarPID > 0 || app.Foreign) {
 			url := fmt.Sprintf("http://127.0.0.1:%d/metrics", app.MetricsPort)

@@ -1,5 +1,6 @@
-// Package console is the web page that shows a system of this machine as it runs: its processes, logs, traces and
-// measurements, the picture of its architecture alive, and the journey of each order.
+// Package console is the web page that shows a system of this machine as it runs: its processes,
+// logs, traces and measurements, the picture of its architecture alive, and the journey of each
+// order.
 //
 // Everything is kept in memory and bounded:
 //
@@ -7,7 +8,8 @@
 //	traces   50,000 spans and 64 MiB; the oldest trace leaves first
 //	metrics  the last five minutes of 4,000 series
 //
-// It listens on loopback only and answers no foreign host or origin, so that no page of the Internet can ask it
-// through the browser. Whoever may use this machine may read. What changes something (stop, start, restart) also needs
-// the token that the launcher prints, in the header X-Console-Token, which no form and no link can send.
+// It listens on loopback only and answers no foreign host or origin, so that no page of the
+// Internet can ask it through the browser. Whoever may use this machine may read. What changes
+// something (stop, start, restart) also needs the token that the launcher prints, in the header
+// X-Console-Token, which no form and no link can send.
 package console

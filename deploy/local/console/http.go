@@ -41,25 +41,28 @@ func (c *Console) routes(receiver http.Handler) http.Handler {
 	return guard(mux)
 }
 
-// page adds the policy of the pages, which may load nothing from elsewhere.
+// policy lets the pages load what stands here, and nothing from elsewhere.
+const policy = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; " +
+	"img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+// page adds the policy of the pages.
 func page(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; "+
-			"connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+		w.Header().Set("Content-Security-Policy", policy)
 		next.ServeHTTP(w, r)
 	})
 }
 
-// guard refuses hosts and origins that are not this machine's, whatever is asked for: a foreign page could read
-// through a name server of its own, or through a browser that lets it ask.
+// guard refuses hosts and origins that are not this machine's, whatever is asked for: a foreign
+// page could read through a name server of its own, or through a browser that lets it ask.
 func guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !isLoopback(r.Host) {
 			http.Error(w, "the console answers for localhost only", http.StatusMisdirectedRequest)
 			return
 		}
-		if site := r.Header.Get("Sec-Fetch-Site"); site == "cross-site" && r.Header.Get("Sec-Fetch-Mode") != "navigate" ||
-			!ownOrigin(r) {
+		crossSite := r.Header.Get("Sec-Fetch-Site") == "cross-site"
+		if crossSite && r.Header.Get("Sec-Fetch-Mode") != "navigate" || !ownOrigin(r) {
 			http.Error(w, "the console answers its own pages only", http.StatusForbidden)
 			return
 		}
@@ -71,7 +74,8 @@ func guard(next http.Handler) http.Handler {
 	})
 }
 
-// ownOrigin accepts requests without an origin, as of curl and of links, and those of the console's own pages.
+// ownOrigin accepts requests without an origin, as of curl and of links, and those of the console's
+// own pages.
 func ownOrigin(r *http.Request) bool {
 	origin := r.Header.Get("Origin")
 	if origin == "" {
@@ -95,7 +99,8 @@ func isLoopback(host string) bool {
 func (c *Console) withToken(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if subtle.ConstantTimeCompare([]byte(r.Header.Get(TokenHeader)), []byte(c.token)) != 1 {
-			refuse(w, http.StatusUnauthorized, "open the console by the link with the token that the launcher printed")
+			const detail = "open the console by the link with the token that the launcher printed"
+			refuse(w, http.StatusUnauthorized, detail)
 			return
 		}
 		next.ServeHTTP(w, r)

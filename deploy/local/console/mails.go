@@ -22,8 +22,8 @@ type mail struct {
 	Order   string    `json:"order,omitempty"` // that it tells of
 }
 
-// mails asks the inbox for its newest mails, newest first; with an order, for those that tell of it. It is empty where
-// there is no inbox or it does not answer.
+// mails asks the inbox for its newest mails, newest first; with an order, for those that tell of
+// it. It is empty where there is no inbox or it does not answer.
 func (c *Console) mails(ctx context.Context, order string, limit int) []mail {
 	found := []mail{}
 	inbox := c.system.InboxURL()
@@ -32,7 +32,8 @@ func (c *Console) mails(ctx context.Context, order string, limit int) []mail {
 	}
 	path := "/api/v1/messages?limit=" + strconv.Itoa(limit)
 	if order != "" {
-		path = "/api/v1/search?limit=" + strconv.Itoa(limit) + "&query=" + url.QueryEscape(strconv.Quote(order))
+		path = "/api/v1/search?limit=" + strconv.Itoa(limit) +
+			"&query=" + url.QueryEscape(strconv.Quote(order))
 	}
 	var answer struct {
 		Messages []struct {
@@ -48,7 +49,10 @@ func (c *Console) mails(ctx context.Context, order string, limit int) []mail {
 		if ids := traces.Orders(m.Subject + " " + m.Snippet); len(ids) > 0 {
 			about = ids[0]
 		}
-		found = append(found, mail{ID: m.ID, At: m.Created, Subject: m.Subject, Link: inbox + "/#" + m.ID, Order: cmp.Or(order, about)})
+		found = append(found, mail{
+			ID: m.ID, At: m.Created, Subject: m.Subject, Link: inbox + "/#" + m.ID,
+			Order: cmp.Or(order, about),
+		})
 	}
 	return found
 }
@@ -71,7 +75,8 @@ func (c *Console) getMails(w http.ResponseWriter, r *http.Request) {
 // traceOf reads the trace id from a mail's headers, as W3C Trace Context or by itself.
 func (c *Console) traceOf(ctx context.Context, id string) string {
 	var headers map[string][]string
-	if fetch(ctx, c.system.InboxURL()+"/api/v1/message/"+url.PathEscape(id)+"/headers", "", &headers) != nil {
+	address := c.system.InboxURL() + "/api/v1/message/" + url.PathEscape(id) + "/headers"
+	if fetch(ctx, address, "", &headers) != nil {
 		return ""
 	}
 	header := http.Header{}

@@ -42,7 +42,7 @@ func (c *Console) routeFlows(window time.Duration, points bool) []route {
 	return rows(c.metrics.Flows(metrics.Pick{
 		Name: requestDuration, Window: window, Milliseconds: 1000, Points: points,
 		Keep:   func(labels map[string]string) bool { return !isProbe(labels) },
-		Failed: func(labels map[string]string) bool { return strings.HasPrefix(labels["status"], "5") },
+		Failed: answered5xx,
 		Group: func(app string, labels map[string]string) string {
 			return app + "\x00" + labels["method"] + " " + labels["route"]
 		},
@@ -51,7 +51,10 @@ func (c *Console) routeFlows(window time.Duration, points bool) []route {
 
 // slowest are the routes with the greatest p95 in the last minute.
 func (c *Console) slowest(limit int) []route {
-	list := slices.DeleteFunc(c.routeFlows(time.Minute, false), func(r route) bool { return r.P95 < 0 })
+	list := slices.DeleteFunc(
+		c.routeFlows(time.Minute, false),
+		func(r route) bool { return r.P95 < 0 },
+	)
 	slices.SortFunc(list, func(a, b route) int { return cmp.Compare(b.P95, a.P95) })
 	return list[:min(limit, len(list))]
 }
@@ -60,16 +63,24 @@ func (c *Console) slowest(limit int) []route {
 func (c *Console) topicFlows(points bool) []route {
 	now := time.Now()
 	flows := c.metrics.Flows(metrics.Pick{
-		Name: "dapr_component_pubsub_egress_latencies", Milliseconds: 1, Points: points, Failed: unsuccessful,
-		Group: func(app string, labels map[string]string) string { return app + "\x00publishes to " + labels["topic"] },
+		Name: "dapr_component_pubsub_egress_latencies", Milliseconds: 1, Points: points,
+		Failed: unsuccessful, Group: outward("topic", "publishes to "),
 	}, now)
 	maps.Copy(flows, c.metrics.Flows(metrics.Pick{
-		Name: "dapr_component_pubsub_ingress_latencies", Milliseconds: 1, Points: points, Failed: unprocessed,
-		Group: func(app string, labels map[string]string) string { return app + "\x00is told of " + labels["topic"] },
+		Name: "dapr_component_pubsub_ingress_latencies", Milliseconds: 1, Points: points,
+		Failed: unprocessed, Group: outward("topic", "is told of "),
 	}, now))
 	return rows(flows)
 }
 
+// outward groups by app and by what a label names.
+func outward(label, prefix string) func(string, map[string]string) string {
+	return func(app string, labels map[string]string) string {
+		return app + "\x00" + prefix + labels[label]
+	}
+}
+
+func answered5xx(labels map[string]string) bool  { return strings.HasPrefix(labels["status"], "5") }
 func unsuccessful(labels map[string]string) bool { return labels["success"] == "false" }
 func unprocessed(labels map[string]string) bool  { return labels["process_status"] != "success" }
 
@@ -89,6 +100,7 @@ var groups = []struct{ name, part string }{
 	{"Payments", "payments_"},
 	{"Notifications", "notifications_"},
 	{"Notifications", "notification_"},
+	{"Events", "sidecart_event_"},
 }
 
 func groupOf(name string) string {
@@ -103,7 +115,8 @@ func groupOf(name string) string {
 func (c *Console) getMetrics(w http.ResponseWriter, _ *http.Request) {
 	c.scraper.Look()
 	charts := []chart{}
-	for _, g := range c.metrics.Gauges(func(name, _ string) bool { return name != requestDuration }) {
+	wanted := func(name, _ string) bool { return name != requestDuration }
+	for _, g := range c.metrics.Gauges(wanted) {
 		charts = append(charts, chart{groupOf(g.Name), g})
 	}
 	series, refused := c.metrics.Stats()

@@ -19,7 +19,8 @@ func (c *Console) getOverview(w http.ResponseWriter, r *http.Request) {
 	c.scraper.Look()
 	series, refused := c.metrics.Stats()
 	write(w, map[string]any{
-		"processes": c.processes(r.Context()), "traces": c.traces.Stats(), "series": series, "refused": refused,
+		"processes": c.processes(r.Context()), "traces": c.traces.Stats(),
+		"series": series, "refused": refused,
 		"inbox": c.system.InboxURL(), "shop": c.front(), "routes": c.slowest(5),
 	})
 }
@@ -33,13 +34,16 @@ func (c *Console) front() string {
 	return ""
 }
 
-// getFailures answers with what failed in the last minute, or in the seconds of the parameter "last".
+// getFailures answers with what failed in the last minute, or in the seconds of the parameter
+// "last".
 func (c *Console) getFailures(w http.ResponseWriter, r *http.Request) {
 	since := time.Now().Add(-seconds(r.URL.Query(), "last", time.Minute))
 	write(w, map[string]any{
 		"logs":   c.logs.Search(logs.Query{Level: "error", Since: since, Limit: 50}),
 		"traces": c.traces.Search(traces.Query{Errors: true, Since: since, Limit: 50}),
-		"events": c.logs.Search(logs.Query{Source: launcherSource, Level: "warn", Since: since, Limit: 50}),
+		"events": c.logs.Search(
+			logs.Query{Source: launcherSource, Level: "warn", Since: since, Limit: 50},
+		),
 	})
 }
 
@@ -56,20 +60,22 @@ func seconds(values url.Values, name string, otherwise time.Duration) time.Durat
 func logQuery(values url.Values) logs.Query {
 	limit, _ := strconv.Atoi(values.Get("limit"))
 	return logs.Query{
-		Source: values.Get("app"), Level: values.Get("level"), Text: values.Get("text"), Trace: values.Get("trace"),
+		Source: values.Get("app"), Level: values.Get("level"),
+		Text: values.Get("text"), Trace: values.Get("trace"),
 		Limit: min(max(limit, 0), 5_000),
 	}
 }
 
 func (c *Console) getLogs(w http.ResponseWriter, r *http.Request) {
-	write(w, map[string]any{"lines": c.logs.Search(logQuery(r.URL.Query())), "sources": c.logs.Sources()})
+	lines := c.logs.Search(logQuery(r.URL.Query()))
+	write(w, map[string]any{"lines": lines, "sources": c.logs.Sources()})
 }
 
 // beat finds out that a reader is gone.
 const beat = 15 * time.Second
 
-// followLogs sends the lines that a query asks for as server-sent events: first those that are there, then those that
-// come.
+// followLogs sends the lines that a query asks for as server-sent events: first those that are
+// there, then those that come.
 func (c *Console) followLogs(w http.ResponseWriter, r *http.Request) {
 	query := logQuery(r.URL.Query())
 	lines, cancel := c.logs.Follow(query)
@@ -121,9 +127,11 @@ func (c *Console) getTraces(w http.ResponseWriter, r *http.Request) {
 	milliseconds, _ := strconv.ParseFloat(values.Get("longer"), 64)
 	limit, _ := strconv.Atoi(values.Get("limit"))
 	write(w, map[string]any{"traces": c.traces.Search(traces.Query{
-		Order: values.Get("order"), Service: values.Get("app"), Route: values.Get("route"), Text: values.Get("text"),
+		Order: values.Get("order"), Service: values.Get("app"),
+		Route: values.Get("route"), Text: values.Get("text"),
 		Errors: values.Get("errors") != "", Background: values.Get("background") != "",
-		Longer: time.Duration(milliseconds * float64(time.Millisecond)), Limit: min(max(limit, 0), 1_000),
+		Longer: time.Duration(milliseconds * float64(time.Millisecond)),
+		Limit:  min(max(limit, 0), 1_000),
 	}), "kept": c.traces.Stats()})
 }
 
@@ -134,7 +142,10 @@ func (c *Console) getTrace(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusNotFound, "this trace is not, or no longer, kept here")
 		return
 	}
-	write(w, map[string]any{"spans": spans, "logs": c.logs.Search(logs.Query{Trace: id})})
+	write(w, map[string]any{
+		"spans": spans, "orders": traces.OrdersOf(spans),
+		"logs": c.logs.Search(logs.Query{Trace: id}),
+	})
 }
 
 // act stops, starts or restarts an app with its sidecar.
@@ -145,7 +156,8 @@ func (c *Console) act(w http.ResponseWriter, r *http.Request) {
 		known = known || app.ID == id && !app.Foreign
 	}
 	if !known {
-		refuse(w, http.StatusNotFound, "there is no app "+strconv.Quote(id)+" that the launcher runs")
+		detail := "there is no app " + strconv.Quote(id) + " that the launcher runs"
+		refuse(w, http.StatusNotFound, detail)
 		return
 	}
 	var err error

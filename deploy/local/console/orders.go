@@ -10,14 +10,15 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"sidecart.dev/local/console/logs"
 	"sidecart.dev/local/console/traces"
 )
 
-// The orders service's own record of an order is read through its sidecar, in the store and under the key where that
-// service keeps it.
+// The orders service's own record of an order is read through its sidecar, in the store and under
+// the key where that service keeps it.
 const (
 	ordersApp   = "orders"
 	ordersStore = "orders-store"
@@ -75,52 +76,58 @@ func (c *Console) orders(limit int) []seen {
 
 // getOrders answers with the orders seen last, and how each is.
 func (c *Console) getOrders(w http.ResponseWriter, r *http.Request) {
-	type row struct {
-		seen
-		Status string    `json:"status"`
-		Since  time.Time `json:"since"`
-		Total  money     `json:"total"`
-	}
+	write(w, map[string]any{"orders": c.newest(r.Context(), 30)})
+}
+
+// row is an order in a list, with how it stands.
+type row struct {
+	seen
+	Status string    `json:"status"`
+	Since  time.Time `json:"since"`
+	Reason string    `json:"reason,omitempty"`
+	Total  money     `json:"total"`
+}
+
+// newest lists the orders that were seen last with how each stands, newest first. All records are
+// read at once.
+func (c *Console) newest(ctx context.Context, limit int) []row {
 	list := []row{}
-	for _, s := range c.orders(30) {
-		entry := row{seen: s, Status: "unknown", Since: s.At}
-		if o, err := c.order(r.Context(), s.ID); err == nil {
+	for _, s := range c.orders(limit) {
+		list = append(list, row{seen: s, Status: "unknown", Since: s.At})
+	}
+	var reading sync.WaitGroup
+	for i := range list {
+		reading.Go(func() {
+			entry := &list[i]
+			o, err := c.order(ctx, entry.ID)
+			if err != nil {
+				return
+			}
 			entry.Status, entry.Total = o.Status, o.Total
 			if n := len(o.History); n > 0 {
-				entry.Since = o.History[n-1].At
+				entry.Since, entry.Reason = o.History[n-1].At, o.History[n-1].Reason
 			}
-		}
-		list = append(list, entry)
+		})
 	}
-	write(w, map[string]any{"orders": list})
+	reading.Wait()
+	return list
 }
 
 func (c *Console) order(ctx context.Context, id string) (order, error) {
 	var o order
 	for _, app := range c.system.Apps() {
 		if app.ID == ordersApp {
-			return o, fetch(ctx, app.SidecarURL+"/v1.0/state/"+ordersStore+"/"+url.PathEscape(orderKey+id), app.SidecarToken, &o)
+			address := app.SidecarURL + "/v1.0/state/" + ordersStore + "/" + url.PathEscape(orderKey+id)
+			return o, fetch(ctx, address, app.SidecarToken, &o)
 		}
 	}
 	return o, fmt.Errorf("there is no app %s", ordersApp)
 }
 
-// moment is something that happened on an order's journey.
-type moment struct {
-	At     int64  `json:"at"`   // microseconds since 1970
-	Kind   string `json:"kind"` // status, span, log or mail
-	Where  string `json:"where"`
-	What   string `json:"what"`
-	Error  bool   `json:"error,omitempty"`
-	Took   int64  `json:"took,omitempty"` // microseconds
-	Trace  string `json:"trace,omitempty"`
-	Link   string `json:"link,omitempty"`
-	Detail string `json:"detail,omitempty"`
-}
-
 var validOrder = regexp.MustCompile(`^ord_[a-z0-9]{8,64}$`)
 
-// getOrder answers with the journey of an order: its history, its traces, the log lines and the mails.
+// getOrder answers with the journey of an order: its history, its traces, the log lines and the
+// mails.
 func (c *Console) getOrder(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("id")
 	if !validOrder.MatchString(id) {
@@ -139,7 +146,7 @@ func (c *Console) getOrder(w http.ResponseWriter, r *http.Request) {
 	o.ID, o.Status = id, cmp.Or(o.Status, "unknown")
 	write(w, map[string]any{
 		"order": o, "spans": spans, "moments": journey(o, spans, lines, mails),
-		"answer": c.explain(r.Context(), o, spans, lines, mails),
+		"answer": c.explain(r.Context(), o, spans, lines, mails), "logs": lines,
 	})
 }
 
@@ -157,35 +164,10 @@ func (c *Console) linesOf(id string, spans []*traces.Span) []logs.Record {
 	return slices.CompactFunc(lines, func(a, b logs.Record) bool { return a.Seq == b.Seq })
 }
 
-func journey(o order, spans []*traces.Span, lines []logs.Record, mails []mail) []moment {
-	all := []moment{}
-	for _, h := range o.History {
-		all = append(all, moment{
-			At: h.At.UnixMicro(), Kind: "status", Where: ordersApp, What: h.Status, Detail: h.Reason, Error: h.Status == "payment_failed",
-		})
-	}
-	for _, s := range spans {
-		if s.Sidecar || s.Kind == "internal" && !s.Error {
-			continue // the waterfall has them
-		}
-		all = append(all, moment{
-			At: s.Start, Kind: "span", Where: s.Service, What: s.Name, Error: s.Error, Took: s.Duration, Trace: s.TraceID, Detail: s.Message,
-		})
-	}
-	for _, l := range lines {
-		all = append(all, moment{
-			At: l.At.UnixMicro(), Kind: "log", Where: l.Source, What: l.Message, Error: l.Level == "error", Trace: l.Trace, Detail: l.Fields,
-		})
-	}
-	for _, m := range mails {
-		all = append(all, moment{At: m.At.UnixMicro(), Kind: "mail", Where: "inbox", What: m.Subject, Link: m.Link})
-	}
-	slices.SortStableFunc(all, func(a, b moment) int { return cmp.Compare(a.At, b.At) })
-	return all
-}
-
 // explain says in sentences how the order stands and what it waits for.
-func (c *Console) explain(ctx context.Context, o order, spans []*traces.Span, lines []logs.Record, mails []mail) []string {
+func (c *Console) explain(
+	ctx context.Context, o order, spans []*traces.Span, lines []logs.Record, mails []mail,
+) []string {
 	var said []string
 	say := func(format string, args ...any) { said = append(said, fmt.Sprintf(format, args...)) }
 	n := len(o.History)
@@ -193,7 +175,8 @@ func (c *Console) explain(ctx context.Context, o order, spans []*traces.Span, li
 		say("The orders service's record of this order cannot be read now.")
 	} else {
 		last := o.History[n-1]
-		text := fmt.Sprintf("The order is %s since %s", strings.ReplaceAll(last.Status, "_", " "), last.At.UTC().Format(time.TimeOnly+" UTC"))
+		text := fmt.Sprintf("The order is %s since %s", strings.ReplaceAll(last.Status, "_", " "),
+			last.At.UTC().Format(time.TimeOnly+" UTC"))
 		if last.Reason != "" {
 			text += ": " + last.Reason
 		}
@@ -218,16 +201,19 @@ func (c *Console) explainWaiting(ctx context.Context, say func(string, ...any)) 
 	for _, p := range c.processes(ctx) {
 		if p.State == "down" || p.State == "stopped" || p.State == "not ready" {
 			down = true
-			say("%s is %s. Work for it waits in the journals and goes on when it is back.", p.Name, p.State)
+			say("%s is %s. Work for it waits in the journals and goes on when it is back.",
+				p.Name, p.State)
 		}
 	}
-	for _, g := range c.metrics.Gauges(func(name, _ string) bool { return strings.HasSuffix(name, "journal_backlog_ids") }) {
+	backlog := func(name, _ string) bool { return strings.HasSuffix(name, "journal_backlog_ids") }
+	for _, g := range c.metrics.Gauges(backlog) {
 		if g.Value > 0 && (g.App == ordersApp || g.App == "payments") {
 			say("The journal of %s has %.0f unfinished.", g.App, g.Value)
 		}
 	}
 	if !down {
-		say("Everything runs: the payment provider has not answered yet, or the journal drives the order on in a few seconds.")
+		say("Everything runs: the payment provider has not answered yet, " +
+			"or the journal drives the order on in a few seconds.")
 	}
 }
 

@@ -22,7 +22,7 @@ type process struct {
 	Ports     map[string]int `json:"ports,omitempty"`
 	Addr      string         `json:"addr,omitempty"`
 	Memory    int64          `json:"memory"`    // resident bytes; 0 where it is unknown
-	Processor float64        `json:"processor"` // of one core, over the time since it was asked before; negative is unknown
+	Processor float64        `json:"processor"` // cores since it was asked before, or negative
 	Actions   []string       `json:"actions,omitempty"`
 }
 
@@ -45,18 +45,24 @@ func (c *Console) processes(ctx context.Context) []process {
 			actions = nil
 		}
 		rows = append(rows, process{
-			App: app.ID, Kind: "app", Name: app.ID, State: states[i][0], PID: app.PID, Restarts: app.Restarts,
-			Ports: ports("http", app.Port), Actions: actions,
+			App: app.ID, Kind: "app", Name: app.ID, State: states[i][0], PID: app.PID,
+			Restarts: app.Restarts, Ports: ports("http", app.Port), Actions: actions,
 		}, process{
-			App: app.ID, Kind: "sidecar", Name: app.ID + "/daprd", State: states[i][1], PID: app.SidecarPID,
-			Restarts: app.SidecarRestarts,
-			Ports:    ports("http", app.SidecarHTTPPort, "grpc", app.SidecarGRPCPort, "metrics", app.MetricsPort),
+			App: app.ID, Kind: "sidecar", Name: app.ID + "/daprd", State: states[i][1],
+			PID: app.SidecarPID, Restarts: app.SidecarRestarts,
+			Ports: ports("http", app.SidecarHTTPPort, "grpc", app.SidecarGRPCPort,
+				"metrics", app.MetricsPort),
 		})
 	}
 	for _, server := range c.system.Servers() {
-		rows = append(rows, process{Kind: "server", Name: server.Name, State: "running", PID: server.PID, Addr: server.Addr})
+		rows = append(rows, process{
+			Kind: "server", Name: server.Name, State: "running", PID: server.PID, Addr: server.Addr,
+		})
 	}
-	rows = append(rows, process{Kind: "launcher", Name: "launcher", State: "running", PID: os.Getpid(), Addr: c.web.Addr().String()})
+	rows = append(rows, process{
+		Kind: "launcher", Name: "launcher", State: "running", PID: os.Getpid(),
+		Addr: c.web.Addr().String(),
+	})
 	for i := range rows {
 		rows[i].Memory, rows[i].Processor = c.usage.of(rows[i].PID)
 	}
@@ -87,7 +93,8 @@ func stateOf(ctx context.Context, app App) (states [2]string) {
 		switch {
 		case err != nil && app.Foreign:
 			return "down"
-		case err != nil || status >= 300 && status != http.StatusUnauthorized && status != http.StatusNotFound:
+		case err != nil, status >= 300 && status != http.StatusUnauthorized &&
+			status != http.StatusNotFound:
 			return "not ready"
 		}
 		return "ready"
@@ -96,7 +103,10 @@ func stateOf(ctx context.Context, app App) (states [2]string) {
 	if app.Port > 0 {
 		url = app.URL + "/readyz"
 	}
-	return [2]string{ask(app.PID, url, ""), ask(app.SidecarPID, app.SidecarURL+"/v1.0/healthz", app.SidecarToken)}
+	return [2]string{
+		ask(app.PID, url, ""),
+		ask(app.SidecarPID, app.SidecarURL+"/v1.0/healthz", app.SidecarToken),
+	}
 }
 
 func ask(ctx context.Context, url, token string) (int, error) {
@@ -170,7 +180,8 @@ func readProc(pid int) (memory int64, processor time.Duration, ok bool) {
 	if err != nil {
 		return 0, 0, false
 	}
-	// The second field is the program's name in brackets, which may itself have blanks and brackets.
+	// The second field is the program's name in brackets, which may itself have blanks and
+	// brackets.
 	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
 	if len(fields) < 22 {
 		return 0, 0, false
@@ -188,7 +199,8 @@ func readProc(pid int) (memory int64, processor time.Duration, ok bool) {
 func askPS(pid int) (memory int64, processor time.Duration, ok bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	text, err := exec.CommandContext(ctx, "ps", "-o", "rss=,time=", "-p", strconv.Itoa(pid)).Output()
+	ps := exec.CommandContext(ctx, "ps", "-o", "rss=,time=", "-p", strconv.Itoa(pid))
+	text, err := ps.Output()
 	if err != nil {
 		return 0, 0, false
 	}

@@ -29,8 +29,8 @@ type edge struct {
 
 const clientNode = "clients"
 
-// getSystem answers with the picture of the system as it is now. What is drawn follows from what the apps and
-// sidecars measure, so that a system of other services is drawn as well.
+// getSystem answers with the picture of the system as it is now. What is drawn follows from what
+// the apps and sidecars measure, so that a system of other services is drawn as well.
 func (c *Console) getSystem(w http.ResponseWriter, r *http.Request) {
 	c.scraper.Look()
 	nodes := []node{}
@@ -45,7 +45,8 @@ func (c *Console) getSystem(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	for _, app := range c.system.Apps() {
-		if i := slices.IndexFunc(nodes, func(n node) bool { return n.ID == app.ID }); i >= 0 && app.Front {
+		i := slices.IndexFunc(nodes, func(n node) bool { return n.ID == app.ID })
+		if i >= 0 && app.Front {
 			nodes[i].Front = true
 			nodes = append(nodes, node{ID: clientNode, Kind: "client"})
 		}
@@ -63,7 +64,10 @@ func (c *Console) getSystem(w http.ResponseWriter, r *http.Request) {
 			nodes = appendNew(nodes, node{ID: e.From, Kind: "bus"})
 		}
 	}
-	write(w, map[string]any{"nodes": nodes, "edges": edges, "orders": c.orders(12), "mails": c.mails(r.Context(), "", 8)})
+	write(w, map[string]any{
+		"nodes": nodes, "edges": edges,
+		"orders": c.newest(r.Context(), 8), "mails": c.mails(r.Context(), "", 8),
+	})
 }
 
 func appendNew(nodes []node, n node) []node {
@@ -73,7 +77,8 @@ func appendNew(nodes []node, n node) []node {
 	return append(nodes, n)
 }
 
-// edges are what the sidecars have measured between apps and components, and the front's own requests.
+// edges are what the sidecars have measured between apps and components, and the front's own
+// requests.
 func (c *Console) edges() []edge {
 	now := time.Now()
 	var all []edge
@@ -84,17 +89,15 @@ func (c *Console) edges() []edge {
 			all = append(all, edge{From: from, To: to, Kind: kind, Flow: flows[id]})
 		}
 	}
-	outward := func(label string) func(string, map[string]string) string {
-		return func(app string, labels map[string]string) string { return app + "\x00" + labels[label] }
-	}
 	for _, app := range c.system.Apps() {
 		if app.Front {
 			add("request", metrics.Pick{
 				Name: requestDuration, Milliseconds: 1000,
 				Keep: func(l map[string]string) bool {
-					return !isProbe(l) && (l["route"] == "/" || strings.HasPrefix(l["route"], "/api/"))
+					return !isProbe(l) &&
+						(l["route"] == "/" || strings.HasPrefix(l["route"], "/api/"))
 				},
-				Failed: func(l map[string]string) bool { return strings.HasPrefix(l["status"], "5") },
+				Failed: answered5xx,
 				Group: func(from string, _ map[string]string) string {
 					if from != app.ID {
 						return "" // another app's own routes
@@ -106,21 +109,27 @@ func (c *Console) edges() []edge {
 	}
 	all = slices.DeleteFunc(all, func(e edge) bool { return e.From == "" })
 	add("call", metrics.Pick{
-		Name: "dapr_runtime_service_invocation_res_recv_latency_ms", Milliseconds: 1, Group: outward("src_app_id"),
-		Failed: func(l map[string]string) bool { return strings.HasPrefix(l["status"], "5") },
+		Name: "dapr_runtime_service_invocation_res_recv_latency_ms", Milliseconds: 1,
+		Group:  outward("src_app_id", ""),
+		Failed: answered5xx,
 	})
 	add("state", metrics.Pick{
-		Name: "dapr_component_state_latencies", Milliseconds: 1, Group: outward("component"), Failed: unsuccessful,
+		Name: "dapr_component_state_latencies", Milliseconds: 1,
+		Group: outward("component", ""), Failed: unsuccessful,
 	})
 	add("binding", metrics.Pick{
-		Name: "dapr_component_output_binding_latencies", Milliseconds: 1, Group: outward("component"), Failed: unsuccessful,
+		Name: "dapr_component_output_binding_latencies", Milliseconds: 1,
+		Group: outward("component", ""), Failed: unsuccessful,
 	})
 	add("publish", metrics.Pick{
-		Name: "dapr_component_pubsub_egress_latencies", Milliseconds: 1, Group: outward("component"), Failed: unsuccessful,
+		Name: "dapr_component_pubsub_egress_latencies", Milliseconds: 1,
+		Group: outward("component", ""), Failed: unsuccessful,
 	})
 	add("deliver", metrics.Pick{
 		Name: "dapr_component_pubsub_ingress_latencies", Milliseconds: 1, Failed: unprocessed,
-		Group: func(app string, labels map[string]string) string { return labels["component"] + "\x00" + app },
+		Group: func(app string, labels map[string]string) string {
+			return labels["component"] + "\x00" + app
+		},
 	})
 	return all
 }

@@ -54,7 +54,12 @@ type ring struct {
 // New makes an empty store.
 func New(limits Limits) *Store {
 	limits = Limits{Lines: cmp.Or(limits.Lines, 2_000), Bytes: cmp.Or(limits.Bytes, 1<<20)}
-	return &Store{limits: limits, now: time.Now, sources: map[string]*ring{}, waiting: map[chan Record]Query{}}
+	return &Store{
+		limits:  limits,
+		now:     time.Now,
+		sources: map[string]*ring{},
+		waiting: map[chan Record]Query{},
+	}
 }
 
 // Add takes a line of a source. It never waits for a reader: one that is too slow misses lines.
@@ -127,7 +132,8 @@ func (s *Store) Sources() []string {
 	return names
 }
 
-// Follow hands on the lines that come from now on, until cancel is called. A reader that falls behind misses lines.
+// Follow hands on the lines that come from now on, until cancel is called. A reader that falls
+// behind misses lines.
 func (s *Store) Follow(q Query) (lines <-chan Record, cancel func()) {
 	reader := make(chan Record, 256)
 	s.mu.Lock()

@@ -12,8 +12,8 @@ import (
 // maxText bounds what is kept of a line, in bytes.
 const maxText = 8 << 10
 
-// parse reads the formats of the services and the sidecars, key=value and JSON. A line in neither is a message
-// without a level.
+// parse reads the formats of the services and the sidecars, key=value and JSON. A line in neither
+// is a message without a level.
 func parse(line string) Record {
 	line = strings.ToValidUTF8(line, "?")
 	if len(line) > maxText {
@@ -84,7 +84,8 @@ func jsonPairs(line string) ([][2]string, bool) {
 	return pairs, true
 }
 
-// textPairs reads key=value pairs, whose values may be quoted. It gives up at the first word that is none.
+// textPairs reads key=value pairs, whose values may be quoted. It gives up at the first word that
+// is none.
 func textPairs(line string) (pairs [][2]string, ok bool) {
 	for rest := strings.TrimSpace(line); rest != ""; rest = strings.TrimLeft(rest, " ") {
 		key, after, found := strings.Cut(rest, "=")

@@ -44,7 +44,10 @@ type Scraper struct {
 func NewScraper(store *Store, targets func() []Target) *Scraper {
 	return &Scraper{
 		store: store, targets: targets, wake: make(chan struct{}, 1),
-		client: &http.Client{Timeout: often, Transport: &http.Transport{MaxIdleConnsPerHost: 1, IdleConnTimeout: time.Minute}},
+		client: &http.Client{
+			Timeout:   often,
+			Transport: &http.Transport{MaxIdleConnsPerHost: 1, IdleConnTimeout: time.Minute},
+		},
 	}
 }
 
@@ -150,13 +153,16 @@ func (s *Scraper) read(body io.Reader, from Target, now time.Time) error {
 		return err
 	}
 	parser := expfmt.NewTextParser(model.UTF8Validation)
-	families, err := parser.TextToMetricFamilies(strings.NewReader(only(string(text), from.Sidecar)))
+	families, err := parser.TextToMetricFamilies(
+		strings.NewReader(only(string(text), from.Sidecar)),
+	)
 	if err != nil {
 		return fmt.Errorf("%s: %w", from.URL, err)
 	}
 	for _, family := range families {
 		s.store.keep(family, from, now)
 	}
+	s.store.wasRead(from.App, from.Sidecar, now)
 	return nil
 }
 
@@ -174,7 +180,8 @@ func only(text string, sidecar bool) string {
 
 func shown(name string, sidecar bool) bool {
 	if sidecar {
-		return strings.HasPrefix(name, "dapr_component_") && !strings.HasPrefix(name, "dapr_component_secret") ||
+		return strings.HasPrefix(name, "dapr_component_") &&
+			!strings.HasPrefix(name, "dapr_component_secret") ||
 			strings.HasPrefix(name, "dapr_runtime_service_invocation_")
 	}
 	for _, runtime := range []string{"go_", "process_", "promhttp_"} {

@@ -1,5 +1,5 @@
-// Package metrics reads what apps and sidecars measure, keeps the last minutes in memory, and turns counters and
-// histograms into rates and quantiles.
+// Package metrics reads what apps and sidecars measure, keeps the last minutes in memory, and turns
+// counters and histograms into rates and quantiles.
 package metrics
 
 import (
@@ -27,7 +27,8 @@ type series struct {
 	samples []sample // oldest first
 }
 
-// sample is what a series said at a time: a value, or a histogram's count, sum and cumulative buckets.
+// sample is what a series said at a time: a value, or a histogram's count, sum and cumulative
+// buckets.
 type sample struct {
 	at      time.Time
 	value   float64 // of a histogram, its count
@@ -39,11 +40,28 @@ type sample struct {
 type Store struct {
 	mu      sync.Mutex
 	series  map[string]*series
-	refused int // samples of series beyond maxSeries
+	read    map[string]time.Time // when each listener was last read
+	refused int                  // samples of series beyond maxSeries
 }
 
 // NewStore makes an empty store.
-func NewStore() *Store { return &Store{series: map[string]*series{}} }
+func NewStore() *Store {
+	return &Store{series: map[string]*series{}, read: map[string]time.Time{}}
+}
+
+// wasRead notes that a listener was read, after its samples were added.
+func (s *Store) wasRead(app string, sidecar bool, now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.read[listener(app, sidecar)] = now
+}
+
+func listener(app string, sidecar bool) string {
+	if sidecar {
+		return app + "/daprd"
+	}
+	return app
+}
 
 func key(app, name string, labels map[string]string) string {
 	var b strings.Builder
@@ -54,7 +72,9 @@ func key(app, name string, labels map[string]string) string {
 	return b.String()
 }
 
-func (s *Store) add(app string, sidecar bool, name, kind string, labels map[string]string, bounds []float64, at sample) {
+func (s *Store) add(
+	app string, sidecar bool, name, kind string, labels map[string]string, bounds []float64, at sample,
+) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	id := key(app, name, labels)
@@ -64,8 +84,15 @@ func (s *Store) add(app string, sidecar bool, name, kind string, labels map[stri
 			s.refused++
 			return
 		}
-		of = &series{app: app, sidecar: sidecar, name: name, labels: labels, kind: kind, bounds: bounds}
+		of = &series{
+			app: app, sidecar: sidecar, name: name, labels: labels, kind: kind, bounds: bounds,
+		}
 		s.series[id] = of
+		// Whoever counts names a series at its first event, so that it was 0 when it was not there.
+		if before, ok := s.read[listener(app, sidecar)]; ok && kind != "gauge" {
+			zero := sample{at: before, buckets: make([]float64, len(bounds))}
+			of.samples = append(of.samples, zero)
+		}
 	}
 	of.samples = append(of.samples, at)
 }
@@ -90,7 +117,7 @@ func (s *Store) forget(now time.Time) {
 type Flow struct {
 	Rate   float64      `json:"rate"`   // a second
 	Errors float64      `json:"errors"` // a second
-	P50    float64      `json:"p50"`    // milliseconds; negative where nothing happened or it was not measured
+	P50    float64      `json:"p50"`    // milliseconds; negative where it was not measured
 	P95    float64      `json:"p95"`
 	Points [][2]float64 `json:"points,omitempty"` // seconds since 1970, a second
 }
@@ -211,7 +238,8 @@ func (g *sums) flow(p Pick) Flow {
 	return f
 }
 
-// quantile estimates within the bucket, as Prometheus does. Above the last finite bound it is that bound.
+// quantile estimates within the bucket, as Prometheus does. Above the last finite bound it is that
+// bound.
 func (g *sums) quantile(q, unit float64) float64 {
 	total := g.buckets[len(g.buckets)-1]
 	if total <= 0 {
@@ -229,40 +257,6 @@ func (g *sums) quantile(q, unit float64) float64 {
 		return (low + (g.bounds[i]-low)*(rank-below)/(count-below)) * unit
 	}
 	return low * unit
-}
-
-// Gauge is a value as it is now and was.
-type Gauge struct {
-	App    string            `json:"app"`
-	Name   string            `json:"name"`
-	Labels map[string]string `json:"labels,omitempty"`
-	Value  float64           `json:"value"`
-	Points [][2]float64      `json:"points"`
-}
-
-// Gauges returns the series of the apps, not of the sidecars, whose name is wanted, sorted by app, name and labels.
-// A counter's value is what it says, and its points are how much it rose.
-func (s *Store) Gauges(wanted func(name, kind string) bool) []Gauge {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var found []Gauge
-	for _, id := range slices.Sorted(maps.Keys(s.series)) {
-		of := s.series[id]
-		if of.sidecar || !wanted(of.name, of.kind) {
-			continue
-		}
-		g := Gauge{App: of.app, Name: of.name, Labels: of.labels}
-		for i, at := range of.samples {
-			g.Value = at.value
-			if of.kind == "gauge" {
-				g.Points = append(g.Points, [2]float64{float64(at.at.Unix()), at.value})
-			} else if i > 0 {
-				g.Points = append(g.Points, [2]float64{float64(at.at.Unix()), increase(of.samples[i-1], at)})
-			}
-		}
-		found = append(found, g)
-	}
-	return found
 }
 
 // Stats says how many series are kept, and how many samples found no room.

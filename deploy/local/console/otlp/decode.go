@@ -33,7 +33,8 @@ func decode(req *collector.ExportTraceServiceRequest) (spans []*traces.Span, rej
 					rejected++
 					continue
 				}
-				spans = append(spans, decodeSpan(span, attributes["service.name"], scope.GetScope().GetName()))
+				service, name := attributes["service.name"], scope.GetScope().GetName()
+				spans = append(spans, decodeSpan(span, service, name))
 			}
 		}
 	}
@@ -43,7 +44,9 @@ func decode(req *collector.ExportTraceServiceRequest) (spans []*traces.Span, rej
 func decodeSpan(from *trace.Span, service, scope string) *traces.Span {
 	span := &traces.Span{
 		TraceID: hex.EncodeToString(from.GetTraceId()), ID: hex.EncodeToString(from.GetSpanId()),
-		Parent: hex.EncodeToString(from.GetParentSpanId()), Service: cut(service), Name: cut(from.GetName()),
+		Parent:     hex.EncodeToString(from.GetParentSpanId()),
+		Service:    cut(service),
+		Name:       cut(from.GetName()),
 		Kind:       kind(from.GetKind()),
 		Start:      micros(from.GetStartTimeUnixNano()),
 		Attributes: attributesOf(from.GetAttributes()),
@@ -57,7 +60,8 @@ func decodeSpan(from *trace.Span, service, scope string) *traces.Span {
 			break
 		}
 		span.Events = append(span.Events, traces.Event{
-			Name: cut(event.GetName()), At: micros(event.GetTimeUnixNano()), Attributes: attributesOf(event.GetAttributes()),
+			Name: cut(event.GetName()), At: micros(event.GetTimeUnixNano()),
+			Attributes: attributesOf(event.GetAttributes()),
 		})
 	}
 	for i, link := range from.GetLinks() {
@@ -65,7 +69,8 @@ func decodeSpan(from *trace.Span, service, scope string) *traces.Span {
 			break
 		}
 		span.Links = append(span.Links, traces.Link{
-			TraceID: hex.EncodeToString(link.GetTraceId()), SpanID: hex.EncodeToString(link.GetSpanId()),
+			TraceID: hex.EncodeToString(link.GetTraceId()),
+			SpanID:  hex.EncodeToString(link.GetSpanId()),
 		})
 	}
 	return span
@@ -84,7 +89,9 @@ func isSidecar(scope string, span *traces.Span) bool {
 	return false
 }
 
-func micros(nanos uint64) int64 { return int64(nanos / 1000) } //nolint:gosec // fits for 290,000 years
+func micros(nanos uint64) int64 {
+	return int64(nanos / 1000) //nolint:gosec // fits for 290,000 years
+}
 
 func kind(k trace.Span_SpanKind) string {
 	switch k {
@@ -134,8 +141,8 @@ func text(value *common.AnyValue) string {
 	}
 }
 
-// cut shortens a text to maxText bytes of valid UTF-8. It copies what it keeps of a long one, so that the rest of the
-// request is not kept in memory.
+// cut shortens a text to maxText bytes of valid UTF-8. It copies what it keeps of a long one, so
+// that the rest of the request is not kept in memory.
 func cut(s string) string {
 	if len(s) > maxText {
 		s = strings.Clone(s[:maxText]) + "…"
@@ -143,7 +150,8 @@ func cut(s string) string {
 	return strings.ToValidUTF8(s, "?")
 }
 
-// unmarshalJSON reads the protocol's JSON, in which ids are hexadecimal where protobuf's own JSON has base64.
+// unmarshalJSON reads the protocol's JSON, in which ids are hexadecimal where protobuf's own JSON
+// has base64.
 func unmarshalJSON(body []byte, into *collector.ExportTraceServiceRequest) error {
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.UseNumber()

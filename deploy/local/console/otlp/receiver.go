@@ -39,7 +39,8 @@ func (r *Receiver) GRPC() *grpc.Server {
 	return server
 }
 
-// Export implements the trace service. Spans that are not valid are counted in the answer, and the others kept.
+// Export implements the trace service. Spans that are not valid are counted in the answer, and the
+// others kept.
 func (r *Receiver) Export(
 	_ context.Context, req *collector.ExportTraceServiceRequest,
 ) (*collector.ExportTraceServiceResponse, error) {
@@ -48,7 +49,8 @@ func (r *Receiver) Export(
 	answer := &collector.ExportTraceServiceResponse{}
 	if rejected > 0 {
 		answer.PartialSuccess = &collector.ExportTracePartialSuccess{
-			RejectedSpans: int64(rejected), ErrorMessage: "A span needs a trace id of 16 bytes and a span id of 8.",
+			RejectedSpans: int64(rejected),
+			ErrorMessage:  "A span needs a trace id of 16 bytes and a span id of 8.",
 		}
 	}
 	return answer, nil
@@ -58,13 +60,15 @@ func (r *Receiver) Export(
 func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	kind, _, _ := mime.ParseMediaType(req.Header.Get("Content-Type"))
 	if kind != "application/x-protobuf" && kind != "application/json" {
-		http.Error(w, "send application/x-protobuf or application/json", http.StatusUnsupportedMediaType)
+		const detail = "send application/x-protobuf or application/json"
+		http.Error(w, detail, http.StatusUnsupportedMediaType)
 		return
 	}
 	body, err := read(w, req)
 	if err != nil {
 		code := http.StatusBadRequest
-		if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) || errors.Is(err, errTooLarge) {
+		tooLarge := (*http.MaxBytesError)(nil)
+		if errors.As(err, &tooLarge) || errors.Is(err, errTooLarge) {
 			code = http.StatusRequestEntityTooLarge
 		}
 		http.Error(w, err.Error(), code)

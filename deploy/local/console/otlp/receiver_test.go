@@ -28,7 +28,9 @@ func textValue(s string) *common.AnyValue {
 
 func request(change ...func(*trace.Span)) *collector.ExportTraceServiceRequest {
 	span := &trace.Span{
-		TraceId: append([]byte{1}, make([]byte, 15)...), SpanId: []byte{1, 2, 3, 4, 5, 6, 7, 8}, Name: "POST /orders",
+		TraceId: append(
+			[]byte{1},
+			make([]byte, 15)...), SpanId: []byte{1, 2, 3, 4, 5, 6, 7, 8}, Name: "POST /orders",
 		StartTimeUnixNano: 2_000, EndTimeUnixNano: 7_000, Kind: trace.Span_SPAN_KIND_SERVER,
 		Attributes: []*common.KeyValue{{Key: "http.route", Value: textValue("/orders")}},
 	}
@@ -37,7 +39,9 @@ func request(change ...func(*trace.Span)) *collector.ExportTraceServiceRequest {
 	}
 	service := []*common.KeyValue{{Key: "service.name", Value: textValue("orders")}}
 	return &collector.ExportTraceServiceRequest{ResourceSpans: []*trace.ResourceSpans{{
-		Resource: &resource.Resource{Attributes: service}, ScopeSpans: []*trace.ScopeSpans{{Spans: []*trace.Span{span}}},
+		Resource: &resource.Resource{
+			Attributes: service,
+		}, ScopeSpans: []*trace.ScopeSpans{{Spans: []*trace.Span{span}}},
 	}}}
 }
 
@@ -50,7 +54,10 @@ func TestSpansAreReceivedByGRPC(t *testing.T) {
 	}
 	go func() { _ = server.Serve(listener) }()
 	defer server.Stop()
-	conn, err := grpc.NewClient(listener.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	conn, err := grpc.NewClient(
+		listener.Addr().String(),
+		grpc.WithTransportCredentials(insecure.NewCredentials()),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +67,9 @@ func TestSpansAreReceivedByGRPC(t *testing.T) {
 		t.Fatalf("the answer is %v, %v", answer, err)
 	}
 	spans := store.Trace(traceID)
-	if len(spans) != 1 || spans[0].Service != "orders" || spans[0].Start != 2 || spans[0].Duration != 5 || spans[0].Route() != "/orders" {
+	if len(spans) != 1 || spans[0].Service != "orders" || spans[0].Start != 2 ||
+		spans[0].Duration != 5 ||
+		spans[0].Route() != "/orders" {
 		t.Errorf("what is kept is %+v", spans)
 	}
 }
@@ -68,9 +77,12 @@ func TestSpansAreReceivedByGRPC(t *testing.T) {
 func TestASpanWithoutAValidIDIsCountedAndTheOthersAreKept(t *testing.T) {
 	store := traces.New(traces.Limits{})
 	req := request()
-	req.ResourceSpans = append(req.ResourceSpans, request(func(s *trace.Span) { s.TraceId = []byte{1} }).ResourceSpans...)
+	req.ResourceSpans = append(
+		req.ResourceSpans,
+		request(func(s *trace.Span) { s.TraceId = []byte{1} }).ResourceSpans...)
 	answer, err := New(store).Export(t.Context(), req)
-	if err != nil || answer.GetPartialSuccess().GetRejectedSpans() != 1 || store.Stats().Spans != 1 {
+	if err != nil || answer.GetPartialSuccess().GetRejectedSpans() != 1 ||
+		store.Stats().Spans != 1 {
 		t.Errorf("the answer is %v, %v and %d spans are kept", answer, err, store.Stats().Spans)
 	}
 }
@@ -80,7 +92,13 @@ func TestWhatASpanSaysIsBounded(t *testing.T) {
 	_, err := New(store).Export(t.Context(), request(func(s *trace.Span) {
 		s.Name, s.EndTimeUnixNano = strings.Repeat("n", 100_000), 0
 		for i := range 1_000 {
-			s.Attributes = append(s.Attributes, &common.KeyValue{Key: strings.Repeat("k", i), Value: textValue(strings.Repeat("v", 10_000))})
+			s.Attributes = append(
+				s.Attributes,
+				&common.KeyValue{
+					Key:   strings.Repeat("k", i),
+					Value: textValue(strings.Repeat("v", 10_000)),
+				},
+			)
 			s.Events = append(s.Events, &trace.Span_Event{Name: "e"})
 			s.Links = append(s.Links, &trace.Span_Link{})
 		}
@@ -89,7 +107,9 @@ func TestWhatASpanSaysIsBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	kept := store.Trace(traceID)[0]
-	if len(kept.Name) > maxText+3 || len(kept.Attributes) > maxAttributes || len(kept.Events) > maxEvents || len(kept.Links) > maxEvents {
+	if len(kept.Name) > maxText+3 || len(kept.Attributes) > maxAttributes ||
+		len(kept.Events) > maxEvents ||
+		len(kept.Links) > maxEvents {
 		t.Error("a span is kept that is larger than its bounds")
 	}
 	if kept.Duration != 0 {
@@ -129,7 +149,15 @@ func TestHTTPTakesProtobufAndJSONAndRefusesTheRest(t *testing.T) {
 		answer := httptest.NewRecorder()
 		New(store).ServeHTTP(answer, req)
 		if answer.Code != c.status || store.Stats().Spans != c.kept {
-			t.Errorf("%s: status %d and %d spans, not %d and %d: %s", name, answer.Code, store.Stats().Spans, c.status, c.kept, answer.Body)
+			t.Errorf(
+				"%s: status %d and %d spans, not %d and %d: %s",
+				name,
+				answer.Code,
+				store.Stats().Spans,
+				c.status,
+				c.kept,
+				answer.Body,
+			)
 		}
 	}
 }

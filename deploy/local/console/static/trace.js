@@ -1,62 +1,185 @@
-// Lists of traces, the waterfall of one, and an order's journey.
+// Traces: their list, and the spans of one as a waterfall.
 
-import { ask, clock, el, table, took } from './dom.js';
+import { ask, el, empty, heading, render, table, tiles } from './dom.js';
+import { chip, clock, count, hue, idLink, took } from './format.js';
+import { filter, logList } from './logs.js';
 
-export const traceTable = (list, none) => table(['Began', 'What', 'Apps', '#Took', '#Spans', 'Failed'], list.map((t) => [
-  clock(t.start / 1000), el('a', { href: '#/traces/' + t.id }, t.name || t.id), t.services.join(', '), took(t.duration), String(t.spans),
-  el('span', { class: t.errors ? 'bad' : 'soft' }, t.failure || '–'),
-]), none);
+export function traceTable(list, none) {
+  const longest = Math.max(...list.map((t) => t.duration), 1);
+  return table(
+    ['What', 'Apps', '#Took', '#Spans', 'Failure', '#Began'],
+    list.map((t) => [
+      el('a', { href: '#/traces/' + t.id, title: t.id }, t.name || t.id),
+      t.services.map(chip),
+      [took(t.duration), share(t.duration / longest)],
+      String(t.spans),
+      t.errors ? el('span', { class: 'bad' }, t.failure) : el('span', { class: 'soft' }, '–'),
+      clock(t.start / 1000),
+    ]),
+    none,
+  );
+}
+
+const share = (part) =>
+  el(
+    'span',
+    { class: 'share', 'aria-hidden': 'true' },
+    el('span', { style: { width: Math.max(1, part * 100) + '%' } }),
+  );
+
+export async function traces(main, query) {
+  const { traces: list, kept } = await ask('traces?' + query);
+  return () =>
+    render(
+      main,
+      heading('Traces', el('span', { class: 'soft small' }, `${count(kept.traces)} are kept`)),
+      filter('traces', query, [
+        ['order', 'Order'],
+        ['app', 'App'],
+        ['route', 'Route or topic'],
+        ['text', 'Text'],
+        ['longer', 'Longer than ms'],
+        ['errors', 'failed only', true],
+        ['background', 'background work too', true],
+      ]),
+      traceTable(list, 'No trace like this is kept.'),
+    );
+}
+
+/** The spans in the order of their tree, each with its depth. */
+function tree(spans) {
+  const ids = new Set(spans.map((s) => s.id)),
+    seen = new Set(),
+    rows = [];
+  const children = Map.groupBy(spans, (s) =>
+    ids.has(s.parent) && s.parent !== s.id ? s.parent : '',
+  );
+  const visit = (parent, depth) =>
+    (children.get(parent) || []).forEach((s) => {
+      if (seen.has(s.id)) return;
+      seen.add(s.id);
+      rows.push({ span: s, depth });
+      visit(s.id, depth + 1);
+    });
+  visit('', 0);
+  return rows;
+}
 
 /** Spans as a tree, each beside its time. */
 export function waterfall(spans) {
-  if (!spans.length) return el('p', { class: 'soft' }, 'No spans are kept of this.');
-  const ids = new Set(spans.map((s) => s.id)), children = new Map();
-  for (const s of spans) {
-    const parent = ids.has(s.parent) ? s.parent : '';
-    children.set(parent, [...(children.get(parent) || []), s]);
-  }
-  const from = Math.min(...spans.map((s) => s.start)), to = Math.max(...spans.map((s) => s.start + s.duration)), whole = to - from || 1;
-  const rows = [], seen = new Set();
-  const visit = (parent, depth) => (children.get(parent) || []).forEach((s) => {
-    if (seen.has(s.id)) return;
-    seen.add(s.id);
-    rows.push(row(s, depth));
-    visit(s.id, depth + 1);
-  });
-  const row = (s, depth) => {
-    const bar = el('span', { class: 'bar' + (s.error ? ' failed' : s.sidecar ? ' side' : '') });
-    bar.style.left = (s.start - from) / whole * 100 + '%';
-    bar.style.width = s.duration / whole * 100 + '%';
-    const name = el('span', { class: 'name' + (s.error ? ' bad' : '') }, `${s.service}${s.sidecar ? ' (sidecar)' : ''}: ${s.name}`);
-    name.style.paddingLeft = Math.min(depth, 12) * .6 + 'rem';
-    const facts = Object.entries(s.attributes || {}).concat((s.events || []).map((e) => ['event ' + e.name, Object.values(e.attributes || {}).join(' ')]));
-    return el('li', {}, el('details', {}, el('summary', {}, name, el('span', { class: 'track' }, bar, el('span', { class: 'took' }, took(s.duration)))),
-      el('dl', {}, [['kind', s.kind], ...(s.message ? [['error', s.message]] : []), ...facts].map(([k, v]) => [el('dt', {}, k), el('dd', {}, v)]),
-        (s.links || []).map((l) => [el('dt', {}, 'goes back to'), el('dd', {}, el('a', { href: '#/traces/' + l.trace_id }, l.trace_id))]))));
-  };
-  visit('', 0);
-  return el('ol', { class: 'fall card', 'aria-label': 'Spans' }, rows);
+  if (!spans.length) return empty('No spans are kept of this.');
+  const from = Math.min(...spans.map((s) => s.start));
+  const whole = Math.max(...spans.map((s) => s.start + s.duration)) - from || 1;
+  const marks = [0, 0.25, 0.5, 0.75, 1].map((part) => el('span', {}, took(part * whole)));
+  return el(
+    'div',
+    { class: 'fall card' },
+    el('div', { class: 'scale', 'aria-hidden': 'true' }, el('span', {}, ''), el('div', {}, marks)),
+    el(
+      'ol',
+      { 'aria-label': 'Spans' },
+      tree(spans).map(({ span, depth }) => row(span, depth, from, whole)),
+    ),
+  );
 }
 
-export const logList = (lines) => lines.length ? el('ol', { class: 'logs' }, lines.map(logLine)) : el('p', { class: 'soft' }, 'No lines.');
+function row(s, depth, from, whole) {
+  const left = ((s.start - from) / whole) * 100,
+    width = (s.duration / whole) * 100;
+  const bar = el('span', {
+    class: `bar ${hue(s.service)}${s.sidecar ? ' side' : ''}${s.error ? ' failed' : ''}`,
+    style: { left: left + '%', width: width + '%' },
+  });
+  const right = left + width > 75; // there is no room for the figure behind the bar
+  const figure = el(
+    'span',
+    {
+      class: 'took',
+      style: right ? { right: 100 - left + '%' } : { left: left + width + '%' },
+    },
+    took(s.duration),
+  );
+  const name = el(
+    'span',
+    {
+      class: 'name' + (s.error ? ' bad' : ''),
+      style: { paddingLeft: Math.min(depth, 12) * 0.7 + 'rem' },
+    },
+    el('b', {}, s.service),
+    s.sidecar && el('i', {}, ' sidecar'),
+    ' ' + plain(s.name),
+  );
+  return el(
+    'li',
+    {},
+    el(
+      'details',
+      {},
+      el('summary', {}, name, el('span', { class: 'track' }, bar, figure)),
+      facts(s),
+    ),
+  );
+}
 
-export const logLine = (l) => el('li', { class: l.level === 'error' ? 'bad' : l.level === 'warn' ? 'wait' : null },
-  el('time', { datetime: l.at }, clock(l.at)), el('span', { class: 'src' }, l.source), l.level === 'error' || l.level === 'warn' ? l.level + ': ' : '', l.message, ' ', el('span', { class: 'soft' }, l.fields || ''), ' ',
-  l.trace && el('a', { href: '#/traces/' + l.trace }, 'trace'));
+/** Dapr's methods by their last word, which says what is done. */
+const plain = (name) => name.replace(/^\/?dapr\.proto\.[\w.]+\//, '');
+
+function facts(s) {
+  const events = (s.events || []).map((e) => [
+    'event ' + e.name,
+    Object.values(e.attributes || {}).join(' '),
+  ]);
+  const list = [
+    ['kind', s.kind],
+    ['span', s.id],
+    ...(s.message ? [['error', s.message]] : []),
+    ...Object.entries(s.attributes || {}),
+    ...events,
+  ];
+  return el(
+    'dl',
+    { class: 'facts' },
+    list.map(([k, v]) => [el('dt', {}, k), el('dd', {}, v)]),
+    (s.links || []).map((l) => [
+      el('dt', {}, 'goes back to'),
+      el('dd', {}, el('a', { href: '#/traces/' + l.trace_id }, l.trace_id)),
+    ]),
+  );
+}
 
 export async function tracePage(main, id) {
-  const { spans, logs } = await ask('traces/' + encodeURIComponent(id));
-  main.replaceChildren(el('h1', {}, 'Trace ' + id), waterfall(spans), el('h2', {}, 'Log lines'), logList(logs));
-}
-
-export async function orderPage(main, id) {
-  const { answer, moments, spans } = await ask('orders/' + encodeURIComponent(id));
-  const from = moments.length ? moments[0].at : 0;
-  main.replaceChildren(el('h1', {}, 'Order ' + id),
-    el('section', { class: 'card', 'aria-label': 'How it stands' }, answer.map((a) => el('p', {}, a))),
-    el('h2', {}, 'Its journey'), el('ol', { class: 'journey' }, moments.map((m) => el('li', { class: (m.error ? 'bad ' : '') + m.kind },
-      el('span', { class: 'soft' }, '+' + took(m.at - from) + ' '), `${m.where}: `,
-      m.link ? el('a', { href: m.link }, m.what) : m.what, m.took ? ` (${took(m.took)})` : '', ' ', el('span', { class: 'soft' }, m.detail || ''), ' ',
-      m.trace && el('a', { href: '#/traces/' + m.trace }, 'trace')))),
-    el('h2', {}, 'Its traces'), waterfall(spans));
+  const { spans, logs, orders } = await ask('traces/' + encodeURIComponent(id));
+  const from = Math.min(...spans.map((s) => s.start));
+  const whole = Math.max(...spans.map((s) => s.start + s.duration)) - from;
+  const apps = [...new Set(spans.map((s) => s.service))],
+    failed = spans.filter((s) => s.error).length;
+  const first = spans.find((s) => !spans.some((o) => o.id === s.parent)) || spans[0];
+  const show = () =>
+    render(
+      main,
+      heading(first.name),
+      el('p', { class: 'soft id' }, 'Trace ' + id),
+      tiles([
+        ['took', took(whole)],
+        ['spans', String(spans.length)],
+        ['apps', String(apps.length)],
+        ['failed', String(failed), failed ? 'bad' : 'good'],
+        ['began', clock(from / 1000)],
+      ]),
+      orders?.length > 0 &&
+        el(
+          'p',
+          {},
+          'Belongs to ',
+          orders.map((o) => [idLink('orders', o), ' ']),
+        ),
+      el('p', {}, apps.map(chip)),
+      waterfall(spans),
+      el('h2', {}, 'Log lines'),
+      logList(logs),
+    );
+  return () => {
+    show();
+    return false; // what has ended does not change
+  };
 }

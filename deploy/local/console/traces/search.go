@@ -18,7 +18,8 @@ type Query struct {
 	Longer  time.Duration // at least this long from the first start to the last end
 	Since   time.Time     // that ended after it
 	Limit   int           // zero means 100
-	// Background leaves in the traces that nobody waits for: a service's own reading of its store and the like.
+	// Background leaves in the traces that nobody waits for: a service's own reading of its store
+	// and the like.
 	Background bool
 }
 
@@ -57,30 +58,28 @@ func (q Query) matches(t *trace) bool {
 		return false
 	}
 	start, end := bounds(t.spans)
-	if !q.Since.IsZero() && end < q.Since.UnixMicro() || time.Duration(end-start)*time.Microsecond < q.Longer {
+	if !q.Since.IsZero() && end < q.Since.UnixMicro() ||
+		time.Duration(end-start)*time.Microsecond < q.Longer {
 		return false
 	}
-	has := func(want bool, is func(*Span) bool) bool { return !want || slices.ContainsFunc(t.spans, is) }
+	has := func(want bool, is func(*Span) bool) bool {
+		return !want || slices.ContainsFunc(t.spans, is)
+	}
 	return has(q.Errors, func(s *Span) bool { return s.Error }) &&
 		has(q.Service != "", func(s *Span) bool { return s.Service == q.Service }) &&
-		has(q.Route != "", func(s *Span) bool { return contains(s.Name, q.Route) || contains(s.Route(), q.Route) }) &&
-		(q.Text == "" || t.id == q.Text || slices.ContainsFunc(t.spans, func(s *Span) bool { return s.says(q.Text) })) &&
-		(q.Background || !isBackground(t))
+		has(
+			q.Route != "",
+			func(s *Span) bool { return contains(s.Name, q.Route) || contains(s.Route(), q.Route) },
+		) &&
+		(t.id == q.Text || has(q.Text != "", func(s *Span) bool { return s.says(q.Text) })) &&
+		(q.Background || t.at == nil)
 }
 
-// isBackground tells whether a trace is work that nobody waits for: one that was begun neither by a request nor by
-// a message, and that mentions no order and did not fail.
-func isBackground(t *trace) bool {
-	if len(t.orders) > 0 {
-		return false
-	}
-	for _, s := range t.spans {
-		public := strings.HasPrefix(s.Attributes["http.route"], "/api/")
-		if s.Error || public || s.Kind == "consumer" || s.Kind == "producer" {
-			return false
-		}
-	}
-	return true
+// isBackground tells whether a span says nothing against its trace being work that nobody waits for:
+// one that was begun neither by a request nor by a message, that mentions no order and did not fail.
+func (s *Span) isBackground() bool {
+	public := strings.HasPrefix(s.Attributes["http.route"], "/api/")
+	return !s.Error && !public && s.Kind != "consumer" && s.Kind != "producer"
 }
 
 func (s *Span) says(text string) bool {
@@ -130,7 +129,7 @@ func summarise(t *trace) Summary {
 		sum.Name, sum.Service = first.Name, first.Service
 	}
 	if failed != nil {
-		sum.Failure = failed.Service + ": " + strings.TrimSuffix(failed.Name+" "+failed.Message, " ")
+		sum.Failure = strings.TrimSpace(failed.Service + ": " + failed.Name + " " + failed.Message)
 	}
 	sum.Services = slices.Sorted(maps.Keys(services))
 	sum.Orders = slices.Sorted(maps.Keys(t.orders))

@@ -1,4 +1,5 @@
-// Package traces keeps the newest spans of a system in memory, grouped by trace, and finds them again.
+// Package traces keeps the newest spans of a system in memory, grouped by trace, and finds them
+// again.
 package traces
 
 import (
@@ -55,7 +56,8 @@ func Orders(text string) []string {
 // size estimates the memory that a span takes, in bytes.
 func (s *Span) size() int {
 	const object = 96 // of a string's or map entry's header and of what the allocator adds
-	n := 4*object + len(s.TraceID) + len(s.ID) + len(s.Parent) + len(s.Service) + len(s.Name) + len(s.Message)
+	n := 4*object + len(s.TraceID) + len(s.ID) + len(s.Parent)
+	n += len(s.Service) + len(s.Name) + len(s.Message)
 	attributes := func(m map[string]string) {
 		for key, value := range m {
 			n += object + len(key) + len(value)
@@ -82,9 +84,21 @@ func (s *Span) mentions(visit func(string)) {
 	}
 }
 
+// OrdersOf finds the ids of the orders that spans mention, each once.
+func OrdersOf(spans []*Span) []string {
+	found := []string{}
+	for _, s := range spans {
+		s.mentions(func(text string) { found = append(found, Orders(text)...) })
+	}
+	slices.Sort(found)
+	return slices.Compact(found)
+}
+
 // Route is the route template that the span served or called, or "".
 func (s *Span) Route() string {
-	for _, key := range []string{"http.route", "url.path", "http.target", "messaging.destination.name", "rpc.method"} {
+	for _, key := range []string{
+		"http.route", "url.path", "http.target", "messaging.destination.name", "rpc.method",
+	} {
 		if value := s.Attributes[key]; value != "" {
 			return value
 		}
