@@ -5,11 +5,8 @@ import (
 	"strings"
 )
 
-// family writes the text of a measured histogram or counter.
-type family struct {
-	text strings.Builder
-	name string
-}
+// family writes the text of a measured histogram.
+type family struct{ name string }
 
 func histogram(b *strings.Builder, name string) *family {
 	fmt.Fprintf(b, "# TYPE %s histogram\n", name)
