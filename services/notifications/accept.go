@@ -37,10 +37,10 @@ func (s *Service) Accept(ctx context.Context, e event.Event) error {
 }
 
 // written is called with each record that was inserted.
-func (s *Service) written(_ context.Context, w aggregate.Written[Record]) {
+func (s *Service) written(ctx context.Context, w aggregate.Written[Record]) {
 	w.Ticket.Wrote()
 	s.meters.accepted(w.Doc)
-	s.handOver(w.Doc)
+	s.handOver(ctx, w.Doc)
 }
 
 // compose decides who is told what, asks for what it takes, and lists it.

@@ -13,6 +13,7 @@ import (
 // deliver makes one attempt, and has recorded what came of it when it calls done. The call returns
 // before that, so that the next message can be sent meanwhile.
 func (s *Service) deliver(ctx context.Context, l *lane, j job, done func()) {
+	ctx, end := j.span(ctx, l.channel)
 	var h held
 	var ok bool
 	err := fault.Guard(ctx, func() error {
@@ -28,6 +29,7 @@ func (s *Service) deliver(ctx context.Context, l *lane, j job, done func()) {
 	if !ok {
 		l.tried(j.id, untried)
 		l.done(j.id)
+		end(err)
 		done()
 		return
 	}
@@ -44,6 +46,7 @@ func (s *Service) deliver(ctx context.Context, l *lane, j job, done func()) {
 			return nil
 		})
 		l.done(j.id)
+		end(err)
 		s.records.Poke(due...)
 	}()
 }

@@ -33,6 +33,9 @@ type job struct {
 	record *Record   // as it was written, not to be changed; nil: to be read
 	mine   bool      // this process has accepted the event
 	since  time.Time // when it was journalled or offered
+	// For the span of the attempt: which order it is about, if any, and where the record was accepted
+	// in the trace of its event, if that is recorded.
+	about, traceparent string
 }
 
 // maxDelayed bounds what a lane remembers of failures; the journal remembers all.

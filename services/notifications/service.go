@@ -10,6 +10,7 @@ import (
 	"sidecart.dev/kit/aggregate"
 	"sidecart.dev/kit/fault"
 	"sidecart.dev/kit/sidecar"
+	"sidecart.dev/kit/tracing"
 )
 
 // Lists keeps the list of deliveries of each user. It is safe for concurrent use.
@@ -158,10 +159,13 @@ func (s *Service) tells(eventID string) bool {
 }
 
 // handOver puts the queued deliveries of a record just written into their lanes.
-func (s *Service) handOver(r Record) {
+func (s *Service) handOver(ctx context.Context, r Record) {
 	for i := range r.Deliveries {
 		if d := &r.Deliveries[i]; d.Status == Queued {
-			s.lane(d.Channel).push(job{id: r.ID, record: &r, mine: true, since: s.cfg.Now()})
+			s.lane(d.Channel).push(job{
+				id: r.ID, record: &r, mine: true, since: s.cfg.Now(),
+				about: r.OrderID, traceparent: tracing.TraceParent(ctx),
+			})
 		}
 	}
 }

@@ -21,7 +21,7 @@ func (s *Service) drive(ctx context.Context, open []aggregate.Open[Record]) (map
 	var errs []error
 	changed := map[string]Record{}
 	for _, o := range open {
-		s.retry(&o.Doc)
+		s.retry(&o.Doc, o.TraceParent)
 		if m, _ := MessageOf(o.Doc.EventType); !m.Erases {
 			continue
 		}
@@ -54,7 +54,7 @@ const leave = 10 * time.Second
 
 // retry puts the deliveries that are due into their lanes, where they are claimed before they are
 // sent.
-func (s *Service) retry(r *Record) {
+func (s *Service) retry(r *Record, traceparent string) {
 	now := s.cfg.Now()
 	if s.theirs.has(r.ID) && now.Sub(r.CreatedAt) < leave {
 		return
@@ -62,7 +62,7 @@ func (s *Service) retry(r *Record) {
 	for i := range r.Deliveries {
 		d := &r.Deliveries[i]
 		if l := s.lane(d.Channel); d.Status == Queued && l.due(d, now) {
-			l.push(job{id: r.ID, since: now})
+			l.push(job{id: r.ID, since: now, about: r.OrderID, traceparent: traceparent})
 		}
 	}
 }

@@ -10,18 +10,25 @@ import (
 	"sidecart.dev/kit/aggregate"
 	"sidecart.dev/kit/event"
 	"sidecart.dev/kit/fault"
+	"sidecart.dev/kit/tracing"
 )
 
 // run lets the runner drive a payment on, and publish the news and what is new after that; then the
 // ticket is ended. Whatever the runner does not take, or does not finish, the settler finds in the journal.
-// ended is closed when the payment has been driven on; it is nil if the runner has too much to do.
+// ended is closed when the payment has been driven on; it is nil if the runner has too much to do. begunBy names the trace
+// that began the payment's business where the work is taken up again, and is empty where it belongs to the trace of ctx.
 //
 // A write of unknown outcome by a step of driving needs no fence, see the second rule of the package
 // documentation: so the ticket is ended as if all writes had been answered.
-func (s *Service) run(ctx context.Context, p Payment, news []event.Event, ticket aggregate.Ticket) (ended <-chan struct{}) {
+func (s *Service) run(
+	ctx context.Context, p Payment, news []event.Event, ticket aggregate.Ticket, begunBy string,
+) (ended <-chan struct{}) {
 	ended, taken := s.Runner.Go(ctx, p.ID, func(ctx context.Context) {
 		defer ticket.Wrote()
-		if err := s.driveAndTell(ctx, p, news); err != nil {
+		ctx, end := driveSpan(ctx, p, begunBy)
+		err := s.driveAndTell(ctx, p, news)
+		end(err)
+		if err != nil {
 			level := s.Log.WarnContext
 			if fault.KindOf(err).Transient() {
 				level = s.Log.InfoContext
@@ -35,13 +42,23 @@ func (s *Service) run(ctx context.Context, p Payment, news []event.Event, ticket
 	return ended
 }
 
-// runAgain drives on what nobody has changed, and tells everything again: whoever asks has not heard of it.
-func (s *Service) runAgain(ctx context.Context, p Payment) <-chan struct{} {
+// driveSpan starts the span of driving a payment on: where it is taken up again, in a trace of its own.
+func driveSpan(ctx context.Context, p Payment, begunBy string) (context.Context, func(error)) {
+	const name = "drive " + KindPayment
+	if begunBy != "" {
+		return tracing.Resume(ctx, name, []string{begunBy}, tracing.About(p.OrderID))
+	}
+	return tracing.Start(ctx, name, tracing.About(p.OrderID))
+}
+
+// runAgain drives on what nobody has changed, and tells everything again: whoever asks has not heard of it. begunBy is as
+// for run.
+func (s *Service) runAgain(ctx context.Context, p Payment, begunBy string) <-chan struct{} {
 	events, err := p.Events(0)
 	if err != nil {
 		s.Log.ErrorContext(ctx, "the events of a payment cannot be made", "payment_id", p.ID, "error", err.Error())
 	}
-	return s.run(ctx, p, events, aggregate.NoTicket)
+	return s.run(ctx, p, events, aggregate.NoTicket, begunBy)
 }
 
 // driveAndTell drives a payment on, and publishes the news and what is new after that.
@@ -298,6 +315,7 @@ func ask[T any](ctx context.Context, s *Service, operation string, call func(con
 func askOnce[T any](ctx context.Context, s *Service, operation string, call func(context.Context) (T, error)) (T, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.ProviderTimeout)
 	defer cancel()
+	ctx, end := tracing.StartCall(ctx, "provider", operation)
 	start := time.Now()
 	answer, err := call(ctx)
 	outcome := "answered"
@@ -305,6 +323,7 @@ func askOnce[T any](ctx context.Context, s *Service, operation string, call func
 		outcome = "unknown"
 	}
 	s.Seen(operation, outcome, time.Since(start))
+	end(err)
 	return answer, err
 }
 

@@ -29,13 +29,13 @@ func (s *Service) Refund(ctx context.Context, paymentID string, req RefundReques
 		}
 		return p, err
 	}, func(ctx context.Context, w aggregate.Written[Payment]) {
-		ended = s.run(ctx, w.Doc, w.News, w.Ticket)
+		ended = s.run(ctx, w.Doc, w.News, w.Ticket, "")
 	})
 	if err != nil {
 		return Refund{}, false, err
 	}
 	if !added {
-		ended = s.runAgain(ctx, p)
+		ended = s.runAgain(ctx, p, "")
 	}
 	if refund.Status == RefundPending {
 		refund = s.await(ctx, p.ID, refund, ended)

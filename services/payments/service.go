@@ -136,7 +136,7 @@ func (s *Service) Placed(ctx context.Context, o Order) error {
 		err = nil
 	}
 	if err == nil && !created {
-		s.runAgain(ctx, p)
+		s.runAgain(ctx, p, "")
 	}
 	return err
 }
@@ -159,7 +159,7 @@ func (s *Service) Cancelled(ctx context.Context, o Order, c Cancellation) error 
 		return p, err
 	})
 	if err == nil && !changed {
-		s.runAgain(ctx, p)
+		s.runAgain(ctx, p, "")
 	}
 	return err
 }

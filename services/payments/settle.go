@@ -23,14 +23,14 @@ func (s *Service) Settlers() map[string]journal.Settler {
 
 // handOver goes on with what a handler has written, outside the handler's time.
 func (s *Service) handOver(ctx context.Context, w aggregate.Written[Payment]) {
-	s.run(ctx, w.Doc, w.News, w.Ticket)
+	s.run(ctx, w.Doc, w.News, w.Ticket, "")
 }
 
 // drive hands what the journal offers over to the runner, so that a hanging provider does not stop
 // the settler. Whatever comes of it is offered again.
 func (s *Service) drive(ctx context.Context, open []aggregate.Open[Payment]) (map[string]Payment, error) {
 	for _, o := range open {
-		s.runAgain(ctx, o.Doc)
+		s.runAgain(ctx, o.Doc, o.TraceParent)
 	}
 	return nil, nil
 }

@@ -39,6 +39,9 @@ type Open[T any] struct {
 	ID    string
 	Doc   T
 	Fresh bool // its intent is younger than the patience: what it waits for is likely to be under way
+	// TraceParent names the trace that began the document's present business, if that is recorded. Whoever hands the document
+	// over to a pool or a lane starts the span of its work from it, by [tracing.Resume].
+	TraceParent string
 }
 
 // Owed is a document that is done, and the events that it implies.

@@ -133,7 +133,9 @@ func (r *round[T]) drive(ctx context.Context) {
 	var open []Open[T]
 	for _, s := range r.docs {
 		if !r.cfg.Done(s.read.Doc) {
-			open = append(open, Open[T]{ID: s.id, Doc: s.read.Doc, Fresh: s.entry.Age < r.cfg.Patience})
+			open = append(open, Open[T]{
+				ID: s.id, Doc: s.read.Doc, Fresh: s.entry.Age < r.cfg.Patience, TraceParent: s.read.trace,
+			})
 		}
 	}
 	if len(open) == 0 {

@@ -6,9 +6,11 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"regexp"
 	"sync/atomic"
 
 	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/propagation"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
@@ -32,6 +34,12 @@ func Start(ctx context.Context, name string, opts ...trace.SpanStartOption) (con
 	}
 	ctx, span := Tracer().Start(ctx, name, opts...)
 	return ctx, func(err error) { End(span, err) }
+}
+
+// StartCall is [Start] for a call to something that has no spans of its own, such as a payment provider.
+func StartCall(ctx context.Context, peer, operation string) (context.Context, func(error)) {
+	return Start(ctx, peer+" "+operation, trace.WithSpanKind(trace.SpanKindClient),
+		trace.WithAttributes(semconv.ServicePeerName(peer)))
 }
 
 // End ends a span with the outcome of its work. Of an error only its code is kept: the text may say whom it is about.
@@ -58,6 +66,32 @@ func decide() bool {
 // From continues the trace that a sidecar passes on.
 func From(ctx context.Context, carrier propagation.TextMapCarrier) context.Context {
 	return otel.GetTextMapPropagator().Extract(ctx, carrier)
+}
+
+// Continue continues the trace at the place that a traceparent names, for work that outlives the request it is done for. What
+// is no traceparent changes nothing.
+func Continue(ctx context.Context, traceparent string) context.Context {
+	return propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{"traceparent": traceparent})
+}
+
+// resourceID is the attribute of a span with the id of the order, payment or other thing that its work is about.
+const resourceID = attribute.Key("sidecart.resource.id")
+
+// wellFormed are the ids that this system gives: random or derived, so that nobody's words are among them.
+var wellFormed = regexp.MustCompile(`^([a-z]{3}_)?([a-z2-7]{26}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$`)
+
+// About says in a new span which order, payment or other thing its work is about. What is no id of this system is left
+// out: somebody may have typed it.
+func About(id string) trace.SpanStartOption { return trace.WithAttributes(about(id)...) }
+
+// Mention is [About] for the span of ctx.
+func Mention(ctx context.Context, id string) { trace.SpanFromContext(ctx).SetAttributes(about(id)...) }
+
+func about(id string) []attribute.KeyValue {
+	if !wellFormed.MatchString(id) {
+		return nil
+	}
+	return []attribute.KeyValue{resourceID.String(id)}
 }
 
 // FromStranger continues the trace that anybody may have made up. Its ids are kept, so that a client finds its own trace
@@ -112,11 +146,14 @@ func LinkTo(others ...context.Context) []trace.Link {
 
 // Resume starts a span for work that was begun earlier, by what the traceparents name. It is the first of a trace of its
 // own, linked to theirs. If none of them was sampled it is none, so that routine work of the background has no spans.
-func Resume(ctx context.Context, name string, begunBy []string) (context.Context, func(error)) {
+func Resume(
+	ctx context.Context, name string, begunBy []string, opts ...trace.SpanStartOption,
+) (context.Context, func(error)) {
 	links := Links(begunBy...)
 	for _, link := range links {
 		if link.SpanContext.IsSampled() {
-			ctx, span := Tracer().Start(ctx, name, trace.WithNewRoot(), trace.WithLinks(links...))
+			opts = append(opts, trace.WithNewRoot(), trace.WithLinks(links...))
+			ctx, span := Tracer().Start(ctx, name, opts...)
 			return ctx, func(err error) { End(span, err) }
 		}
 	}

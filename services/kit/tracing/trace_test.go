@@ -93,3 +93,18 @@ func TestLinksAreOnlyMadeToWhatIsRecorded(t *testing.T) {
 		tracing.From(context.Background(), propagation.MapCarrier{"traceparent": sampled}))
 	assert.Len(t, links, 1)
 }
+
+func TestASpanNamesOnlyIdsOfThisSystem(t *testing.T) {
+	spans := tracingtest.Record(t)
+	for id, want := range map[string]bool{
+		"ord_abcdefghijklmnopqrstuvwxyz": true, "pay_0d9b3cc8-08a5-5a0e-8f3a-27cbe5b1d1f5": true,
+		"0d9b3cc8-08a5-4a0e-8f3a-27cbe5b1d1f5": true,
+		"":                                     false, "jane@example.com": false, "ord_Jane Doe": false, "4111111111111111": false, "tok_visa": false,
+	} {
+		ctx, span := tracing.Tracer().Start(t.Context(), "request", tracing.About(id))
+		tracing.Mention(ctx, id)
+		span.End()
+		ended := spans.Ended()
+		assert.Equal(t, want, len(ended[len(ended)-1].Attributes()) == 1, id)
+	}
+}

@@ -8,7 +8,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/gorilla/mux"
 	"go.opentelemetry.io/otel"
-	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/propagation"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
@@ -50,9 +49,6 @@ func fromSidecar(r *http.Request, appToken string) bool {
 	return appToken != "" && subtle.ConstantTimeCompare([]byte(r.Header.Get("dapr-api-token")), []byte(appToken)) == 1
 }
 
-// ResourceID is the attribute of a span with the id in the address of the request: of an order, a payment or the like.
-const ResourceID = attribute.Key("sidecart.resource.id")
-
 // describe says in the request's span what was asked for and how it was answered. The address itself and its query may
 // hold what people typed, so only the route's template and a well-formed id are written.
 func describe(r *http.Request, route string, status int) {
@@ -63,8 +59,8 @@ func describe(r *http.Request, route string, status int) {
 	span.SetName(knownMethod(r.Method) + " " + route)
 	span.SetAttributes(semconv.HTTPRequestMethodKey.String(knownMethod(r.Method)), semconv.HTTPRoute(route),
 		semconv.HTTPResponseStatusCode(status), semconv.URLScheme("http"))
-	if id, err := uuid.Parse(mux.Vars(r)["id"]); err == nil {
-		span.SetAttributes(ResourceID.String(id.String()))
+	for _, id := range mux.Vars(r) {
+		tracing.Mention(r.Context(), id)
 	}
 	if status >= http.StatusInternalServerError {
 		span.SetAttributes(semconv.ErrorTypeKey.String(strconv.Itoa(status)))
