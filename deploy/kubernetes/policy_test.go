@@ -61,8 +61,6 @@ func TestAServicesProbesAndEndFitTheService(t *testing.T) {
 				continue
 			}
 			app := w.pod.Spec.Containers[0]
-			start := app.StartupProbe
-			assert.GreaterOrEqual(t, start.PeriodSeconds*start.FailureThreshold, int32(120), w.name)
 			assert.Equal(t, "/healthz", app.LivenessProbe.HTTPGet.Path, w.name)
 			assert.Equal(t, "/readyz", app.ReadinessProbe.HTTPGet.Path, w.name)
 			const drain = 10 // DRAIN_TIMEOUT

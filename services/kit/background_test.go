@@ -16,7 +16,8 @@ import (
 // unguarded are the functions that run in a goroutine of their own and are not guarded, and why. A name is that of
 // the function that runs, or of the one that starts it if it has none.
 var unguarded = map[string]string{
-	"kit/chassis Serve":             "the HTTP server recovers from panics by itself",
+	"kit/chassis answer":            "the HTTP server recovers from panics by itself",
+	"kit/chassis watch":             "only waits",
 	"kit/cmd/copystate copyAll":     "a command that is to end",
 	"kit/service/servicetest Start": "a test",
 	"kit/sidecar/statetest race":    "a test",

@@ -23,7 +23,6 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
-	"strconv"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -53,6 +52,13 @@ type Chassis struct {
 	ready      []func(context.Context) error
 	draining   atomic.Bool
 	flush      func(context.Context) error
+
+	startup  *startup
+	standing standing
+	stranger atomic.Bool // the sidecar was given another APP_API_TOKEN
+	listener net.Listener
+	server   *http.Server // nil until the address is listened on
+	served   chan error   // how the server ended
 }
 
 type task struct {
@@ -77,7 +83,7 @@ func New(ctx context.Context, name string, cfg Config) (*Chassis, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Chassis{Sidecar: client, Metrics: telemetry.NewRegistry(), name: name, cfg: cfg, root: mux.NewRouter(), flush: flush}
+	c := &Chassis{Sidecar: client, Metrics: telemetry.NewRegistry(), name: name, cfg: cfg, root: mux.NewRouter(), flush: flush, served: make(chan error, 1)}
 	c.ready = append(c.ready, client.Ready)
 	c.routes()
 	if cfg.AppAPIToken == "" {
@@ -94,6 +100,7 @@ func (c *Chassis) routes() {
 	trace := web.Trace(c.cfg.AppAPIToken)
 	r.Use(trace, observe.Observe, web.Recover)
 	wrap := func(h http.Handler) http.Handler { return trace(observe.Observe(h)) }
+	c.startup = newStartup(wrap)
 	r.NotFoundHandler, r.MethodNotAllowedHandler = wrap(web.NotFound), wrap(web.MethodNotAllowed(r))
 	r.Handle("/healthz", web.Handler(healthz)).Methods(http.MethodGet)
 	r.Handle("/readyz", web.Handler(c.readyz)).Methods(http.MethodGet)
@@ -139,22 +146,6 @@ func (c *Chassis) metrics() http.Handler {
 	})
 }
 
-func healthz(w http.ResponseWriter, _ *http.Request) error {
-	return web.WriteJSON(w, http.StatusOK, map[string]string{"status": "ok"})
-}
-
-func (c *Chassis) readyz(w http.ResponseWriter, r *http.Request) error {
-	if c.draining.Load() {
-		return fault.New(fault.Unavailable, "unavailable", "The service is shutting down.")
-	}
-	for _, check := range c.ready {
-		if err := check(r.Context()); err != nil {
-			return fault.Wrap(err, fault.Unavailable, "unavailable", "The service is not ready: "+fault.CodeOf(err)+".")
-		}
-	}
-	return web.WriteJSON(w, http.StatusOK, map[string]string{"status": "ok"})
-}
-
 // Handler returns everything the service answers, for a server of the caller's.
 func (c *Chassis) Handler() http.Handler {
 	h := web.Resources(c.root)
@@ -166,34 +157,27 @@ func (c *Chassis) Handler() http.Handler {
 
 // Run serves until the context ends or a part fails, then drains. It returns nil after a clean drain.
 func (c *Chassis) Run(ctx context.Context) error {
-	listener, err := net.Listen("tcp", net.JoinHostPort(c.cfg.Host, strconv.Itoa(c.cfg.Port)))
-	if err != nil {
-		return fmt.Errorf("APP_PORT %d: %w", c.cfg.Port, err)
+	if c.server == nil {
+		if err := c.Open(); err != nil {
+			return err
+		}
 	}
-	return c.Serve(ctx, web.Refusals(listener))
+	return c.serve(ctx)
 }
 
 // Serve is Run on a listener of the caller's.
 func (c *Chassis) Serve(ctx context.Context, listener net.Listener) error {
+	c.listen(listener)
+	return c.serve(ctx)
+}
+
+func (c *Chassis) serve(ctx context.Context) error {
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
-	server := &http.Server{
-		Handler: c.Handler(),
-		// OPTIONS * goes through the handler like any other request.
-		DisableGeneralOptionsHandler: true,
-		ReadHeaderTimeout:            5 * time.Second,
-		ReadTimeout:                  30 * time.Second,
-		IdleTimeout:                  2 * time.Minute,
-		MaxHeaderBytes:               32 << 10,
-		ErrorLog:                     slog.NewLogLogger(slog.Default().Handler(), slog.LevelDebug),
-	}
-	go func() {
-		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			fail(fmt.Errorf("http server: %w", err))
-		}
-	}()
+	go c.watch(fail)
+	c.startup.become(c.Handler())
 	stopWork, workDone := c.startWork(fail)
-	slog.Info("serving", "address", listener.Addr().String())
+	slog.Info("serving", "address", c.listener.Addr().String())
 
 	<-ctx.Done()
 	c.draining.Store(true)
@@ -201,9 +185,9 @@ func (c *Chassis) Serve(ctx context.Context, listener net.Listener) error {
 	pause(c.cfg.DrainDelay)
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.cfg.DrainTimeout)
 	defer cancel()
-	err := server.Shutdown(drain)
+	err := c.server.Shutdown(drain)
 	if err != nil {
-		err = fmt.Errorf("requests still in flight after %s: %w", c.cfg.DrainTimeout, errors.Join(err, server.Close()))
+		err = fmt.Errorf("requests still in flight after %s: %w", c.cfg.DrainTimeout, errors.Join(err, c.server.Close()))
 	}
 	stopWork()
 	err = errors.Join(err, workDone(drain), c.flush(drain), c.Sidecar.Close())
@@ -211,6 +195,13 @@ func (c *Chassis) Serve(ctx context.Context, listener net.Listener) error {
 		err = errors.Join(cause, err)
 	}
 	return err
+}
+
+// watch ends the service if its server ends by itself.
+func (c *Chassis) watch(fail context.CancelCauseFunc) {
+	if err := <-c.served; !errors.Is(err, http.ErrServerClosed) {
+		fail(fmt.Errorf("http server: %w", err))
+	}
 }
 
 // startWork starts the background work with a context of its own, which outlives the requests in flight.

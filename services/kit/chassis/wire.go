@@ -47,7 +47,7 @@ func (c *Chassis) ServiceKey(ctx context.Context) (*auth.ServiceKey, error) {
 const SecretStoreName = "secrets"
 
 // AwaitSecret reads a secret, for up to a minute trying again while the sidecar or the store behind it does not answer:
-// an app starts beside its sidecar, not after it. When it waits for long, the log says so once, and what is likely to be missing.
+// an app starts beside its sidecar, not after it. Meanwhile /readyz says what is amiss, and so does the log, once, after a while.
 func (c *Chassis) AwaitSecret(ctx context.Context, name string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
@@ -56,12 +56,14 @@ func (c *Chassis) AwaitSecret(ctx context.Context, name string) (string, error) 
 	for {
 		value, err := store.Secret(ctx, name)
 		if err == nil || !fault.KindOf(err).Transient() {
+			c.startup.waitsFor(nil)
 			return value, err
 		}
+		c.startup.waitsFor(err)
 		select {
 		case <-long:
-			slog.WarnContext(ctx, "the sidecar does not answer yet: if this was started by `dapr run -f .`, run `make backing` beside it, "+
-				"which has the secrets, Redis and inbox that sidecars need", "secret", name, "error", err)
+			slog.WarnContext(ctx, "not ready", "secret", name, "reason", reasonOf(err), "error", err.Error(),
+				"hint", "`dapr run -f .` needs `make backing` beside it, which has the secrets, Redis and inbox")
 		case <-ctx.Done():
 			return "", fmt.Errorf("secret %s: %w", name, err)
 		case <-time.After(50 * time.Millisecond):

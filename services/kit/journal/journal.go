@@ -228,7 +228,7 @@ func (j *Journal) Ready() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if !j.running || j.closed {
-		return unavailable(errors.New("journal: not running"))
+		return unavailable(fault.New(fault.Unavailable, "unavailable", "The journal is not running."))
 	}
 	for _, l := range j.held {
 		if l.writing && time.Now().Before(l.valid) {
@@ -238,7 +238,7 @@ func (j *Journal) Ready() error {
 	if j.notReady != nil {
 		return unavailable(j.notReady)
 	}
-	return unavailable(errors.New("journal: no lane yet"))
+	return unavailable(fault.New(fault.Unavailable, "unavailable", "The journal has no lane yet."))
 }
 
 // backlog counts the unfinished ids in the lanes held.

@@ -16,6 +16,7 @@ package service
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -89,7 +90,8 @@ type options struct{ ownUsers bool }
 // OwnUsers leaves Users empty, for the service that issues access tokens: it sets its own verifier, and asks nobody.
 func OwnUsers() Option { return func(o *options) { o.ownUsers = true } }
 
-// New makes the named service. It sets the process's logger and tracer, connects lazily to the sidecar, and waits for the secret store.
+// New makes the named service. It sets the process's logger and tracer, listens, connects lazily to the sidecar, and waits for the
+// secret store. Until Run the service is live and not ready: see [chassis.Chassis.Open].
 func New(ctx context.Context, name string, cfg Config, opts ...Option) (*Service, error) {
 	var o options
 	for _, opt := range opts {
@@ -99,9 +101,12 @@ func New(ctx context.Context, name string, cfg Config, opts ...Option) (*Service
 	if err != nil {
 		return nil, err
 	}
+	if err := c.Open(); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
 	key, err := c.ServiceKey(ctx)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, c.Close())
 	}
 	if cfg.StateStore == "" {
 		cfg.StateStore = name + "-store"
@@ -156,6 +161,7 @@ func (s *Service) start() {
 		s.Events.Routes(s.ThroughSidecar())
 		s.Letters.Routes(s.ThroughSidecar(), s.Users, s.Events)
 	}
+	s.KnowsSidecar()
 	s.ReadyWhen(func(context.Context) error { return s.Journal.Ready() })
 	kinds := journal.NewKinds(s.bare, s.settlers)
 	kinds.Measure(s.Metrics, s.name)

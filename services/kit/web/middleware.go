@@ -71,7 +71,7 @@ func RequireAppToken(token string) mux.MiddlewareFunc {
 			return next
 		}
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if !fromSidecar(r, token) {
+			if !FromSidecar(r, token) {
 				WriteError(w, r, fault.New(fault.Unauthenticated, "unauthenticated", "Call this service through its sidecar."))
 				return
 			}

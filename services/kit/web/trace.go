@@ -27,7 +27,7 @@ func Trace(appToken string) mux.MiddlewareFunc {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			from := tracing.FromStranger
-			if fromSidecar(r, appToken) {
+			if FromSidecar(r, appToken) {
 				from = tracing.From
 			}
 			ctx := from(r.Context(), propagation.HeaderCarrier(r.Header))
@@ -45,7 +45,8 @@ func Trace(appToken string) mux.MiddlewareFunc {
 	}
 }
 
-func fromSidecar(r *http.Request, appToken string) bool {
+// FromSidecar reports whether the request shows the app API token, which this app's own sidecar alone knows.
+func FromSidecar(r *http.Request, appToken string) bool {
 	return appToken != "" && subtle.ConstantTimeCompare([]byte(r.Header.Get("dapr-api-token")), []byte(appToken)) == 1
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	dapr "github.com/dapr/go-sdk/client"
@@ -30,6 +31,8 @@ type Client struct {
 	conn *grpc.ClientConn
 	sdk  dapr.Client
 	cfg  Config
+
+	known atomic.Bool // the sidecar is of a version that this client is made for
 }
 
 // Dial makes a client. It does not wait for the sidecar, and fails only on an unusable configuration.
@@ -49,15 +52,6 @@ func Dial(cfg Config) (*Client, error) {
 
 // Close ends the connection; calls under way fail.
 func (c *Client) Close() error { return c.conn.Close() }
-
-// AppID asks the sidecar for the id of the app that it stands beside. State keys begin with it where they are stored.
-func (c *Client) AppID(ctx context.Context) (string, error) {
-	answer, err := c.sdk.GetMetadata(ctx)
-	if err != nil {
-		return "", transient(err, "The sidecar does not answer.")
-	}
-	return answer.ID, nil
-}
 
 // intercept adds what every call carries (the sidecar's API token, the trace context) and bounds its time.
 // The SDK's own interceptor would replace all other metadata, the trace context included.
@@ -180,7 +174,7 @@ type secrets struct {
 func (s *secrets) Secret(ctx context.Context, name string) (string, error) {
 	values, err := s.sdk.GetSecret(ctx, s.component, name, nil)
 	if err != nil {
-		return "", transient(err, "The secret store does not answer.")
+		return "", transient(err, s.reason(err, name))
 	}
 	value, ok := values[name]
 	if !ok {
@@ -188,6 +182,22 @@ func (s *secrets) Secret(ctx context.Context, name string) (string, error) {
 	}
 	return value, nil
 }
+
+// reason says in one line, for whoever runs the service, why a secret could not be read.
+func (s *secrets) reason(err error, name string) string {
+	switch status.Code(err) {
+	case codes.Unavailable, codes.DeadlineExceeded, codes.Canceled:
+		return "The sidecar does not answer."
+	case codes.Unauthenticated:
+		return tokenRefused
+	case codes.FailedPrecondition, codes.InvalidArgument:
+		return fmt.Sprintf("The sidecar has no secret store %q.", s.component)
+	default:
+		return fmt.Sprintf("The secret %q cannot be read: it is missing from the store %q, or the store does not answer.", name, s.component)
+	}
+}
+
+const tokenRefused = "The sidecar refuses the DAPR_API_TOKEN that this app was given."
 
 // transient turns an SDK error into a fault that may be retried.
 func transient(err error, message string) error {

@@ -151,25 +151,3 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	end(resp, err)
 	return resp, err
 }
-
-// Ready fails while the sidecar cannot be used for outgoing calls. It does not depend on this process listening,
-// so it may be asked while starting.
-func (c *Client) Ready(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+c.cfg.HTTPAddr+"/v1.0/healthz/outbound", nil)
-	if err != nil {
-		return err
-	}
-	resp, err := readiness.Do(req)
-	if err != nil {
-		return transportFault("sidecar", err)
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode >= 300 {
-		return fault.Newf(fault.Unavailable, "unavailable", "The sidecar is not ready (%d).", resp.StatusCode)
-	}
-	return nil
-}
-
-var readiness = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 2, IdleConnTimeout: time.Minute}}
