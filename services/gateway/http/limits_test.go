@@ -45,6 +45,21 @@ func TestAnAddressIsSlowedDown(t *testing.T) {
 	assert.Equal(t, http.StatusOK, w.ask(http.MethodGet, "/api/v1/products", "", from("198.51.100.2:1")).Code, "others are not affected")
 }
 
+// TestEveryReplicaCountsForItself holds what the guide says of rate limits: two replicas together
+// let twice as much in.
+func TestEveryReplicaCountsForItself(t *testing.T) {
+	for range 2 {
+		w := newWorld(t, func(cfg *gateway.Config) { cfg.AddressRate = 0.001 })
+		allowed := 0
+		for range 20 {
+			if w.ask(http.MethodGet, "/api/v1/products", "").Code == http.StatusOK {
+				allowed++
+			}
+		}
+		assert.Equal(t, 10, allowed)
+	}
+}
+
 func TestACustomersIPv6AddressesAreOne(t *testing.T) {
 	w := newWorld(t, func(cfg *gateway.Config) { cfg.AddressRate = 0.001 })
 	for i := range 10 {

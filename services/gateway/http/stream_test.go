@@ -197,6 +197,26 @@ func TestAUserHasSoManyStreams(t *testing.T) {
 		10*time.Second, 5*time.Millisecond, "the place of a stream that ended is free again")
 }
 
+// TestAStreamIsResumedAtAnotherReplica has one end with its program, as in a rollout, and its client
+// go on at a replica that has never heard of it.
+func TestAStreamIsResumedAtAnotherReplica(t *testing.T) {
+	ending, staying := newWorld(t), newWorld(t)
+	staying.public = ending.public // both verify with the keys of users
+	token := ending.token(t, auth.Customer)
+	stream, _ := ending.watch(t, ending.serves(t), token)
+	close(ending.closing)
+	rest, err := io.ReadAll(stream)
+	require.NoError(t, err)
+	assert.Empty(t, string(rest), "no end event")
+
+	var history atomic.Int32
+	history.Store(2)
+	staying.answers(grows(&history))
+	last := set(map[string]string{"Last-Event-ID": "1"})
+	rec := staying.ask(http.MethodGet, events, token, last)
+	assert.Equal(t, second+end, rec.Body.String(), "what came since, once, and the end")
+}
+
 func TestStreamsEndWhenTheProgramIsAboutTo(t *testing.T) {
 	w := newWorld(t)
 	url := w.serves(t)
