@@ -1,7 +1,9 @@
 package notifications
 
 import (
+	"cmp"
 	"context"
+	"errors"
 
 	"sidecart.dev/kit/aggregate"
 	"sidecart.dev/kit/event"
@@ -25,7 +27,7 @@ func (s *Service) Accept(ctx context.Context, e event.Event) error {
 	if s.known.has(id) {
 		return nil
 	}
-	r, created, err := s.records.Create(ctx, id, func() (Record, error) { return s.compose(ctx, m, e, facts) })
+	r, created, err := s.create(ctx, m, e, facts)
 	if err != nil {
 		return err
 	}
@@ -36,33 +38,83 @@ func (s *Service) Accept(ctx context.Context, e event.Event) error {
 	return nil
 }
 
+// create writes the record of an event, or returns the one that is there. Where the first attempts
+// can be made at once, and end soon, the record is written with their outcome, and not again.
+//
+// Then nothing but the journal has the event while the provider is asked. What keeps two processes
+// from telling it is the list of the user: whoever adds the event to it sends. Whoever finds it there
+// without a record leaves it, for a while, to a process that may be sending it.
+func (s *Service) create(ctx context.Context, m Message, e event.Event, facts Facts) (r Record, created bool, err error) {
+	if s.cfg.Prompt <= 0 || m.Provisional || m.Erases || !s.prompt() {
+		return s.records.Create(ctx, RecordID(e.ID), func() (Record, error) {
+			r, _, err := s.compose(ctx, m, e, facts)
+			return r, err
+		})
+	}
+	var firsts []*first
+	defer func() {
+		for _, f := range firsts {
+			f.wrote(created, err)
+		}
+	}()
+	r, created, err = s.records.Create(ctx, RecordID(e.ID), func() (Record, error) {
+		read, err := s.records.Read(ctx, RecordID(e.ID))
+		if err != nil || read.Exists {
+			return read.Doc, cmp.Or(err, aggregate.ErrUnchanged)
+		}
+		r, listed, err := s.compose(ctx, m, e, facts)
+		switch {
+		case err != nil:
+		case listed:
+			r.postpone(s.cfg.Now().Add(leave).UTC())
+		default:
+			firsts = s.atOnce(ctx, &r)
+		}
+		return r, err
+	}, aggregate.Beforehand())
+	if errors.Is(err, aggregate.ErrUnchanged) {
+		err = nil
+	}
+	return r, created, err
+}
+
 // written is called with each record that was inserted.
 func (s *Service) written(ctx context.Context, w aggregate.Written[Record]) {
-	w.Ticket.Wrote()
+	if w.Doc.Done() {
+		w.Ticket.Finish()
+	} else {
+		w.Ticket.Wrote()
+	}
 	s.meters.accepted(w.Doc)
+	for _, d := range w.Doc.Deliveries {
+		if d.Attempts > 0 && d.Status != Queued {
+			s.meters.ended(w.Doc, d)
+		}
+	}
 	s.handOver(ctx, w.Doc)
 }
 
-// compose decides who is told what, asks for what it takes, and lists it.
-func (s *Service) compose(ctx context.Context, m Message, e event.Event, facts Facts) (Record, error) {
+// compose decides who is told what, asks for what it takes, and lists it. listed reports that it was
+// in the list already.
+func (s *Service) compose(ctx context.Context, m Message, e event.Event, facts Facts) (r Record, listed bool, err error) {
 	contact, err := s.contact(ctx, facts.UserID, e.Time)
 	if err != nil {
-		return Record{}, err
+		return Record{}, false, err
 	}
 	if m.Erases {
 		s.Contacts.Forget(facts.UserID)
 	}
-	r := Record{
+	r = Record{
 		ID: RecordID(e.ID), EventID: e.ID, EventType: e.Type, Kind: m.Kind,
 		UserID: facts.UserID, OrderID: facts.OrderID, Deliveries: decide(m, e.ID, contact),
 	}
 	content := contentFor(m, facts, contact)
 	if err := s.addToken(ctx, m, e.ID, &r, &content); err != nil {
-		return Record{}, err
+		return Record{}, false, err
 	}
 	subject, err := s.Renderer.Subject(m.Template, content)
 	if err != nil {
-		return Record{}, err
+		return Record{}, false, err
 	}
 	for i := range r.Deliveries {
 		d := &r.Deliveries[i]
@@ -72,7 +124,7 @@ func (s *Service) compose(ctx context.Context, m Message, e event.Event, facts F
 		}
 		v, err := s.flood.take(ctx, *d, m.Kind, facts.UserID, contact.EmailVerified)
 		if err != nil {
-			return Record{}, err
+			return Record{}, false, err
 		}
 		switch v {
 		case withinLimit:
@@ -85,11 +137,11 @@ func (s *Service) compose(ctx context.Context, m Message, e event.Event, facts F
 	if !r.Settled() {
 		r.Content = &content
 	}
-	if err := s.list(ctx, &r); err != nil {
-		return Record{}, err
+	if listed, err = s.list(ctx, &r); err != nil {
+		return Record{}, false, err
 	}
 	r.CreatedAt = s.cfg.Now().UTC()
-	return r, nil
+	return r, listed, nil
 }
 
 // contentFor is what a message says. To an address that nobody has verified it says nothing that
@@ -161,21 +213,22 @@ func (r *Record) addressCode(number string) {
 	}
 }
 
-// list appends the deliveries to the user's list. A user who does not exist has none.
-func (s *Service) list(ctx context.Context, r *Record) error {
+// list appends the deliveries to the user's list, and reports whether they were there. A user who
+// does not exist has none.
+func (s *Service) list(ctx context.Context, r *Record) (listed bool, err error) {
 	if r.Deliveries[0].Reason == ReasonUnknownUser {
-		return nil
+		return false, nil
 	}
 	entries := make([]string, len(r.Deliveries))
 	for i := range r.Deliveries {
 		entries[i] = EntryID(r.ID, r.Deliveries[i].Channel)
 	}
-	positions, err := s.Lists.Append(ctx, r.UserID, entries)
+	positions, listed, err := s.Lists.Append(ctx, r.UserID, entries)
 	if err != nil {
-		return err
+		return false, err
 	}
 	for i := range positions {
 		r.Deliveries[i].Seq = positions[i]
 	}
-	return nil
+	return listed, nil
 }

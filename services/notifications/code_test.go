@@ -34,6 +34,9 @@ func TestANumberThatIsNotConfirmedGetsNothingButItsCode(t *testing.T) {
 		e := example(t, m.EventType, int64(i+1))
 		p.accept(e)
 		d := w.delivery(e, notifications.SMS)
+		if m.Code { // before the account is deleted
+			p.until("the code is out", func() bool { return w.delivery(e, notifications.SMS).Status != notifications.Queued })
+		}
 		switch {
 		case m.Code && (d == nil || d.Status == notifications.Suppressed):
 			t.Errorf("the code is held back: %+v", d)
@@ -89,6 +92,7 @@ func TestCodesAreLimitedByNumberAccountAndPrefixAndKeepNothingFromTheOwner(t *te
 				w.contacts[userID], w.coded[userID] = contactOf(userID), number
 				e := asked(t, userID, i+1)[i]
 				replicas[i%2].accept(e, e) // a repetition is no further message
+				w.until("its replica has done with it", func() bool { return w.delivery(e, notifications.SMS).Status != notifications.Queued })
 			}
 			for _, p := range replicas {
 				p.finish()

@@ -18,6 +18,10 @@ type Config struct {
 	// Claim is how long a claim keeps other processes from sending, default 45 s. It must be longer
 	// than SendTimeout.
 	Claim time.Duration
+	// Prompt is how long accepting an event waits for the first attempts at its messages, so that a
+	// record is written once, with what came of them. Zero: no attempt is made before the record is
+	// written.
+	Prompt time.Duration
 	// SendTimeout bounds one attempt, default 30 s.
 	SendTimeout time.Duration
 	// RetryBase is the delay after the first transient failure, default 2 s; it doubles up to

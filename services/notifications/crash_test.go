@@ -13,14 +13,17 @@ import (
 // of its calls.
 func TestWhereverItDiesEveryMessageIsSentAndAtMostDoubled(t *testing.T) {
 	for _, eventType := range []string{"payment.confirmed.v1", "user.registered.v1", "user.deleted.v1"} {
-		t.Run(eventType, func(t *testing.T) {
-			sidecartest.EachCrash(t, func(t *testing.T, proc *sidecartest.Process) { dies(t, eventType, proc) })
-		})
+		for name, prompt := range map[string]time.Duration{"recorded first": 0, "sent at once": time.Minute} {
+			t.Run(eventType+", "+name, func(t *testing.T) {
+				sidecartest.EachCrash(t, func(t *testing.T, proc *sidecartest.Process) { dies(t, eventType, prompt, proc) })
+			})
+		}
 	}
 }
 
-func dies(t *testing.T, eventType string, proc *sidecartest.Process) {
+func dies(t *testing.T, eventType string, prompt time.Duration, proc *sidecartest.Process) {
 	w := newWorld(t)
+	w.prompt = prompt
 	e := example(t, eventType, 1)
 	first := w.start(func(p *process, _ *notifications.Config) { p.proc = proc })
 	accepted := first.Accept(t.Context(), e) == nil

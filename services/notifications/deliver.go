@@ -29,6 +29,7 @@ func (s *Service) deliver(ctx context.Context, l *lane, j job, done func()) {
 	if !ok {
 		l.tried(j.id, untried)
 		l.done(j.id)
+		j.answer(false, nil)
 		end(err)
 		done()
 		return
@@ -38,11 +39,16 @@ func (s *Service) deliver(ctx context.Context, l *lane, j job, done func()) {
 		o = refused
 	}
 	due := l.tried(j.id, o)
+	j.answer(true, err)
 	go func() {
 		defer done()
 		// An outcome that a panic kept from being recorded is the settler's to find out.
 		_ = fault.Guard(ctx, func() error {
-			s.record(ctx, h, l.channel, err)
+			if j.first != nil {
+				s.recordFirst(ctx, j.first, h, l.channel, err)
+			} else {
+				s.record(ctx, h, l.channel, err)
+			}
 			return nil
 		})
 		l.done(j.id)
@@ -63,7 +69,18 @@ type held struct {
 // What this process has accepted and still owns in the journal no other process is offered, so it
 // is sent without a claim: at once as it is in hand, and after a while, when its user may be
 // deleted, as it is read. Everything else is marked first, so that no other process sends it.
+//
+// A first attempt that somebody waits for is made before there is a record; the list of its user
+// keeps other processes from it.
 func (s *Service) take(ctx context.Context, l *lane, j job) (h held, ok bool) {
+	if j.first != nil {
+		if j.first.start() {
+			return held{record: *j.record}, true
+		}
+		if !j.first.stands(ctx) {
+			return h, false
+		}
+	}
 	owned := j.mine && s.records.Owned(j.id)
 	if owned && j.record != nil && s.cfg.Now().Sub(j.since) < s.cfg.Fresh {
 		return held{record: *j.record}, true
@@ -123,7 +140,9 @@ func (s *Service) attempt(ctx context.Context, l *lane, r Record, d Delivery) er
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.SendTimeout)
 	defer cancel()
+	began := time.Now()
 	err = l.sender.Send(ctx, Outgoing{ID: d.ID, To: d.Recipient, Rendered: rendered})
+	l.paced(time.Since(began))
 	s.meters.attempted(l.channel, err)
 	return err
 }
@@ -131,21 +150,11 @@ func (s *Service) attempt(ctx context.Context, l *lane, r Record, d Delivery) er
 // record writes what came of an attempt, trying until it is written: as long as it is not, the
 // message may be sent again.
 func (s *Service) record(ctx context.Context, h held, c Channel, result error) {
-	pause := 10 * time.Millisecond
-	for {
+	s.untilDone(ctx, h.record.ID, func() error {
 		err := s.recordOnce(ctx, h, c, result)
-		if err == nil {
-			return
-		}
 		h.read = nil // whether it was written is not known
-		s.warn(ctx, "outcome not recorded yet", h.record.ID, err)
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(pause):
-		}
-		pause = min(2*pause, time.Second)
-	}
+		return err
+	})
 }
 
 func (s *Service) recordOnce(ctx context.Context, h held, c Channel, result error) error {

@@ -23,6 +23,7 @@ type lane struct {
 	failures  int                 // in a row
 	pausedTo  time.Time
 	probing   bool
+	pace      time.Duration       // what an attempt takes on average
 	recovered time.Time           // when the circuit last closed
 	delayed   map[string]struct{} // what failed and is not back yet
 }
@@ -33,6 +34,7 @@ type job struct {
 	record *Record   // as it was written, not to be changed; nil: to be read
 	mine   bool      // this process has accepted the event
 	since  time.Time // when it was journalled or offered
+	first  *first    // somebody waits for this attempt before the record is written; nil: nobody
 	// For the span of the attempt: which order it is about, if any, and where the record was accepted
 	// in the trace of its event, if that is recorded.
 	about, traceparent string
@@ -48,23 +50,39 @@ func newLane(c Channel, sender Sender, cfg Config) *lane {
 	}
 }
 
-// push adds a job, unless the record is in the lane already. A nil lane takes nothing.
-func (l *lane) push(j job) {
+// push adds a job, unless the record is in the lane already, and reports whether it did. A nil lane
+// takes nothing.
+func (l *lane) push(j job) bool {
 	if l == nil {
-		return
+		return false
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if _, ok := l.busy[j.id]; ok {
-		return
+		return false
 	}
-	if len(l.queue) >= l.cfg.Buffered {
+	if len(l.queue) >= l.cfg.Buffered && j.first == nil {
 		j.record = nil
 	}
 	l.busy[j.id] = struct{}{}
 	delete(l.delayed, j.id)
 	l.queue = append(l.queue, j)
 	l.wake()
+	return true
+}
+
+// prompt reports whether a message that is added now is likely to be sent soon.
+func (l *lane) prompt() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return !l.open() && time.Duration(len(l.queue))*l.pace <= l.cfg.Prompt/2*time.Duration(l.cfg.Concurrency[l.channel])
+}
+
+// paced notes what an attempt took.
+func (l *lane) paced(took time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.pace += (took - l.pace) / 8
 }
 
 // holds reports whether the record is in the lane, and whether it failed here and is to be tried
@@ -189,7 +207,7 @@ func (l *lane) due(d *Delivery, now time.Time) bool {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return !now.Before(d.NextAttempt) || d.LastAttempt.Before(l.recovered)
+	return !now.Before(d.NextAttempt) || !d.LastAttempt.IsZero() && d.LastAttempt.Before(l.recovered)
 }
 
 // state returns what the lane's metrics show.

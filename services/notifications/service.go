@@ -16,8 +16,9 @@ import (
 // Lists keeps the list of deliveries of each user. It is safe for concurrent use.
 type Lists interface {
 	// Append adds entries to a user's list and returns their positions. Those that it has added
-	// lately stay where they are.
-	Append(ctx context.Context, userID string, entries []string) ([]uint64, error)
+	// lately stay where they are, and then listed is true: of several who add the same entries at
+	// once, in whichever processes, one is told false.
+	Append(ctx context.Context, userID string, entries []string) (positions []uint64, listed bool, err error)
 	// Page returns up to limit entries below position before (0: from the newest), and the next
 	// page's before (0: none).
 	Page(ctx context.Context, userID string, before uint64, limit int) (entries []string, next uint64, err error)
@@ -160,10 +161,16 @@ func (s *Service) tells(eventID string) bool {
 
 // handOver puts the queued deliveries of a record just written into their lanes.
 func (s *Service) handOver(ctx context.Context, r Record) {
+	now := s.cfg.Now()
 	for i := range r.Deliveries {
-		if d := &r.Deliveries[i]; d.Status == Queued {
+		d := &r.Deliveries[i]
+		switch {
+		case d.Status != Queued:
+		case now.Before(d.NextAttempt):
+			time.AfterFunc(d.NextAttempt.Sub(now), func() { s.records.Poke(r.ID) })
+		default:
 			s.lane(d.Channel).push(job{
-				id: r.ID, record: &r, mine: true, since: s.cfg.Now(),
+				id: r.ID, record: &r, mine: true, since: now,
 				about: r.OrderID, traceparent: tracing.TraceParent(ctx),
 			})
 		}

@@ -98,7 +98,8 @@ func (s *Service) overtaken(ctx context.Context, r Record) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	found, err := s.records.GetAll(ctx, recordsOf(entries, r.ID))
+	ids := recordsOf(entries, r.ID)
+	found, err := s.records.GetAll(ctx, ids)
 	if err != nil {
 		return false, err
 	}
@@ -106,6 +107,9 @@ func (s *Service) overtaken(ctx context.Context, r Record) (bool, error) {
 		if other.OrderID == r.OrderID {
 			return true, nil
 		}
+	}
+	if len(found) < len(ids) && s.cfg.Now().Sub(r.CreatedAt) < leave {
+		return false, errInHand // or it is listed and nobody will ever send it
 	}
 	return false, nil
 }

@@ -46,6 +46,7 @@ type world struct {
 	sent     []sent
 	outage   map[notifications.Channel]error
 	skipped  time.Duration // how far the clock was put forward
+	prompt   time.Duration // how long accepting waits for the first attempts
 }
 
 type sent struct {
@@ -160,7 +161,7 @@ func (w *world) start(change func(*process, *notifications.Config)) *process {
 	}
 	p := &process{world: w, proc: &sidecartest.Process{}, stopped: make(chan struct{})}
 	cfg := notifications.Config{
-		Now: w.now, StopGrace: time.Millisecond, BreakerPause: time.Millisecond, BreakerMax: 5 * time.Millisecond, RetryBase: 10 * time.Millisecond,
+		Prompt: w.prompt, Now: w.now, StopGrace: time.Millisecond, BreakerPause: time.Millisecond, BreakerMax: 5 * time.Millisecond, RetryBase: 10 * time.Millisecond,
 	}
 	if change != nil {
 		change(p, &cfg)

@@ -21,7 +21,9 @@ func kinds(a journal.Settler) journal.Settler {
 }
 
 func TestWhereverItDiesWhatWasAcknowledgedIsFinished(t *testing.T) {
-	for name, opts := range map[string][]aggregate.CreateOption{"one after the other": nil, "side by side": {aggregate.Alongside()}} {
+	for name, opts := range map[string][]aggregate.CreateOption{
+		"one after the other": nil, "side by side": {aggregate.Alongside()}, "the intent first": {aggregate.Beforehand()},
+	} {
 		t.Run("created, "+name, func(t *testing.T) {
 			sidecartest.EachCrash(t, func(t *testing.T, p *sidecartest.Process) {
 				w := newWorld(t)

@@ -16,6 +16,7 @@ type CreateOption func(*creation)
 
 type creation struct {
 	alongside bool
+	before    bool
 	note      string
 	claim     func(ctx context.Context) error
 }
@@ -23,6 +24,10 @@ type creation struct {
 // Alongside lets make run while the intent is being begun, for documents that always need one and take a call to be made. Where make
 // fails, an intent without a document is left, which the settler forgets.
 func Alongside() CreateOption { return func(c *creation) { c.alongside = true } }
+
+// Beforehand has make run once the intent is durable, for documents of which others see something when they are made. Where make
+// fails, an intent without a document is left, as with [Alongside].
+func Beforehand() CreateOption { return func(c *creation) { c.before = true } }
 
 // Note is kept with the id in the journal until the intent is finished. [Driver].Absent is given it, should there be no document then.
 func Note(note string) CreateOption { return func(c *creation) { c.note = note } }
@@ -46,6 +51,8 @@ func (a *Aggregates[T]) Create(ctx context.Context, id string, make func() (T, e
 	var ticket Ticket
 	if c.alongside {
 		doc, ticket, err = a.makeAlongside(ctx, id, c.note, make)
+	} else if c.before {
+		doc, ticket, err = a.makeAfter(ctx, id, c.note, make)
 	} else if doc, err = make(); err == nil {
 		ticket, err = a.begin(ctx, before{done: true}, id, c.note, doc)
 	}
@@ -120,6 +127,21 @@ func (a *Aggregates[T]) makeAlongside(ctx context.Context, id, note string, make
 		return doc, nil, err
 	}
 	return doc, b.ticket, nil
+}
+
+// makeAfter begins the intent of a document, and then makes it.
+func (a *Aggregates[T]) makeAfter(ctx context.Context, id, note string, make func() (T, error)) (doc T, ticket Ticket, err error) {
+	if ticket, err = a.cfg.Journal.Begin(ctx, a.intent(id, note)); err != nil {
+		return doc, nil, err
+	}
+	err = fault.Guard(ctx, func() (err error) {
+		doc, err = make()
+		return err
+	})
+	if err != nil {
+		ticket.Wrote() // there was nothing to write
+	}
+	return doc, ticket, err
 }
 
 func newResult[R any]() chan R { return make(chan R, 1) }

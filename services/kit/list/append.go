@@ -29,6 +29,7 @@ type request struct {
 	// likely gets the position that the first id is about to have; nil: nobody wants to know.
 	likely chan uint64
 	seqs   []uint64
+	stood  bool // one of the ids was in the head already
 	err    error
 	done   chan struct{}
 }
@@ -53,9 +54,12 @@ func (l *Lists) AppendAll(ctx context.Context, prefix string, ids []string) ([]u
 }
 
 // AppendOnce is AppendAll, but of an id that is among the newest of the list, in its head, the position is returned that
-// it has there. So what repeats an append soon, because it does not know how the first went, leaves no second entry.
-func (l *Lists) AppendOnce(ctx context.Context, prefix string, ids []string) ([]uint64, error) {
-	return l.append(ctx, prefix, &request{ids: ids, once: true, done: make(chan struct{})})
+// it has there. So what repeats an append soon, because it does not know how the first went, leaves no second entry. stood reports
+// whether one of the ids was there already: of several who append the same id at once, in whichever processes, one is told false.
+func (l *Lists) AppendOnce(ctx context.Context, prefix string, ids []string) (seqs []uint64, stood bool, err error) {
+	r := &request{ids: ids, once: true, done: make(chan struct{})}
+	seqs, err = l.append(ctx, prefix, r)
+	return seqs, err == nil && r.stood, err
 }
 
 func (l *Lists) append(ctx context.Context, prefix string, r *request) ([]uint64, error) {
@@ -147,7 +151,7 @@ func (l *Lists) writeBatch(ctx context.Context, prefix string, round []*request)
 	var ids []appended
 	for _, r := range round {
 		for i, id := range r.ids {
-			a := appended{id: id, once: r.once}
+			a := appended{id: id, once: r.once, stood: &r.stood}
 			if i == 0 {
 				a.likely = r.likely
 			}
@@ -179,6 +183,7 @@ func (l *Lists) writeBatch(ctx context.Context, prefix string, round []*request)
 type appended struct {
 	id     string
 	once   bool
+	stood  *bool       // set if it was there already
 	likely chan uint64 // see request
 }
 
@@ -197,18 +202,19 @@ func (l *Lists) appendSome(ctx context.Context, prefix string, ids []appended) (
 		if err != nil {
 			return nil, err
 		}
-		next, seqs := h.with(ids)
+		next, seqs, stood := h.with(ids)
 		if len(seqs) == 0 {
 			if h, err = l.roll(ctx, prefix, h); err != nil {
 				return nil, err
 			}
-			next, seqs = h.with(ids)
+			next, seqs, stood = h.with(ids)
 		}
 		for i, seq := range seqs {
 			ids[i].expect(seq)
 		}
 		switch {
 		case next.Next == h.Next:
+			noteStood(ids, stood)
 			return seqs, nil // all of them were there
 		case etag == "":
 			err = l.cfg.State.Insert(ctx, headKey(prefix), encode(next))
@@ -216,6 +222,7 @@ func (l *Lists) appendSome(ctx context.Context, prefix string, ids []appended) (
 			err = l.cfg.State.Update(ctx, headKey(prefix), encode(next), etag)
 		}
 		if err == nil {
+			noteStood(ids, stood)
 			return seqs, nil
 		}
 		if !sidecar.IsConflict(err) && !sidecar.IsExists(err) {
@@ -228,12 +235,20 @@ func (l *Lists) appendSome(ctx context.Context, prefix string, ids []appended) (
 	return nil, fault.New(fault.Unavailable, "unavailable", "Too many are adding to the same list at once. Try again.")
 }
 
-// with returns the head after the first of the ids, as many as there is room for, and their positions.
-func (h head) with(ids []appended) (next head, seqs []uint64) {
+// noteStood tells whoever appended the ids at those places that they were there already.
+func noteStood(ids []appended, places []int) {
+	for _, i := range places {
+		*ids[i].stood = true
+	}
+}
+
+// with returns the head after the first of the ids, as many as there is room for, their positions, and the places among the ids of
+// those that were there already.
+func (h head) with(ids []appended) (next head, seqs []uint64, stood []int) {
 	next = head{Next: h.Next, IDs: slices.Clone(h.IDs)}
-	for _, a := range ids {
+	for n, a := range ids {
 		if i := slices.Index(next.IDs, a.id); a.once && i >= 0 {
-			seqs = append(seqs, next.Next-uint64(len(next.IDs)-i))
+			seqs, stood = append(seqs, next.Next-uint64(len(next.IDs)-i)), append(stood, n)
 			continue
 		}
 		if len(next.IDs) == PageSize {
@@ -243,7 +258,7 @@ func (h head) with(ids []appended) (next head, seqs []uint64) {
 		next.Next++
 		next.IDs = append(next.IDs, a.id)
 	}
-	return next, seqs
+	return next, seqs, stood
 }
 
 // roll seals a full head's ids as a page, and returns the empty head that follows. Sealing twice is harmless: a full

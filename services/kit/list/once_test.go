@@ -2,6 +2,8 @@ package list_test
 
 import (
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"sidecart.dev/kit/list"
@@ -12,7 +14,7 @@ func TestWhatIsAppendedOnceKeepsItsPosition(t *testing.T) {
 	for _, held := range []int{0, 1, 62, 63, 64, 65, 127, 128} {
 		l := list.New(list.Config{State: sidecartest.NewState()})
 		fill(t, l, "list", held)
-		first, err := l.AppendOnce(t.Context(), "list", []string{"a", "b", "a"})
+		first, _, err := l.AppendOnce(t.Context(), "list", []string{"a", "b", "a"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -30,15 +32,41 @@ func TestWhatIsAppendedOnceKeepsItsPosition(t *testing.T) {
 			}
 		}
 		before := len(entries)
-		again, err := l.AppendOnce(t.Context(), "list", []string{"b"})
-		if err != nil || again[0] != first[1] {
-			t.Errorf("after %d: appended again it stands at %v, %v, want %d", held, again, err, first[1])
+		again, stood, err := l.AppendOnce(t.Context(), "list", []string{"b"})
+		if err != nil || again[0] != first[1] || !stood {
+			t.Errorf("after %d: appended again it stands at %v, before that: %v, %v, want %d", held, again, stood, err, first[1])
 		}
 		if entries, _, _ := l.Page(t.Context(), "list", 0, 200); len(entries) != before {
 			t.Errorf("after %d: %d entries, want %d as before", held, len(entries), before)
 		}
 		if twice, err := l.Append(t.Context(), "list", "b"); err != nil || twice == first[1] {
 			t.Errorf("after %d: Append returns %d, %v: it adds an entry each time", held, twice, err)
+		}
+	}
+}
+
+// Of several replicas and callers that append the same id at once, one is told that it was the first.
+func TestOneOfManyIsTheFirstToAppendAnID(t *testing.T) {
+	for range 20 {
+		state := sidecartest.NewState()
+		var all sync.WaitGroup
+		var first atomic.Int64
+		for range 3 {
+			l := list.New(list.Config{State: state})
+			for range 3 {
+				all.Go(func() {
+					_, stood, err := l.AppendOnce(t.Context(), "list", []string{"a"})
+					if err != nil {
+						t.Error(err)
+					} else if !stood {
+						first.Add(1)
+					}
+				})
+			}
+		}
+		all.Wait()
+		if n := first.Load(); n != 1 {
+			t.Fatalf("%d were told that they were the first, want 1", n)
 		}
 	}
 }

@@ -19,7 +19,7 @@ func NewLists(state sidecar.State) Lists { return Lists{list.New(list.Config{Sta
 func listOf(userID string) string { return "notifications-of/" + userID }
 
 // Append implements [notifications.Lists].
-func (l Lists) Append(ctx context.Context, userID string, entries []string) ([]uint64, error) {
+func (l Lists) Append(ctx context.Context, userID string, entries []string) (positions []uint64, listed bool, err error) {
 	return l.lists.AppendOnce(ctx, listOf(userID), entries)
 }
 

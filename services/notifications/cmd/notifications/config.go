@@ -41,6 +41,7 @@ type Config struct {
 	CodesPerHour    int           `env:"FLOOD_CODES_PER_HOUR"    envDefault:"5"`     // SMS messages with a code to confirm a number, per number, and per account; 0: no limit
 	GiveUp          time.Duration `env:"GIVE_UP_AFTER"           envDefault:"24h"`   // age at which a message still refused is failed
 	SendTimeout     time.Duration `env:"SEND_TIMEOUT"            envDefault:"30s"`   // bound of one attempt
+	SendPrompt      time.Duration `env:"SEND_PROMPT"             envDefault:"250ms"` // how long accepting an event waits for the first attempt
 	ContactSlack    time.Duration `env:"CONTACT_SLACK"           envDefault:"0s"`    // how much older than the event a remembered contact may be
 }
 
@@ -67,7 +68,7 @@ func (c *Config) domain(reg prometheus.Registerer) notifications.Config {
 			Security: c.SecurityPerHour, Orders: c.OrdersPerHour, Unverified: c.UnverifiedHour,
 			SMS: c.SMSPerHour, SMSPrefix: c.SMSPrefixHour, Codes: c.CodesPerHour,
 		},
-		SendTimeout: c.SendTimeout, Claim: c.SendTimeout + 15*time.Second, GiveUp: c.GiveUp,
+		Prompt: c.SendPrompt, SendTimeout: c.SendTimeout, Claim: c.SendTimeout + 15*time.Second, GiveUp: c.GiveUp,
 		Metrics: notifications.NewMetrics(reg),
 	}
 }
