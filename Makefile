@@ -1,13 +1,14 @@
 # `make` prints what there is to make.
 MODULES := services/kit services/contracts services/gateway services/users services/orders services/payments \
            services/notifications deploy/local deploy/acceptance
+APART := deploy/kubernetes deploy/observability # not in go.work
 LAUNCHER := .sidecart/bin/sidecart
 GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOFUMPT := mvdan.cc/gofumpt@v0.12.0
 ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop status backing backends test unit acceptance chaos bench cluster-test images lint vulnerabilities format clean
+.PHONY: help run stop status backing backends test unit acceptance chaos bench cluster-test lint vulnerabilities format clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,13 +46,10 @@ bench: ## orders per second against bare sidecars, latencies, reads in a large s
 cluster-test: ## the overlays against a real API server: of KUBECONFIG, or of the binaries in KUBEBUILDER_ASSETS
 	@cd deploy/kubernetes && GOWORK=off go test -count=1 -v -run 'ARealAPIServer|TheRestrictedStandard' .
 
-images: ## container images without Docker: OCI layouts in .sidecart/images, or pushed to KO_DOCKER_REPO (deploy/kubernetes/images.sh)
-	@deploy/kubernetes/images.sh
-
 lint: ## formatting, vet and lint
 	@test -z "$$(go run $(GOFUMPT) -l $(MODULES))" || { echo 'run `make format`'; exit 1; }
-	@test -z "$$(go run $(GOFUMPT) -l deploy/kubernetes)" || { echo 'run `make format`'; exit 1; }
-	@cd deploy/kubernetes && GOWORK=off go vet ./...
+	@test -z "$$(go run $(GOFUMPT) -l $(APART))" || { echo 'run `make format`'; exit 1; }
+	@for m in $(APART); do (cd $$m && GOWORK=off go vet ./...) || exit 1; done
 	@.ci/workflows $(ACTIONLINT)
 	@for m in $(MODULES); do (cd $$m && go vet ./... && go run $(GOLANGCI_LINT) run --config $(CURDIR)/.golangci.yml ./...) || exit 1; done
 
@@ -59,7 +57,7 @@ vulnerabilities: ## known vulnerabilities that the code of any module reaches
 	@.ci/vulnerabilities
 
 format: ## format the code
-	@go run $(GOFUMPT) -w $(MODULES) deploy/kubernetes
+	@go run $(GOFUMPT) -w $(MODULES) $(APART)
 
 clean: ## remove what was built and stored here
 	@rm -rf .sidecart

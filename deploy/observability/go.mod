@@ -2,7 +2,11 @@ module sidecart.dev/observability
 
 go 1.26.4
 
-require github.com/prometheus/prometheus v0.305.0
+require (
+	github.com/prometheus/common v0.65.0
+	github.com/prometheus/prometheus v0.305.0
+	go.yaml.in/yaml/v3 v3.0.6
+)
 
 require (
 	cloud.google.com/go/auth v0.16.2 // indirect
@@ -55,7 +59,6 @@ require (
 	github.com/pmezard/go-difflib v1.0.1-0.20181226105442-5d4384ee4fb2 // indirect
 	github.com/prometheus/client_golang v1.22.0 // indirect
 	github.com/prometheus/client_model v0.6.2 // indirect
-	github.com/prometheus/common v0.65.0 // indirect
 	github.com/prometheus/procfs v0.15.1 // indirect
 	github.com/prometheus/sigv4 v0.2.0 // indirect
 	github.com/stretchr/testify v1.10.0 // indirect

@@ -41,7 +41,9 @@ func (s *Service) Cancel(ctx context.Context, id, userID, reason string, allowed
 	}
 	change := Change{Trigger: CancelRequested, At: s.cfg.Now(), Reason: reason}
 	var verdict Verdict
+	var from Status
 	o, err := s.orders.ChangeRead(ctx, read, func(o Order, exists bool) (next Order, err error) {
+		from = o.status
 		if !exists {
 			return o, notFound()
 		}
@@ -55,7 +57,7 @@ func (s *Service) Cancel(ctx context.Context, id, userID, reason string, allowed
 	if err != nil {
 		return o, err
 	}
-	s.decided(ctx, o, CancelRequested, verdict)
+	s.decided(ctx, from, o, CancelRequested, verdict)
 	if verdict == Refused {
 		return o, fault.Newf(fault.Conflict, "order_state", "An order that is %s cannot be cancelled.", o.status)
 	}
@@ -69,7 +71,9 @@ func (s *Service) Apply(ctx context.Context, id string, c Change) (Order, Verdic
 		return Order{}, Repeated, notFound()
 	}
 	var verdict Verdict
+	var from Status
 	o, err := s.orders.Change(ctx, id, func(o Order) (next Order, err error) {
+		from = o.status
 		next, verdict, err = after(o, c)
 		return next, err
 	})
@@ -79,7 +83,7 @@ func (s *Service) Apply(ctx context.Context, id string, c Change) (Order, Verdic
 	if err != nil {
 		return Order{}, Repeated, err
 	}
-	s.decided(ctx, o, c.Trigger, verdict)
+	s.decided(ctx, from, o, c.Trigger, verdict)
 	return o, verdict, nil
 }
 
@@ -92,8 +96,12 @@ func after(o Order, c Change) (Order, Verdict, error) {
 	return next, verdict, nil
 }
 
-func (s *Service) decided(ctx context.Context, o Order, t Trigger, v Verdict) {
+// decided notes what a trigger has done to an order that was in that status.
+func (s *Service) decided(ctx context.Context, from Status, o Order, t Trigger, v Verdict) {
 	s.cfg.Observe(t, v)
+	if v == Applied && from == Pending && o.status.Terminal() {
+		s.cfg.Finished(o.status, o.updatedAt.Sub(o.createdAt))
+	}
 	if v == Contradict {
 		s.cfg.Logger.ErrorContext(ctx, "payments contradicts itself", "order_id", o.id, "status", string(o.status), "trigger", string(t))
 	}

@@ -72,6 +72,9 @@ type Config struct {
 	Logger       *slog.Logger
 	// Observe is told what the state machine said to each trigger; nil for nobody.
 	Observe func(Trigger, Verdict)
+	// Finished is told of each order that comes to rest, with the time since it was placed; nil for
+	// nobody. What happens to it later, such as a refund, is not told.
+	Finished func(Status, time.Duration)
 }
 
 func (c Config) withDefaults() Config {
@@ -93,6 +96,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Observe == nil {
 		c.Observe = func(Trigger, Verdict) {}
+	}
+	if c.Finished == nil {
+		c.Finished = func(Status, time.Duration) {}
 	}
 	return c
 }

@@ -67,6 +67,7 @@ func (s *Service) driveAndTell(ctx context.Context, p Payment, news []event.Even
 	defer cancel()
 	driven, err := s.drivenOn(ctx, p)
 	newer, eventsErr := driven.Events(p.Version)
+	s.decided(newer)
 	return errors.Join(err, eventsErr, s.docs.Publish(ctx, slices.Concat(news, newer)...))
 }
 

@@ -45,6 +45,10 @@ type Config struct {
 	// Attention is called with one of the Attention constants when an operator should look at a payment, which the log
 	// names; default nothing.
 	Attention func(what string)
+
+	// Decided is called with the type of each event that tells how a payment was decided, when this process comes to know
+	// it. After the death of a process one may be told of twice or not at all; default nothing.
+	Decided func(eventType string)
 }
 
 // What operators should look at. What is overdue is so after [Config.GiveUpAfter], and is said each time that the provider
@@ -95,6 +99,9 @@ func NewService(cfg Config) *Service {
 	}
 	if cfg.Attention == nil {
 		cfg.Attention = func(string) {}
+	}
+	if cfg.Decided == nil {
+		cfg.Decided = func(string) {}
 	}
 	s := &Service{Config: cfg, erasures: newErasures()}
 	s.docs = aggregate.New(aggregate.Config[Payment]{

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"sidecart.dev/kit/aggregate"
+	"sidecart.dev/kit/event"
 	"sidecart.dev/kit/journal"
 )
 
@@ -23,7 +24,15 @@ func (s *Service) Settlers() map[string]journal.Settler {
 
 // handOver goes on with what a handler has written, outside the handler's time.
 func (s *Service) handOver(ctx context.Context, w aggregate.Written[Payment]) {
+	s.decided(w.News)
 	s.run(ctx, w.Doc, w.News, w.Ticket, "")
+}
+
+// decided notes how payments were decided, as their new events tell it.
+func (s *Service) decided(news []event.Event) {
+	for _, e := range news {
+		s.Decided(e.Type)
+	}
 }
 
 // drive hands what the journal offers over to the runner, so that a hanging provider does not stop

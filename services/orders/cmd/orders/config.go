@@ -41,18 +41,11 @@ func (c *Config) limits() orders.Limits {
 	return limits
 }
 
-func (c *Config) domain(observe func(orders.Trigger, orders.Verdict)) orders.Config {
-	return orders.Config{Limits: c.limits(), DelayedAfter: c.DelayedAfter, Observe: observe}
-}
-
-// observer counts what the state machine says.
-func observer(reg prometheus.Registerer) func(orders.Trigger, orders.Verdict) {
-	decisions := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "orders_transitions_total",
-		Help: "What the state machine said to each trigger.",
-	}, []string{"trigger", "verdict"})
-	reg.MustRegister(decisions)
-	return func(t orders.Trigger, v orders.Verdict) { decisions.WithLabelValues(string(t), v.String()).Inc() }
+func (c *Config) domain(reg prometheus.Registerer) orders.Config {
+	return orders.Config{
+		Limits: c.limits(), DelayedAfter: c.DelayedAfter,
+		Observe: transitionMetric(reg), Finished: finishMetric(reg),
+	}
 }
 
 // readProducts reads the products of the first start. Later ones are the operators', and the file

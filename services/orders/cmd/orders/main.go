@@ -38,7 +38,7 @@ func run(ctx context.Context) error {
 
 // wire says what the service is made of, which events it hears and which routes it has.
 func wire(s *service.Service, cfg Config, seed orders.Catalogue) {
-	domain := orders.New(cfg.domain(observer(s.Metrics)), orders.Deps{
+	domain := orders.New(cfg.domain(s.Metrics), orders.Deps{
 		State: s.State, Bus: s.Bus, Journal: s.Intents(), Ready: s.Journal.Ready,
 		Products: store.NewProducts(s.State, seed, nil, nil),
 		Payments: peers.Payments{Caller: s.Peers}, Notifications: peers.Notifications{Caller: s.Peers},

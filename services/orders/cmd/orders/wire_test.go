@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"sidecart.dev/kit/auth"
 	"sidecart.dev/kit/event"
 	"sidecart.dev/kit/service/servicetest"
@@ -77,6 +79,10 @@ func TestTheServiceAsMainPutsItTogether(t *testing.T) {
 	if _, read := do(http.MethodGet, path, ""); read["status"] != "paid" {
 		t.Errorf("the order is %v, want it paid", read["status"])
 	}
+	hear("payments", "payment.confirmed.v1", map[string]any{"order_id": placed["id"]})
+	if n := finished(t, s.Metrics, "paid"); n != 1 {
+		t.Errorf("%d orders are measured as paid, want the one, once", n)
+	}
 	accepted := func(from string) (int, string) {
 		t.Helper()
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+"/internal/orders/accepted",
@@ -115,4 +121,27 @@ func TestTheServiceAsMainPutsItTogether(t *testing.T) {
 	if err := stop(); err != nil {
 		t.Error(err)
 	}
+}
+
+// finished is how many orders the metrics say have ended with a status within the objective.
+func finished(t *testing.T, metrics prometheus.Gatherer, status string) uint64 {
+	t.Helper()
+	families, err := metrics.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range families {
+		if family.GetName() != "orders_finish_duration_seconds" {
+			continue
+		}
+		for _, m := range family.GetMetric() {
+			for _, bucket := range m.GetHistogram().GetBucket() {
+				if m.GetLabel()[0].GetValue() == status && bucket.GetUpperBound() == 10 {
+					return bucket.GetCumulativeCount()
+				}
+			}
+		}
+	}
+	t.Fatalf("there is no bucket of %s orders that ends at the objective", status)
+	return 0
 }

@@ -38,3 +38,26 @@ func attentionMetric(reg prometheus.Registerer) func(what string) {
 	}
 	return func(what string) { attention.WithLabelValues(what).Inc() }
 }
+
+// outcomes are the labels of what is told of payments.
+var outcomes = map[string]string{
+	payments.TypeConfirmed: "captured", payments.TypeDeclined: "declined",
+	payments.TypeVoided: "voided", payments.TypeRefunded: "refunded",
+}
+
+// outcomeMetric registers the count of how payments were decided, and returns what counts it.
+func outcomeMetric(reg prometheus.Registerer) func(eventType string) {
+	decided := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "payments_outcomes_total",
+		Help: "Payments by outcome (captured, declined, voided) and refunds, in full or in part (refunded).",
+	}, []string{"outcome"})
+	reg.MustRegister(decided)
+	for _, outcome := range outcomes {
+		decided.WithLabelValues(outcome) // there from the start, so that the first one is an increase
+	}
+	return func(eventType string) {
+		if outcome, ok := outcomes[eventType]; ok {
+			decided.WithLabelValues(outcome).Inc()
+		}
+	}
+}

@@ -19,7 +19,7 @@ func wire(s *service.Service, cfg settings) {
 		State: s.State, Journal: s.Intents(), Bus: s.Bus, Peers: peers.Peers{Caller: s.Peers},
 		Provider: provider(s, cfg), Index: list.New(list.Config{State: s.State, Window: cfg.BatchWindow}), Runner: pool, Letters: s.Letters,
 		ProviderTimeout: cfg.ProviderTimeout, Prompt: cfg.prompt(), GiveUpAfter: cfg.GiveUpAfter,
-		Seen: providerMetrics(s.Metrics, pool.Running), Attention: attentionMetric(s.Metrics),
+		Seen: providerMetrics(s.Metrics, pool.Running), Attention: attentionMetric(s.Metrics), Decided: outcomeMetric(s.Metrics),
 	})
 	s.Settles(payments.KindPayment, domain.Settlers()[payments.KindPayment])
 	s.Settles(payments.KindErasure, domain.Settlers()[payments.KindErasure])
