@@ -108,7 +108,7 @@ func TestADelayIsToldUntilItIsHeardAndNeverTakesTheOrderFromTheJournal(t *testin
 		if len(w.delays) < 2 || len(ids) != 1 {
 			t.Errorf("a delay that nobody hears is told %d times under the ids %v, want it again and again under one", len(w.delays), ids)
 		}
-		r.life.kill() // and its process dies
+		r.life.Kill() // and its process dies
 		r.end()
 		w.deaf = false
 		second := w.start(t)

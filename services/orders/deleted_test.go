@@ -117,20 +117,8 @@ func TestWhatPeopleTypedIsErasedFromDeadLetters(t *testing.T) {
 // an order in his own words, and kills the process at every call it makes. The bus brings the event
 // once.
 func TestACrashAtAnyCallOfAnErasureLeavesNothingThatPeopleTyped(t *testing.T) {
-	for _, after := range []bool{false, true} {
-		for n := 1; ; n++ {
-			reached := false
-			synctest.Test(t, func(t *testing.T) { reached = crashErasureAt(t, n, after) })
-			if t.Failed() {
-				t.Fatalf("with a crash at call %d (after its effect: %v)", n, after)
-			}
-			if !reached {
-				if n < 5 {
-					t.Fatalf("an erasure of %d calls tries nothing", n-1)
-				}
-				break
-			}
-		}
+	if calls := eachDeath(t, crashErasureAt); calls < 5 {
+		t.Errorf("an erasure of %d calls tries nothing", calls)
 	}
 }
 
@@ -155,12 +143,8 @@ func crashErasureAt(t *testing.T, n int, after bool) (reached bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	first.life.arm(n, after)
-	acknowledged := first.Consumer.Handle(ctx, "users", e) == nil
-	synctest.Wait()
-	reached = !first.life.alive()
-	first.life.kill()
-	first.end()
+	acknowledged := false
+	reached = diesAt(first, n, after, func() { acknowledged = first.Consumer.Handle(ctx, "users", e) == nil })
 	w.bus.Clear()
 
 	second := w.start(t)

@@ -4,37 +4,31 @@ import (
 	"context"
 	"strings"
 	"sync"
+	"testing"
+	"testing/synctest"
 	"time"
 
-	"sidecart.dev/kit/fault"
 	"sidecart.dev/kit/sidecar"
+	"sidecart.dev/kit/sidecar/sidecartest"
 )
 
-// life is a replica's connection to its sidecar. Once it is killed nothing gets through any more,
-// which is all that the world sees of a dead process.
+// life is a replica's connection to its sidecar, which takes its time and may hold a write up. Once
+// its process is dead nothing gets through any more, which is all that the world sees of that.
 type life struct {
-	sidecar.State
-	bus     sidecar.Publisher
+	*sidecartest.Process
+	store   sidecar.State     // itself
+	state   sidecar.State     // as the process sees it
+	bus     sidecar.Publisher // likewise
 	latency func() time.Duration
 
-	mu     sync.Mutex
-	dead   bool
-	count  int  // calls since arm
-	killAt int  // 0: never
-	after  bool // die when the call has taken effect, rather than before
-
-	read func() // called once after the next bulk read
-
+	mu   sync.Mutex
+	read func()        // called once after the next bulk read
 	hold time.Duration // set: the next write of an order is answered with a failure and carried out this much later, dead or not
 }
 
-var errDead = fault.New(fault.Unavailable, "unavailable", "the process is dead")
-
-// arm kills the replica at the n-th call from now, before or after it takes effect.
-func (l *life) arm(n int, after bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.count, l.killAt, l.after = 0, n, after
+func newLife(w *world) *life {
+	p := &sidecartest.Process{}
+	return &life{Process: p, store: w.state, state: p.State(w.state), bus: p.Bus(w.bus), latency: w.latency}
 }
 
 // stall holds the next write of an order up on its way to the store.
@@ -44,51 +38,23 @@ func (l *life) stall(d time.Duration) {
 	l.hold = d
 }
 
-func (l *life) kill() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.dead = true
-}
-
-func (l *life) alive() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return !l.dead
-}
-
-func (l *life) do(call func() error) error {
+// wait lets as much time pass as a call takes.
+func (l *life) wait() {
 	if l.latency != nil {
 		time.Sleep(l.latency())
 	}
-	l.mu.Lock()
-	l.count++
-	dying := l.killAt > 0 && l.count == l.killAt
-	if dying {
-		l.dead = true
-	}
-	dead, after := l.dead, l.after
-	l.mu.Unlock()
-	if dead && (!dying || !after) {
-		return errDead
-	}
-	if err := call(); err != nil {
-		return err
-	}
-	if dying || !l.alive() {
-		return errDead
-	}
-	return nil
 }
 
 // Get implements [sidecar.State].
-func (l *life) Get(ctx context.Context, key string) (item sidecar.Item, err error) {
-	err = l.do(func() (err error) { item, err = l.State.Get(ctx, key); return err })
-	return item, err
+func (l *life) Get(ctx context.Context, key string) (sidecar.Item, error) {
+	l.wait()
+	return l.state.Get(ctx, key)
 }
 
 // BulkGet implements [sidecar.State].
-func (l *life) BulkGet(ctx context.Context, keys []string) (items map[string]sidecar.Item, err error) {
-	err = l.do(func() (err error) { items, err = l.State.BulkGet(ctx, keys); return err })
+func (l *life) BulkGet(ctx context.Context, keys []string) (map[string]sidecar.Item, error) {
+	l.wait()
+	items, err := l.state.BulkGet(ctx, keys)
 	l.mu.Lock()
 	read := l.read
 	l.read = nil
@@ -102,17 +68,18 @@ func (l *life) BulkGet(ctx context.Context, keys []string) (items map[string]sid
 // Insert implements [sidecar.State].
 func (l *life) Insert(ctx context.Context, key string, value []byte, opts ...sidecar.WriteOption) error {
 	if hold := l.held(key); hold > 0 {
-		time.AfterFunc(hold, func() { _ = l.State.Insert(context.WithoutCancel(ctx), key, value, opts...) })
-		return errDead
+		time.AfterFunc(hold, func() { _ = l.store.Insert(context.WithoutCancel(ctx), key, value, opts...) })
+		return sidecartest.ErrDead
 	}
-	return l.do(func() error { return l.State.Insert(ctx, key, value, opts...) })
+	l.wait()
+	return l.state.Insert(ctx, key, value, opts...)
 }
 
 // held takes the delay of the next write of an order.
 func (l *life) held(key string) (hold time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if strings.HasPrefix(key, "order/") && !l.dead {
+	if strings.HasPrefix(key, "order/") && !l.Dead() {
 		hold, l.hold = l.hold, 0
 	}
 	return hold
@@ -121,18 +88,42 @@ func (l *life) held(key string) (hold time.Duration) {
 // Update implements [sidecar.State].
 func (l *life) Update(ctx context.Context, key string, value []byte, etag string, opts ...sidecar.WriteOption) error {
 	if hold := l.held(key); hold > 0 {
-		time.AfterFunc(hold, func() { _ = l.State.Update(context.WithoutCancel(ctx), key, value, etag, opts...) })
-		return errDead
+		time.AfterFunc(hold, func() { _ = l.store.Update(context.WithoutCancel(ctx), key, value, etag, opts...) })
+		return sidecartest.ErrDead
 	}
-	return l.do(func() error { return l.State.Update(ctx, key, value, etag, opts...) })
+	l.wait()
+	return l.state.Update(ctx, key, value, etag, opts...)
 }
 
 // Delete implements [sidecar.State].
 func (l *life) Delete(ctx context.Context, key, etag string) error {
-	return l.do(func() error { return l.State.Delete(ctx, key, etag) })
+	l.wait()
+	return l.state.Delete(ctx, key, etag)
 }
 
 // Publish implements [sidecar.Publisher].
 func (l *life) Publish(ctx context.Context, topic string, body []byte) error {
-	return l.do(func() error { return l.bus.Publish(ctx, topic, body) })
+	l.wait()
+	return l.bus.Publish(ctx, topic, body)
+}
+
+// eachDeath plays a story in a bubble for each call at which its process may die.
+func eachDeath(t *testing.T, story func(t *testing.T, n int, after bool) (died bool)) (calls int) {
+	t.Helper()
+	return sidecartest.EachDeath(t, func(t *testing.T, n int, after bool) (died bool) {
+		synctest.Test(t, func(t *testing.T) { died = story(t, n, after) })
+		return died
+	})
+}
+
+// diesAt lets the replica work until it dies at its n-th call or has nothing to do any more, and ends
+// it. It reports whether it came to the call.
+func diesAt(r *replica, n int, after bool, work func()) (died bool) {
+	r.life.Arm(n, after)
+	work()
+	synctest.Wait()
+	died = r.life.Dead()
+	r.life.Kill()
+	r.end()
+	return died
 }

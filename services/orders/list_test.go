@@ -109,7 +109,7 @@ func TestAnOrderWhoseProcessDiedBeforeItWasListedIsListed(t *testing.T) {
 			var broken atomic.Bool
 			w.state.Before = func(_ context.Context, op sidecartest.Op, key string) error {
 				if broken.Load() && op.Write() && strings.HasPrefix(key, "orders-of/") {
-					return errDead
+					return sidecartest.ErrDead
 				}
 				return nil
 			}
@@ -120,7 +120,7 @@ func TestAnOrderWhoseProcessDiedBeforeItWasListedIsListed(t *testing.T) {
 				t.Error("an order is answered that is not in its customer's list")
 			}
 			synctest.Wait()
-			r.life.kill()
+			r.life.Kill()
 			r.end()
 			broken.Store(false)
 			w.pass(t, time.Second)
@@ -168,7 +168,8 @@ func TestAPageCostsTheSameAtAnySize(t *testing.T) {
 	fill(t, large, 100_000)
 	cost := func(state *sidecartest.State, size int, q orders.Query) (gets, bulks int) {
 		w := newWorld()
-		repo := w.newReplica(t, &life{State: state, bus: w.bus}).Service
+		w.state = state
+		repo := w.newReplica(t, newLife(w)).Service
 		gets, bulks = state.Calls(sidecartest.OpGet), state.Calls(sidecartest.OpBulkGet)
 		q.UserID = customer
 		if q.Cursor == "middle" {

@@ -35,7 +35,7 @@ func TestIntentsOfBeforeIDsHadKindsAreSettled(t *testing.T) {
 			ticket.Wrote()
 		}
 		w.silent = ""
-		r.life.kill()
+		r.life.Kill()
 		r.end()
 		second := w.start(t)
 		defer second.end()

@@ -19,19 +19,8 @@ const customer = "usr_1"
 // order, before and after the call takes effect, and lets another process go on. What was
 // acknowledged comes to its end; what was not can be asked for again.
 func TestACrashAtAnyCallLosesNoOrder(t *testing.T) {
-	for _, after := range []bool{false, true} {
-		for n := 1; ; n++ {
-			reached := false
-			synctest.Test(t, func(t *testing.T) { reached = crashAt(t, n, after) })
-			if t.Failed() {
-				t.Fatalf("with a crash at call %d (after its effect: %v)", n, after)
-			}
-			if !reached {
-				t.Logf("crashed at each of %d calls", n-1)
-				break
-			}
-		}
-	}
+	calls := eachDeath(t, crashAt)
+	t.Logf("crashed at each of %d calls", calls)
 }
 
 func crashAt(t *testing.T, n int, after bool) (reached bool) {
@@ -41,13 +30,13 @@ func crashAt(t *testing.T, n int, after bool) (reached bool) {
 	if _, err := first.Service.Products(ctx); err != nil {
 		t.Fatal(err)
 	}
-	first.life.arm(n, after)
-	o, _, err := first.Service.Place(ctx, customer, "key", request("tok_visa"))
-	acknowledged := err == nil
-	synctest.Wait() // publishing goes on behind the answer
-	reached = !first.life.alive()
-	first.life.kill()
-	first.end()
+	var o orders.Order
+	acknowledged := false
+	reached = diesAt(first, n, after, func() {
+		var err error
+		o, _, err = first.Service.Place(ctx, customer, "key", request("tok_visa"))
+		acknowledged = err == nil
+	})
 
 	second := w.start(t)
 	defer second.end()

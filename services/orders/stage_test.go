@@ -43,7 +43,7 @@ func latencies(seed uint64) func() time.Duration {
 // revive starts the replicas again that have been killed.
 func (s *stage) revive() {
 	for i, r := range s.replicas {
-		if !r.life.alive() {
+		if r.life.Dead() {
 			s.running.Wait()
 			r.end()
 			s.replicas[i] = s.start(s.t)
@@ -53,7 +53,7 @@ func (s *stage) revive() {
 
 func (s *stage) end() {
 	for _, r := range s.replicas {
-		r.life.kill()
+		r.life.Kill()
 	}
 	s.running.Wait()
 	for _, r := range s.replicas {
@@ -127,11 +127,11 @@ func (s *stage) perform(a act) {
 	case "peers up":
 		s.setDown(false)
 	case "kill":
-		r.life.kill()
+		r.life.Kill()
 	case "stall":
 		r.life.stall(time.Duration(1+a.N) * 5 * time.Second)
 	case "kill soon", "kill soon after":
-		r.life.arm(a.N+1, a.What == "kill soon after")
+		r.life.Arm(a.N+1, a.What == "kill soon after")
 	default:
 		s.message(a, r)
 	}
@@ -139,7 +139,7 @@ func (s *stage) perform(a act) {
 
 func (s *stage) allAlive() bool {
 	for _, r := range s.replicas {
-		if !r.life.alive() {
+		if r.life.Dead() {
 			return false
 		}
 	}

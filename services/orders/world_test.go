@@ -40,8 +40,7 @@ type world struct {
 	delays   []delay             // of which customers were told
 	deaf     bool                // notifications hears nothing
 
-	latency func() time.Duration  // of each call to a sidecar; nil: none
-	asked   func(question string) // called when a question arrives; nil: nothing
+	latency func() time.Duration // of each call of the store and the bus; nil: none
 }
 
 // delay is what was said of an order that waits, and when it was heard.
@@ -164,9 +163,6 @@ func (w *world) setDown(down bool) {
 
 // call answers the questions the service asks.
 func (w *world) call(_ context.Context, app, _, path string, in []byte) (any, error) {
-	if w.asked != nil {
-		w.asked(app + path)
-	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.down || w.silent == app {
@@ -223,7 +219,7 @@ func (w *world) newReplica(t testing.TB, l *life) *replica {
 		t.Fatal(err)
 	}
 	letters := deadletter.New(l, "orders")
-	caller := &sidecartest.Caller{Handle: w.call}
+	caller := l.Caller(&sidecartest.Caller{Handle: w.call})
 	r := &replica{Journal: j, Consumer: consumer.New("orders", letters), life: l, done: make(chan struct{})}
 	r.Service = orders.New(orders.Config{Logger: log}, orders.Deps{
 		State: l, Bus: l, Journal: aggregate.Of(j), Ready: j.Ready, Products: store.NewProducts(l, orders.DefaultCatalogue(), nil, log),
@@ -243,7 +239,7 @@ func (r *replica) settler() journal.Settler {
 // start starts a replica and waits until it can place orders.
 func (w *world) start(t testing.TB) *replica {
 	t.Helper()
-	r := w.newReplica(t, &life{State: w.state, bus: w.bus, latency: w.latency})
+	r := w.newReplica(t, newLife(w))
 	ctx, stop := context.WithCancel(context.Background())
 	r.stop = func() {
 		r.Service.Drain(ctx)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sidecart.dev/kit/fault"
+	"sidecart.dev/kit/sidecar/sidecartest"
 	"sidecart.dev/users"
 	"sidecart.dev/users/internal/userstest"
 )
@@ -106,15 +107,13 @@ func TestAskingForAResetTellsNothingAndIsDurable(t *testing.T) {
 	w, p, u, _ := signedUp(t)
 	w.SettleAll(p)
 	for _, email := range []string{"ada@example.com", "nobody@example.com"} {
-		dead := w.Process()
-		dead.Store.At = 1 // before any call: whatever it does to the store comes after the answer
+		dead := w.ProcessOf(sidecartest.DiesAt(2, false)) // after its intent: whatever else it calls comes after the answer
 		if err := dead.AskReset(t.Context(), email); err != nil {
 			t.Errorf("asking for %s: %v, want success", email, err)
 		}
 		dead.Wait()
 	}
 	w.Advance(time.Minute)
-	w.Journal.Abandon()
 	w.SettleAll(p)
 	var asked int
 	for _, m := range w.Bus.All("users") {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sidecart.dev/kit/document"
+	"sidecart.dev/kit/sidecar/sidecartest"
 	"sidecart.dev/users"
 )
 
@@ -18,16 +19,16 @@ func TestIntentsOfBeforeIDsHadKindsAreSettled(t *testing.T) {
 	w.Advance(2 * time.Minute)
 	const nobody = "usr_bbbbbbbbbbbbbbbbbbbbbbbbbb"
 	key := users.EmailKey("lost@example.com")
+	dead := &sidecartest.Process{}
 	claims := document.New[users.Claim](w.State, users.ClaimPrefix)
 	if err := claims.Insert(t.Context(), key, users.Claim{UserID: nobody, ClaimedAt: w.Now()}); err != nil {
 		t.Fatal(err)
 	}
 	for _, id := range []string{nobody + "+" + key, "?" + users.EmailKey(u.Email) + "+aaaaaaaaaaaaaaaaaaaaaaaaaa", u.ID} {
-		if _, err := w.Journal.Begin(t.Context(), id); err != nil {
+		if _, err := w.Journal.Of(dead).Begin(t.Context(), id); err != nil {
 			t.Fatal(err)
 		}
 	}
-	w.Journal.Abandon()
 	w.SettleAll(p)
 	if claim, err := claims.Read(t.Context(), key); err != nil || claim.Exists {
 		t.Error("the address of a registration that came to nothing is not free")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -58,48 +59,54 @@ func TestOneOfManyRegistrationsOfAnAddressSucceeds(t *testing.T) {
 	}
 }
 
-// Whichever call to the store a registration dies at, before or after it took effect: the address is usable afterwards,
-// there is never more than one account for it, and what was made is told.
+// Whichever call a registration dies at, before or after it took effect: the address is usable
+// afterwards, there is never more than one account for it, and what was made is told.
 func TestACrashAtAnyCallOfARegistrationHeals(t *testing.T) {
-	calls := callsOfARegistration(t)
-	for at := int64(1); at <= calls; at++ {
-		for _, done := range []bool{false, true} {
-			for _, settledFirst := range []bool{false, true} {
-				t.Run(fmt.Sprintf("call %d, took effect %v, settled first %v", at, done, settledFirst), func(t *testing.T) {
-					crashAndHeal(t, at, done, settledFirst)
-				})
-			}
+	for name, settledFirst := range map[string]bool{"settled first": true, "registered again first": false} {
+		t.Run(name, func(t *testing.T) {
+			sidecartest.EachCrash(t, func(t *testing.T, proc *sidecartest.Process) {
+				w := userstest.New(t)
+				dies := w.ProcessOf(proc)
+				_, registered := dies.Register(t.Context(), ada)
+				dies.Wait()
+				w.Bus.Clear()
+				w.Advance(time.Minute)
+				p := w.Process()
+				if settledFirst {
+					w.SettleAll(p)
+				}
+				_, err := p.Register(t.Context(), ada)
+				if fault.CodeOf(err) != "email_taken" && (err != nil || registered == nil) {
+					t.Fatalf("registering again after %v: %v", registered, err)
+				}
+				onlyAda(t, w, p)
+			})
+		})
+	}
+}
+
+// The process that settles a registration may die as well, at any call.
+func TestACrashAtAnyCallOfSettlingARegistrationHeals(t *testing.T) {
+	sidecartest.EachCrash(t, func(t *testing.T, proc *sidecartest.Process) {
+		w := userstest.New(t)
+		p := w.Process()
+		if _, err := p.Register(t.Context(), ada); err != nil {
+			t.Fatal(err)
 		}
-	}
+		p.Wait()
+		w.Bus.Clear() // nobody has heard of it
+		dies := w.ProcessOf(proc)
+		for range 3 {
+			_ = w.Journal.Settle(t.Context(), proc, dies.Settler(), time.Hour)
+			w.Deliver()
+		}
+		onlyAda(t, w, p)
+	})
 }
 
-func callsOfARegistration(t *testing.T) int64 {
-	p := userstest.New(t).Process()
-	if _, err := p.Register(t.Context(), ada); err != nil {
-		t.Fatal(err)
-	}
-	return p.Store.Calls()
-}
-
-func crashAndHeal(t *testing.T, at int64, done, settledFirst bool) {
-	w := userstest.New(t)
-	dead := w.Process()
-	dead.Store.At, dead.Store.Done = at, done
-	if _, err := dead.Register(t.Context(), ada); err == nil {
-		t.Fatal("the registration succeeded in a dead process")
-	}
-	dead.Wait()
-	w.Bus.Clear()
-	w.Advance(time.Minute)
-	w.Journal.Abandon()
-	p := w.Process()
-	if settledFirst {
-		w.SettleAll(p)
-	}
-	_, err := p.Register(t.Context(), ada)
-	if err != nil && fault.CodeOf(err) != "email_taken" {
-		t.Fatalf("registering again: %v, want success or email_taken", err)
-	}
+// onlyAda settles everything and checks that there is one account, of which nothing is left to tell.
+func onlyAda(t *testing.T, w *userstest.World, p *userstest.Process) {
+	t.Helper()
 	w.SettleAll(p)
 	accounts := w.Live()
 	if len(accounts) != 1 || accounts[0].Email != "ada@example.com" {
@@ -108,27 +115,57 @@ func crashAndHeal(t *testing.T, at int64, done, settledFirst bool) {
 	if len(accounts[0].Pending) != 0 {
 		t.Errorf("events left untold: %v", accounts[0].Pending)
 	}
+	if !w.Heard("notifications", users.EventRegistered) {
+		t.Error("nobody has heard of the registration")
+	}
 	if _, err := p.Login(t.Context(), ada.Email, ada.Password, nowhere); err != nil {
 		t.Errorf("logging in afterwards: %v", err)
 	}
 }
 
-// A process that stalls in the middle of its registration, and wakes up when another has taken the address over, makes no second account.
-func TestAStalledRegistrationLosesItsAddress(t *testing.T) {
+// callOf returns which of the calls of a story is the first with a prefix, from 1. The process of
+// the story is a replica in a world of its own.
+func callOf(t *testing.T, prefix string, story func(t *testing.T, w *userstest.World, p *userstest.Process)) int {
+	t.Helper()
 	w := userstest.New(t)
-	stalled, wake := make(chan struct{}), make(chan struct{})
-	var once sync.Once
+	p := w.Process()
+	story(t, w, p)
+	p.Wait()
+	for i, call := range p.Proc.Calls() {
+		if strings.HasPrefix(call, prefix) {
+			return i + 1
+		}
+	}
+	t.Fatalf("no call %s among %v", prefix, p.Proc.Calls())
+	return 0
+}
+
+func registers(t *testing.T, _ *userstest.World, p *userstest.Process) {
+	t.Helper()
+	if _, err := p.Register(t.Context(), ada); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// stallsAtItsAccount holds the first insert of an account up until wake is closed.
+func stallsAtItsAccount(w *userstest.World) (stalled, wake chan struct{}) {
+	stalled, wake = make(chan struct{}), make(chan struct{})
+	var later atomic.Bool
 	w.State.Before = func(_ context.Context, op sidecartest.Op, key string) error {
-		if op == sidecartest.OpInsert && len(key) > 5 && key[:5] == "user/" {
-			first := false
-			once.Do(func() { first = true })
-			if first {
-				close(stalled)
-				<-wake
-			}
+		if op == sidecartest.OpInsert && strings.HasPrefix(key, "user/") && !later.Swap(true) {
+			close(stalled)
+			<-wake
 		}
 		return nil
 	}
+	return stalled, wake
+}
+
+// A process that stalls in the middle of its registration, and wakes up when another has taken the
+// address over, makes no second account.
+func TestAStalledRegistrationLosesItsAddress(t *testing.T) {
+	w := userstest.New(t)
+	stalled, wake := stallsAtItsAccount(w)
 	result := make(chan error)
 	slow, quick := w.Process(), w.Process()
 	go func() {
@@ -155,10 +192,32 @@ func TestAStalledRegistrationLosesItsAddress(t *testing.T) {
 	}
 }
 
+// The settler gives a registration up whose account is not written, and frees its address. The account
+// may still be written then: it must not come to be without the address.
+func TestAStalledRegistrationThatWasGivenUpMakesNoAccountWithoutItsAddress(t *testing.T) {
+	w := userstest.New(t)
+	stalled, wake := stallsAtItsAccount(w)
+	result := make(chan error)
+	slow, other := w.Process(), w.Process()
+	go func() {
+		_, err := slow.Register(t.Context(), ada)
+		result <- err
+	}()
+	<-stalled
+	w.SettleAll(other)
+	if slices.Contains(w.State.Keys(), "email/"+users.EmailKey("ada@example.com")) {
+		t.Fatal("the settler has not given the registration up")
+	}
+	close(wake)
+	if err := <-result; err != nil {
+		t.Errorf("the address is free, and yet: %v", err)
+	}
+	onlyAda(t, w, slow)
+}
+
 func TestAYoungClaimIsNotTakenOver(t *testing.T) {
 	w := userstest.New(t)
-	dead := w.Process()
-	dead.Store.At = callsOfARegistration(t) // the account's insert
+	dead := w.ProcessOf(sidecartest.DiesAt(callOf(t, "insert user/", registers), false))
 	_, _ = dead.Register(t.Context(), ada)
 	if _, err := w.Process().Register(t.Context(), ada); !fault.Is(err, fault.Unavailable) {
 		t.Errorf("registering while somebody else might be at it: %v, want Unavailable", err)
@@ -243,35 +302,33 @@ func TestOnlyADeletionWaitsForEveryService(t *testing.T) {
 }
 
 func TestACrashAtAnyCallOfADeletionHeals(t *testing.T) {
-	for at := int64(1); at <= 5; at++ {
-		for _, done := range []bool{false, true} {
-			t.Run(fmt.Sprintf("call %d, took effect %v", at, done), func(t *testing.T) {
-				w := userstest.New(t)
-				p := w.Process()
-				u, err := p.Register(t.Context(), ada)
-				if err != nil {
-					t.Fatal(err)
-				}
-				w.SettleAll(p)
-				dead := w.Process()
-				dead.Store.At, dead.Store.Done = at, done
-				deleted := dead.Delete(t.Context(), u.ID, nil) == nil
-				dead.Wait()
-				w.Journal.Abandon()
-				w.SettleAll(p)
-				left, err := p.Profile(t.Context(), u.ID)
-				gone := fault.Is(err, fault.Unauthenticated)
-				if deleted && !gone {
-					t.Fatalf("the deletion was acknowledged and the account is still there: %+v", left)
-				}
-				if left := slices.Contains(w.State.Keys(), "email/"+users.EmailKey("ada@example.com")); left == gone {
-					t.Errorf("account gone: %v; its address is still claimed: %v", gone, left)
-				}
-				_, err = p.Register(t.Context(), ada)
-				if gone != (err == nil) {
-					t.Errorf("account gone: %v; registering its address: %v", gone, err)
-				}
-			})
+	sidecartest.EachCrash(t, func(t *testing.T, proc *sidecartest.Process) {
+		w := userstest.New(t)
+		p := w.Process()
+		u, err := p.Register(t.Context(), ada)
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
+		w.SettleAll(p)
+		dies := w.ProcessOf(proc)
+		deleted := dies.Delete(t.Context(), u.ID, nil) == nil
+		dies.Wait()
+		w.Bus.Clear()
+		w.SettleAll(p)
+		left, err := p.Profile(t.Context(), u.ID)
+		gone := fault.Is(err, fault.Unauthenticated)
+		if deleted && !gone {
+			t.Fatalf("the deletion was acknowledged and the account is still there: %+v", left)
+		}
+		if told := w.Heard("orders", users.EventDeleted); told != gone {
+			t.Errorf("account gone: %v; orders has heard of it: %v", gone, told)
+		}
+		if left := slices.Contains(w.State.Keys(), "email/"+users.EmailKey("ada@example.com")); left == gone {
+			t.Errorf("account gone: %v; its address is still claimed: %v", gone, left)
+		}
+		_, err = p.Register(t.Context(), ada)
+		if gone != (err == nil) {
+			t.Errorf("account gone: %v; registering its address: %v", gone, err)
+		}
+	})
 }

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"sidecart.dev/kit/fault"
+	"sidecart.dev/kit/sidecar/sidecartest"
 	"sidecart.dev/users"
 	"sidecart.dev/users/internal/userstest"
 )
@@ -165,11 +166,19 @@ func TestWrongPasswordsBesideALinkSlowFurtherOnesDown(t *testing.T) {
 
 // A process that dies between the proof and the note of what it ended leaves that to the settler.
 func TestAProofWhoseEndingsWereNotNotedIsNotedByTheSettler(t *testing.T) {
+	n := callOf(t, "get "+users.EndedPrefix, func(t *testing.T, w *userstest.World, p *userstest.Process) {
+		other := w.Process()
+		registers(t, w, other)
+		id := w.Live()[0].ID
+		w.SettleAll(other)
+		if err := p.VerifyEmail(t.Context(), mint(t, other, id, users.Verify), users.Known{}); err != nil {
+			t.Fatal(err)
+		}
+	})
 	w, p, u, grant := signedUp(t)
 	w.SettleAll(p)
 	who, token := principal(t, p, grant), mint(t, p, u.ID, users.Verify)
-	dead := w.Process()
-	dead.Store.At = 4 // two reads and the write of the account come first
+	dead := w.ProcessOf(sidecartest.DiesAt(n, false))
 	_ = dead.VerifyEmail(t.Context(), token, users.Known{})
 	dead.Wait()
 	if after, err := p.Profile(t.Context(), u.ID); err != nil || !after.EmailVerified {
@@ -178,7 +187,6 @@ func TestAProofWhoseEndingsWereNotNotedIsNotedByTheSettler(t *testing.T) {
 	if judge(t, p, who) != nil {
 		t.Fatal("the process died too late for this test")
 	}
-	w.Journal.Abandon()
 	w.SettleAll(w.Process())
 	if judge(t, p, who) == nil {
 		t.Error("the settler did not note that the sessions have ended")

@@ -10,13 +10,13 @@ import (
 	"sidecart.dev/kit/sidecar"
 )
 
-// Process is a process as the outside sees it: everything that it does is a call, and it may die at one of them. From then on all of its
-// calls fail and have no effect. The zero value lives for ever. It is safe for concurrent use.
+// Process is a process as the outside sees it: everything that it does is a call, and it may die at
+// one of them. From then on all of its calls fail and have no effect. The zero value lives for ever.
+// It is safe for concurrent use.
 type Process struct {
+	mu    sync.Mutex
 	dieAt int  // the call, counting from 1, at which it dies; 0: none
 	after bool // the fatal call has its effect, and its answer is lost
-
-	mu    sync.Mutex
 	calls []string
 	dead  bool
 }
@@ -27,6 +27,20 @@ var ErrDead = fault.New(fault.Unavailable, "unavailable", "the process is dead")
 // DiesAt returns a process that dies at its n-th call: before the call has its effect, or after it.
 func DiesAt(n int, after bool) *Process { return &Process{dieAt: n, after: after} }
 
+// Arm lets the process die at its n-th call from now: before the call has its effect, or after it.
+func (p *Process) Arm(n int, after bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.dieAt, p.after = len(p.calls)+n, after
+}
+
+// Kill lets the process die between two of its calls.
+func (p *Process) Kill() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.dead = true
+}
+
 // Dead reports whether the process has died.
 func (p *Process) Dead() bool {
 	p.mu.Lock()
@@ -34,7 +48,8 @@ func (p *Process) Dead() bool {
 	return p.dead
 }
 
-// Calls returns the names of the calls so far, the fatal one included.
+// Calls returns the calls so far, the fatal one included: each is an operation, a blank, and the key,
+// topic or path that it is about.
 func (p *Process) Calls() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -50,43 +65,55 @@ func (p *Process) Call(name string, effect func() error) error {
 	}
 	p.calls = append(p.calls, name)
 	p.dead = len(p.calls) == p.dieAt
-	dies := p.dead
+	dies, after := p.dead, p.after
 	p.mu.Unlock()
-	if !dies {
-		return effect()
+	var err error
+	if !dies || after {
+		err = effect()
 	}
-	if p.after {
-		_ = effect()
+	if p.Dead() { // by this call, or during it
+		return ErrDead
 	}
-	return ErrDead
+	return err
 }
 
-// EachCrash plays a story again and again: with a process that dies at its first call, before it has its effect and after it, then at its
-// second, and so on until it makes no more calls. The story lets the process work, and then, with another one that lives, does what
-// happens after a crash: messages are delivered again, requests repeated, the journal settled. Then it checks what must hold.
+// EachCrash plays a story again and again: with a process that dies at its first call, before it has
+// its effect and after it, then at its second, and so on until it makes no more calls. The story lets
+// the process work, and then, with another one that lives, does what happens after a crash: messages
+// are delivered again, requests repeated, the journal settled. Then it checks what must hold.
 func EachCrash(t *testing.T, story func(t *testing.T, p *Process)) {
+	t.Helper()
+	EachDeath(t, func(t *testing.T, n int, after bool) bool {
+		p := DiesAt(n, after)
+		story(t, p)
+		if t.Failed() {
+			t.Logf("the calls of the process that died: %v", p.Calls())
+		}
+		return p.Dead()
+	})
+}
+
+// EachDeath is [EachCrash] for a story that has a process die by itself, at its n-th call, and reports
+// whether it came to that. It returns how many calls the process has died at.
+func EachDeath(t *testing.T, story func(t *testing.T, n int, after bool) (died bool)) (calls int) {
 	t.Helper()
 	for _, after := range []bool{false, true} {
 		when := "before"
 		if after {
 			when = "after"
 		}
-		for n := 1; ; n++ {
-			p := DiesAt(n, after)
-			ok := t.Run(fmt.Sprintf("it dies %s call %d", when, n), func(t *testing.T) {
-				story(t, p)
-				if t.Failed() {
-					t.Logf("the calls of the process that died: %v", p.Calls())
-				}
-			})
+		for n, died := 1, true; died; n++ {
+			ok := t.Run(fmt.Sprintf("it dies %s call %d", when, n), func(t *testing.T) { died = story(t, n, after) })
 			if !ok {
-				return // the first story that goes wrong is the shortest
+				return n // the first story that goes wrong is the shortest
 			}
-			if !p.Dead() {
-				break
-			}
+			calls = n - 1
 		}
 	}
+	if calls == 0 {
+		t.Error("the process makes no calls: nothing was tried")
+	}
+	return calls
 }
 
 // State returns a store as the process sees it.
@@ -103,7 +130,11 @@ func (s *stateOf) Get(ctx context.Context, key string) (item sidecar.Item, err e
 }
 
 func (s *stateOf) BulkGet(ctx context.Context, keys []string) (items map[string]sidecar.Item, err error) {
-	err = s.p.Call("bulk-get", func() error { items, err = s.s.BulkGet(ctx, keys); return err })
+	name := "bulk-get"
+	if len(keys) > 0 {
+		name += " " + keys[0]
+	}
+	err = s.p.Call(name, func() error { items, err = s.s.BulkGet(ctx, keys); return err })
 	return items, err
 }
 

@@ -1,18 +1,19 @@
 // Package userstest has a users service on fakes, for the tests of its packages: replicas that share a store, a clock
-// that is set by hand, and processes that die at a chosen call to the store.
+// that is set by hand, and processes that may die at a chosen call.
 package userstest
 
 import (
 	"context"
 	"encoding/json"
-	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"sidecart.dev/kit/aggregate"
+	"sidecart.dev/kit/aggregate/aggregatetest"
 	"sidecart.dev/kit/document"
 	"sidecart.dev/kit/journal"
 	"sidecart.dev/kit/sidecar"
@@ -26,7 +27,7 @@ type World struct {
 	T       testing.TB
 	State   *sidecartest.State
 	Bus     *sidecartest.Bus
-	Journal *Journal
+	Journal *aggregatetest.Journal
 
 	mu       sync.Mutex
 	now      time.Time
@@ -35,9 +36,11 @@ type World struct {
 
 // New makes a world without any accounts.
 func New(t testing.TB) *World {
-	w := &World{T: t, State: sidecartest.NewState(), Bus: &sidecartest.Bus{}, now: time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC), accepted: map[string]map[string]bool{}}
+	w := &World{
+		T: t, State: sidecartest.NewState(), Bus: &sidecartest.Bus{}, Journal: aggregatetest.NewJournal(),
+		now: time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC), accepted: map[string]map[string]bool{},
+	}
 	w.State.Now = w.Now
-	w.Journal = &Journal{entries: map[string]*entry{}}
 	return w
 }
 
@@ -93,23 +96,32 @@ func (w *World) Heard(service, eventType string) bool {
 	return false
 }
 
+// peers are the other services as a process sees them. It implements users.Peers.
+type peers struct {
+	w    *World
+	proc *sidecartest.Process
+}
+
 // Accepted implements users.Peers.
-func (w *World) Accepted(_ context.Context, service string, ids []string) (map[string]bool, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+func (p peers) Accepted(_ context.Context, service string, ids []string) (map[string]bool, error) {
 	known := map[string]bool{}
-	for _, id := range ids {
-		if w.accepted[service][id] {
-			known[id] = true
+	err := p.proc.Call("call "+service, func() error {
+		p.w.mu.Lock()
+		defer p.w.mu.Unlock()
+		for _, id := range ids {
+			if p.w.accepted[service][id] {
+				known[id] = true
+			}
 		}
-	}
-	return known, nil
+		return nil
+	})
+	return known, err
 }
 
 // Process is one replica.
 type Process struct {
 	*users.Service
-	Store  *Dying
+	Proc   *sidecartest.Process // what the outside sees of it
 	Hasher *argon2.Hasher
 	Keys   *users.KeyRing
 }
@@ -117,30 +129,59 @@ type Process struct {
 // Wait returns when what is under way in the background is done.
 func (p *Process) Wait() { p.Drain(context.Background()) }
 
+// Reads and Writes return how many calls to the store there were so far.
+func (p *Process) Reads() int { return p.count("get", "bulk-get") }
+
+// Writes is like Reads.
+func (p *Process) Writes() int { return p.count("insert", "update", "delete") }
+
+func (p *Process) count(ops ...string) (n int) {
+	for _, call := range p.Proc.Calls() {
+		op, _, _ := strings.Cut(call, " ")
+		if slices.Contains(ops, op) {
+			n++
+		}
+	}
+	return n
+}
+
+// Settler returns what settles everything that the service has in its journal.
+func (p *Process) Settler() journal.Settler {
+	return journal.NewKinds(users.AccountKind, map[string]journal.Settler{
+		users.AccountKind: p.Service, users.ResetKind: journal.SettlerFunc(p.SettleResets),
+	})
+}
+
 // Cheap are parameters that make a hash cost next to nothing.
 var Cheap = argon2.Params{Memory: 64, Time: 1, Threads: 1}
 
 // Process starts a replica.
-func (w *World) Process() *Process { return w.ProcessWith(Cheap) }
+func (w *World) Process() *Process { return w.start(&sidecartest.Process{}, Cheap) }
+
+// ProcessOf starts a replica in a process that may die.
+func (w *World) ProcessOf(proc *sidecartest.Process) *Process { return w.start(proc, Cheap) }
 
 // ProcessWith starts a replica that hashes with the given parameters.
 func (w *World) ProcessWith(params argon2.Params) *Process {
+	return w.start(&sidecartest.Process{}, params)
+}
+
+func (w *World) start(proc *sidecartest.Process, params argon2.Params) *Process {
 	hasher, err := argon2.New(params, 4, 1000)
 	if err != nil {
 		w.T.Fatal(err)
 	}
-	state := &Dying{State: w.State}
-	keys := users.NewKeyRing(func(context.Context) (string, error) { return Keys, nil }, state, w.Now)
+	// The keys are read before anything that a test is about, and so are no calls of the process.
+	keys := users.NewKeyRing(func(context.Context) (string, error) { return Keys, nil }, w.State, w.Now)
 	if err := keys.Reload(w.T.Context()); err != nil {
 		w.T.Fatal(err)
 	}
-	state.calls.Store(0)
 	return &Process{
-		Store: state, Hasher: hasher, Keys: keys,
+		Proc: proc, Hasher: hasher, Keys: keys,
 		Service: users.NewService(users.Config{
-			State: state, Bus: w.Bus, Journal: w.Journal, Peers: w,
+			State: proc.State(w.State), Bus: proc.Bus(w.Bus), Journal: w.Journal.Of(proc), Peers: peers{w, proc},
 			Hasher: hasher, Signer: keys, Now: w.Now,
-			Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+			Log: slog.New(slog.DiscardHandler),
 		}),
 	}
 }
@@ -161,25 +202,24 @@ func (w *World) SettleAll(p *Process) {
 	w.T.Fatalf("unfinished after 20 rounds of settling: %v", w.Journal.IDs())
 }
 
-// Settle offers every journalled id to the replica once. It reports false if there was none.
+// Settle offers every journalled id to the replica once, long after it was begun. It reports false if
+// there was none.
 func (w *World) Settle(p *Process) bool {
 	w.T.Helper()
-	entries := w.Journal.offer()
-	if len(entries) == 0 {
+	if len(w.Journal.IDs()) == 0 {
 		return false
 	}
-	settlers := map[string]journal.Settler{users.AccountKind: p.Service, users.ResetKind: journal.SettlerFunc(p.SettleResets)}
-	finished, err := journal.NewKinds(users.AccountKind, settlers).Settle(w.T.Context(), entries)
-	if err != nil {
+	if err := w.Journal.Settle(w.T.Context(), p.Proc, p.Settler(), time.Hour); err != nil {
 		w.T.Fatalf("settling: %v", err)
 	}
-	w.Journal.drop(finished)
 	return true
 }
 
 // Live returns every account in the store.
 func (w *World) Live() (accounts []users.User) {
-	docs := aggregate.New(aggregate.Config[users.User]{Kind: users.AccountKind, State: w.State, Journal: w.Journal, Done: users.User.Done})
+	docs := aggregate.New(aggregate.Config[users.User]{
+		Kind: users.AccountKind, State: w.State, Journal: w.Journal.Of(&sidecartest.Process{}), Done: users.User.Done,
+	})
 	for _, key := range w.State.Keys() {
 		if id, ok := strings.CutPrefix(key, users.AccountKind+"/"); ok {
 			u, err := docs.Get(context.Background(), id)
@@ -203,104 +243,5 @@ func (w *World) Change(id string, change func(*users.User)) {
 	})
 	if err != nil {
 		w.T.Fatal(err)
-	}
-}
-
-// Journal is a durable aggregate.Journal without time: ids stay until they are settled.
-type Journal struct {
-	mu      sync.Mutex
-	entries map[string]*entry
-}
-
-type entry struct {
-	tickets int
-	fence   bool
-	attempt int
-}
-
-// Begin implements aggregate.Journal.
-func (j *Journal) Begin(_ context.Context, id string) (aggregate.Ticket, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	e := j.entries[id]
-	if e == nil {
-		e = &entry{}
-		j.entries[id] = e
-	}
-	e.tickets++
-	return &ticket{j: j, e: e}, nil
-}
-
-// IDs returns what is unfinished.
-func (j *Journal) IDs() (ids []string) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	for id := range j.entries {
-		ids = append(ids, id)
-	}
-	return ids
-}
-
-// Abandon does what the grace period does: ids whose handlers have died are offered, to be fenced.
-func (j *Journal) Abandon() {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	for _, e := range j.entries {
-		if e.tickets > 0 {
-			e.tickets, e.fence = 0, true
-		}
-	}
-}
-
-func (j *Journal) offer() (entries []journal.Entry) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	for id, e := range j.entries {
-		if e.tickets == 0 {
-			e.attempt++
-			entries = append(entries, journal.Entry{ID: id, Attempt: e.attempt, Fence: e.fence, Age: time.Duration(e.attempt-1) * 10 * time.Second})
-		}
-	}
-	return entries
-}
-
-func (j *Journal) drop(ids []string) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	for _, id := range ids {
-		if e := j.entries[id]; e != nil && e.tickets == 0 {
-			delete(j.entries, id)
-		}
-	}
-}
-
-type ticket struct {
-	j    *Journal
-	e    *entry
-	done bool
-}
-
-// Finish implements aggregate.Journal.
-func (*Journal) Finish(time.Time, ...string) {}
-
-// Poke implements aggregate.Journal. Everything is due at all times.
-func (*Journal) Poke(...string) {}
-
-// Finish implements aggregate.Ticket.
-func (t *ticket) Finish() { t.end(false) }
-
-// Release implements aggregate.Ticket.
-func (t *ticket) Release() { t.end(true) }
-
-// Wrote implements aggregate.Ticket.
-func (t *ticket) Wrote() { t.end(false) }
-
-func (t *ticket) end(fence bool) {
-	t.j.mu.Lock()
-	defer t.j.mu.Unlock()
-	if !t.done {
-		t.done = true
-		t.e.tickets = max(0, t.e.tickets-1)
-		t.e.fence = t.e.fence || fence
 	}
 }
