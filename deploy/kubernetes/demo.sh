@@ -1,13 +1,15 @@
 #!/bin/sh
 # Puts the demo on the cluster that kubectl leads to: namespace, secrets (made once, at random), everything else; then waits for it.
+#   demo.sh [demo|demo-mongodb]
 # Needs a cluster with Dapr 1.18 (README.md has the chart's values), kubectl and Go.
 set -eu
 cd "$(dirname "$0")"
+overlay=${1:-demo}
 kubectl apply -f overlays/demo/namespace.yaml
 if ! kubectl -n sidecart get secret trust >/dev/null 2>&1; then
-	GOWORK=off go run ./demosecrets | kubectl -n sidecart create -f -
+	GOWORK=off go run ./demosecrets "$overlay" | kubectl -n sidecart create -f -
 fi
-kubectl apply --server-side -k overlays/demo
+kubectl apply --server-side -k "overlays/$overlay"
 for app in users orders payments notifications gateway; do
 	kubectl -n sidecart rollout status "deployment/$app" --timeout=300s
 done

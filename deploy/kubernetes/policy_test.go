@@ -3,6 +3,7 @@ package kubernetes
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"os"
 	"os/exec"
 	"slices"
@@ -162,13 +163,18 @@ func reach(t *testing.T, objects []object, from, to workload, port string) bool 
 
 // TestNothingIsReachedButByWhomItIsMeantFor goes through every pair of workloads and every port.
 func TestNothingIsReachedButByWhomItIsMeantFor(t *testing.T) {
-	stores := map[string][]string{ // who may reach what is no service of ours
+	reached := map[string][]string{ // who may reach what is no service of ours
 		"postgresql:5432": {"notifications", "orders", "payments", "users"},
 		"redis:6379":      {"notifications", "orders", "payments", "users"},
 		"inbox:8025":      {"notifications"},
 		"inbox:1025":      {"notifications"},
 	}
 	eachOverlay(t, func(t *testing.T, objects []object) {
+		reached := maps.Clone(reached)
+		if find(objects, "apps/v1/StatefulSet", "mongodb") != nil {
+			reached["mongodb:27017"] = []string{"orders"}
+			reached["postgresql:5432"] = []string{"notifications", "payments", "users"}
+		}
 		assert.NotNil(t, find(objects, "networking.k8s.io/v1/NetworkPolicy", "default-deny"))
 		all := workloads(objects)
 		for _, to := range all {
@@ -180,7 +186,7 @@ func TestNothingIsReachedButByWhomItIsMeantFor(t *testing.T) {
 			}
 			for _, port := range ports {
 				for _, from := range all {
-					want := slices.Contains(stores[to.name+":"+port], from.name) || port == "50002" && from.service() && to.service()
+					want := slices.Contains(reached[to.name+":"+port], from.name) || port == "50002" && from.service() && to.service()
 					assert.Equal(t, want, reach(t, objects, from, to, port), "%s to %s:%s", from.name, to.name, port)
 				}
 			}
@@ -190,7 +196,41 @@ func TestNothingIsReachedButByWhomItIsMeantFor(t *testing.T) {
 
 // TestEverySecretIsMadeOrListed compares what Pods refer to with what the demo's command makes.
 func TestEverySecretIsMadeOrListed(t *testing.T) {
-	cmd := exec.CommandContext(t.Context(), "go", "run", "./demosecrets")
+	for _, overlay := range []string{"demo", "demo-mongodb"} {
+		t.Run(overlay, func(t *testing.T) {
+			list := demoSecrets(t, overlay)
+			made := map[string]bool{}
+			for _, s := range list {
+				made[s.Name+":*"] = true
+				for key, value := range s.StringData {
+					assert.NotEmpty(t, value)
+					made[s.Name+":"+key] = true
+				}
+			}
+			used := map[string]bool{}
+			for _, w := range workloads(render(t, overlay)) {
+				spec := w.pod.Spec
+				if w.service() {
+					pod, _ := injected(t, w)
+					spec = pod.Spec
+				}
+				for _, ref := range secretsOf(t, spec) {
+					assert.True(t, made[ref], "%s needs %s, which nobody makes", w.name, ref)
+					name, _, _ := strings.Cut(ref, ":")
+					used[name] = true
+				}
+			}
+			for _, s := range list {
+				assert.True(t, used[s.Name], "nobody needs the Secret %s", s.Name)
+			}
+		})
+	}
+}
+
+// demoSecrets are those that the demo's command makes for an overlay.
+func demoSecrets(t *testing.T, overlay string) []corev1.Secret {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", "run", "./demosecrets", overlay)
 	cmd.Env = append(os.Environ(), "GOWORK=off")
 	var problems bytes.Buffer
 	cmd.Stderr = &problems
@@ -198,30 +238,7 @@ func TestEverySecretIsMadeOrListed(t *testing.T) {
 	require.NoError(t, err, problems.String())
 	var list struct{ Items []corev1.Secret }
 	require.NoError(t, json.Unmarshal(out, &list))
-	made := map[string]bool{}
-	for _, s := range list.Items {
-		made[s.Name+":*"] = true
-		for key, value := range s.StringData {
-			assert.NotEmpty(t, value)
-			made[s.Name+":"+key] = true
-		}
-	}
-	used := map[string]bool{}
-	for _, w := range workloads(render(t, "demo")) {
-		spec := w.pod.Spec
-		if w.service() {
-			pod, _ := injected(t, w)
-			spec = pod.Spec
-		}
-		for _, ref := range secretsOf(t, spec) {
-			assert.True(t, made[ref], "%s needs %s, which nobody makes", w.name, ref)
-			name, _, _ := strings.Cut(ref, ":")
-			used[name] = true
-		}
-	}
-	for _, s := range list.Items {
-		assert.True(t, used[s.Name], "nobody needs the Secret %s", s.Name)
-	}
+	return list.Items
 }
 
 // TestNoSecretStandsInTheTree: only references may.

@@ -25,7 +25,7 @@ import (
 )
 
 // overlays are the folders that are applied as they are.
-var overlays = []string{"demo", "production"}
+var overlays = []string{"demo", "demo-mongodb", "production"}
 
 // kinds are the types that the manifests may have, by apiVersion and kind.
 var kinds = map[string]func() any{

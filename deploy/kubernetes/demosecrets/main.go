@@ -1,5 +1,5 @@
-// Command demosecrets writes the Secrets of the demo overlay to standard output, as a JSON list for kubectl create: every value made
-// at random, none kept anywhere else. ../README.md lists the same Secrets for those who bring their own.
+// Command demosecrets writes the Secrets of a demo overlay, demo unless demo-mongodb is named, to standard output, as a JSON list for
+// kubectl create: every value made at random, none kept anywhere else. ../README.md lists the same Secrets for those who bring their own.
 package main
 
 import (
@@ -15,18 +15,18 @@ import (
 )
 
 func main() {
-	if err := run(); err != nil {
+	if err := run(len(os.Args) > 1 && os.Args[1] == "demo-mongodb"); err != nil {
 		fmt.Fprintln(os.Stderr, "demosecrets:", err)
 		os.Exit(1)
 	}
 }
 
-func run() error {
+func run(ordersOnMongoDB bool) error {
 	own, err := random()
 	if err != nil {
 		return err
 	}
-	ca, certificate, key, err := backends.Certificates("postgresql", "redis")
+	ca, certificate, key, err := backends.Certificates("postgresql", "redis", "mongodb")
 	if err != nil {
 		return err
 	}
@@ -46,13 +46,19 @@ func run() error {
 			continue
 		}
 		login := password()
-		fmt.Fprintf(&init, "CREATE ROLE %[1]s LOGIN PASSWORD '%[2]s';\nCREATE DATABASE %[1]s OWNER %[1]s;\nREVOKE ALL ON DATABASE %[1]s FROM PUBLIC;\n", app, login)
+		url := fmt.Sprintf("postgres://%[1]s:%[2]s@postgresql:5432/%[1]s?sslmode=verify-full", app, login)
+		if app == "orders" && ordersOnMongoDB {
+			url = fmt.Sprintf("mongodb://%[1]s:%[2]s@mongodb:27017/?replicaSet=rs0&tls=true&authSource=%[1]s&serverSelectionTimeoutMS=2000", app, login)
+			all = append(all, mongodb(app, login))
+		} else {
+			init.WriteString(database(app, login))
+		}
 		file, err := secretsFile(app, own)
 		if err != nil {
 			return err
 		}
 		sidecar := values{
-			"store-url":    fmt.Sprintf("postgres://%[1]s:%[2]s@postgresql:5432/%[1]s?sslmode=verify-full", app, login),
+			"store-url":    url,
 			"bus-password": bus,
 			"secrets.json": file,
 		}
@@ -66,6 +72,20 @@ func run() error {
 	out := json.NewEncoder(os.Stdout)
 	out.SetIndent("", "  ")
 	return out.Encode(map[string]any{"apiVersion": "v1", "kind": "List", "items": all})
+}
+
+// database is what makes a service's database in PostgreSQL, and the login that alone may use it.
+func database(app, login string) string {
+	return fmt.Sprintf("CREATE ROLE %[1]s LOGIN PASSWORD '%[2]s';\nCREATE DATABASE %[1]s OWNER %[1]s;\nREVOKE ALL ON DATABASE %[1]s FROM PUBLIC;\n", app, login)
+}
+
+// mongodb is what a replica set needs to start, and to have the login of the one service that uses it.
+func mongodb(app, login string) secret {
+	return named("mongodb", values{
+		"keyfile":        secrets.Token() + secrets.Token(),
+		"admin-password": password(),
+		"init.js":        fmt.Sprintf("db.getSiblingDB(%[1]q).createUser({user: %[1]q, pwd: %[2]q, roles: [{role: \"readWrite\", db: %[1]q}]})\n", app, login),
+	})
 }
 
 type values map[string]string
