@@ -15,22 +15,27 @@ import (
 )
 
 func main() {
-	if err := run(); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := inbox.New(config(os.Getenv)).Run(ctx)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "inbox:", err)
 		os.Exit(1)
 	}
 }
 
-func run() error {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	config := inbox.Config{
-		HTTPAddr: os.Getenv("INBOX_HTTP_ADDR"), // host:port; empty: loopback, port 8025
-		SMTPAddr: os.Getenv("INBOX_SMTP_ADDR"), // host:port; empty: loopback, port 1025
+// config reads the environment.
+func config(getenv func(string) string) inbox.Config {
+	c := inbox.Config{
+		HTTPAddr: getenv("INBOX_HTTP_ADDR"), // host:port; empty: loopback, port 8025
+		SMTPAddr: getenv("INBOX_SMTP_ADDR"), // host:port; empty: loopback, port 1025
 		Logger:   slog.New(slog.NewJSONHandler(os.Stderr, nil)),
 	}
-	if names := os.Getenv("INBOX_ALLOWED_HOSTS"); names != "" { // names under which its page may be asked for, with commas
-		config.AllowedHosts = strings.Split(names, ",")
+	// Names, with commas between them, under which its page may be asked for.
+	for name := range strings.SplitSeq(getenv("INBOX_ALLOWED_HOSTS"), ",") {
+		if name = strings.ToLower(strings.TrimSpace(name)); name != "" {
+			c.AllowedHosts = append(c.AllowedHosts, name)
+		}
 	}
-	return inbox.New(config).Run(ctx)
+	return c
 }
