@@ -8,6 +8,7 @@ import (
 	"sidecart.dev/kit/aggregate"
 	"sidecart.dev/kit/event"
 	"sidecart.dev/kit/fault"
+	"sidecart.dev/kit/sidecar"
 	"sidecart.dev/kit/text"
 )
 
@@ -58,7 +59,7 @@ func (s *Service) create(ctx context.Context, m Message, e event.Event, facts Fa
 		}
 	}()
 	r, created, err = s.records.Create(ctx, RecordID(e.ID), func() (Record, error) {
-		read, err := s.records.Read(ctx, RecordID(e.ID))
+		read, err := s.records.Read(sidecar.Glance(ctx), RecordID(e.ID)) // what is overlooked the list still has, unless it is old
 		if err != nil || read.Exists {
 			return read.Doc, cmp.Or(err, aggregate.ErrUnchanged)
 		}

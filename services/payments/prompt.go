@@ -6,6 +6,7 @@ import (
 
 	"sidecart.dev/kit/aggregate"
 	"sidecart.dev/kit/fault"
+	"sidecart.dev/kit/sidecar"
 )
 
 // errUndecided says that a provider which was asked at once has not decided.
@@ -25,7 +26,7 @@ func (s *Service) decidedAtOnce(ctx context.Context, o Order) (Payment, error) {
 	if _, err := p.Place(o, s.now()); err != nil || s.Prompt <= 0 {
 		return p, err
 	}
-	read, err := s.docs.Read(ctx, p.ID)
+	read, err := s.docs.Read(sidecar.Glance(ctx), p.ID) // what is overlooked the provider knows, and the insert finds
 	if err != nil {
 		return p, err
 	}

@@ -70,6 +70,16 @@ type State interface {
 	Delete(ctx context.Context, key, etag string) error
 }
 
+type glance struct{}
+
+// Glance has reads of a [State] under the context believe an answer to many keys that lacks some of them. Otherwise each of those
+// is asked for again by itself, because the stores of PostgreSQL and SQLite answer so if their connection breaks meanwhile. It saves that call
+// for whoever expects to find nothing, and loses nothing if it overlooks something.
+func Glance(ctx context.Context) context.Context { return context.WithValue(ctx, glance{}, true) }
+
+// IsGlance reports whether the context is one of [Glance].
+func IsGlance(ctx context.Context) bool { return ctx.Value(glance{}) != nil }
+
 // Publisher publishes to one message bus. It is safe for concurrent use.
 type Publisher interface {
 	// Publish hands a CloudEvent in structured JSON to the bus. Nil means that the bus has it, not that anyone has read it.

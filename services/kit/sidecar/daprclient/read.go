@@ -88,11 +88,15 @@ func (s *state) readTogether(requests []*read) {
 	}()
 	_ = fault.Guard(ctx, func() error {
 		var keys []string
+		sure := map[string]bool{}
 		for _, r := range requests {
 			keys = append(keys, r.keys...)
+			for _, key := range r.keys {
+				sure[key] = sure[key] || !sidecar.IsGlance(r.ctx)
+			}
 		}
 		slices.Sort(keys)
-		items, errs := s.fetch(ctx, slices.Compact(keys))
+		items, errs := s.fetch(ctx, slices.Compact(keys), sure)
 		for _, r := range requests {
 			r.pick(items, errs)
 		}
@@ -118,10 +122,10 @@ func (r *read) pick(items map[string]sidecar.Item, errs map[string]error) {
 
 // fetch reads different keys in one call, and says of each what it holds or why it could not be read. A key without either is absent.
 //
-// Keys that the answer lacks are asked for again, one by one. The components of PostgreSQL and SQLite do not notice when a read of several
+// Keys that the answer lacks are asked for again, one by one, if somebody wants to be sure of them. The components of PostgreSQL and SQLite do not notice when a read of several
 // keys breaks off (components-contrib v1.18, BulkGet without rows.Err), and answer as if the rest were absent; their reads of one
 // key do. A caller that takes a key for absent may forget an order for it.
-func (s *state) fetch(ctx context.Context, keys []string) (map[string]sidecar.Item, map[string]error) {
+func (s *state) fetch(ctx context.Context, keys []string, sure map[string]bool) (map[string]sidecar.Item, map[string]error) {
 	items, errs := make(map[string]sidecar.Item, len(keys)), map[string]error{}
 	if len(keys) == 1 {
 		s.confirm(ctx, keys, items, errs)
@@ -143,7 +147,7 @@ func (s *state) fetch(ctx context.Context, keys []string) (map[string]sidecar.It
 	}
 	s.confirm(ctx, slices.DeleteFunc(slices.Clone(keys), func(key string) bool {
 		_, there := items[key]
-		return there || errs[key] != nil
+		return there || errs[key] != nil || !sure[key]
 	}), items, errs)
 	return items, errs
 }
