@@ -8,7 +8,7 @@ GOFUMPT := mvdan.cc/gofumpt@v0.12.0
 ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop status backing backends test unit acceptance chaos bench cluster-test lint vulnerabilities format clean
+.PHONY: help run stop status backing backends test unit acceptance chaos bench cluster-test images lint vulnerabilities format clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ bench: ## orders per second against bare sidecars, latencies, reads in a large s
 
 cluster-test: ## the overlays against a real API server: of KUBECONFIG, or of the binaries in KUBEBUILDER_ASSETS
 	@cd deploy/kubernetes && GOWORK=off go test -count=1 -v -run 'ARealAPIServer|TheRestrictedStandard' .
+
+images: ## container images without Docker: OCI layouts in .sidecart/images, or pushed to KO_DOCKER_REPO (deploy/kubernetes/images.sh)
+	@deploy/kubernetes/images.sh
 
 lint: ## formatting, vet and lint
 	@test -z "$$(go run $(GOFUMPT) -l $(MODULES))" || { echo 'run `make format`'; exit 1; }
