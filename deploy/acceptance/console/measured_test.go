@@ -89,18 +89,22 @@ func measured(app string, seconds float64) string {
 		}
 		fmt.Fprintf(
 			&b,
-			"# TYPE sidecart_journal_backlog_ids gauge\nsidecart_journal_backlog_ids{journal=%q} %d\n",
+			"# TYPE sidecart_journal_backlog_ids gauge\n"+
+				"sidecart_journal_backlog_ids{journal=%q} %d\n",
 			app,
 			backlog,
 		)
 		fmt.Fprintf(
 			&b,
-			"# TYPE sidecart_dead_letters_total counter\nsidecart_dead_letters_total{topic=\"orders\"} 0\n",
+			"# TYPE sidecart_dead_letters_total counter\n"+
+				"sidecart_dead_letters_total{topic=\"orders\"} 0\n",
 		)
 	}
 	if app == "orders" {
 		fmt.Fprintf(&b, "# TYPE orders_transitions_total counter\n")
-		for trigger, rate := range map[string]float64{"placed": 6.5, "payment confirmed": 5.2, "payment declined": 1.3} {
+		for trigger, rate := range map[string]float64{
+			"placed": 6.5, "payment confirmed": 5.2, "payment declined": 1.3,
+		} {
 			fmt.Fprintf(
 				&b,
 				"orders_transitions_total{trigger=%q,verdict=\"applied\"} %d\n",
@@ -163,7 +167,9 @@ func sidecarMeasured(app string, seconds float64) string {
 		)
 	}
 	f = histogram(&b, "dapr_component_pubsub_ingress_latencies")
-	for _, told := range map[string][]string{"orders": {"payments"}, "payments": {"orders"}, "notifications": {"payments"}}[app] {
+	for _, told := range map[string][]string{
+		"orders": {"payments"}, "payments": {"orders"}, "notifications": {"payments"},
+	}[app] {
 		f.add(
 			&b,
 			fmt.Sprintf(

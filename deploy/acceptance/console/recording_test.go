@@ -117,11 +117,11 @@ func export(c *console.Console, spans []recordedSpan, at time.Time) error {
 				map[string]any{
 					"scope": map[string]any{"name": scope},
 					"spans": []any{map[string]any{
-						"traceId": s.Trace, "spanId": s.ID, "parentSpanId": s.Parent, "name": s.Name, "kind": kinds[s.Kind],
-						"startTimeUnixNano": nanos(
-							s.Start,
-						), "endTimeUnixNano": nanos(s.Start + s.Duration),
-						"attributes": attributes, "status": status,
+						"traceId": s.Trace, "spanId": s.ID, "parentSpanId": s.Parent,
+						"name": s.Name, "kind": kinds[s.Kind],
+						"startTimeUnixNano": nanos(s.Start),
+						"endTimeUnixNano":   nanos(s.Start + s.Duration),
+						"attributes":        attributes, "status": status,
 					}},
 				},
 			},

@@ -100,12 +100,13 @@ func TestForeignHostsAndOriginsAreRefused(t *testing.T) {
 			{"Origin", "http://localhost"},
 			{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "no-cors"},
 		} {
-			if status, _, _ := send(t, c, http.MethodGet, path, foreign...); status != http.StatusMisdirectedRequest &&
-				status != http.StatusForbidden {
+			status, _, _ := send(t, c, http.MethodGet, path, foreign...)
+			if status != http.StatusMisdirectedRequest && status != http.StatusForbidden {
 				t.Errorf("%s with %v answers %d", path, foreign, status)
 			}
 		}
-		if status, _, _ := send(t, c, http.MethodGet, path, "Origin", own); status != http.StatusOK {
+		status, _, _ := send(t, c, http.MethodGet, path, "Origin", own)
+		if status != http.StatusOK {
 			t.Errorf("%s with the console's own origin answers %d", path, status)
 		}
 	}
@@ -113,22 +114,35 @@ func TestForeignHostsAndOriginsAreRefused(t *testing.T) {
 
 func TestOnlyWhoHasTheTokenStopsAndStarts(t *testing.T) {
 	c, system := start(t)
-	for _, headers := range [][]string{{}, {TokenHeader, ""}, {TokenHeader, "wrong"}, {"Cookie", "token=" + c.token}, {"Authorization", c.token}} {
-		if status, _, _ := send(t, c, http.MethodPost, "/api/apps/orders/stop", headers...); status != http.StatusUnauthorized {
+	const stop = "/api/apps/orders/stop"
+	for _, headers := range [][]string{
+		{},
+		{TokenHeader, ""},
+		{TokenHeader, "wrong"},
+		{"Cookie", "token=" + c.token},
+		{"Authorization", c.token},
+	} {
+		status, _, _ := send(t, c, http.MethodPost, stop, headers...)
+		if status != http.StatusUnauthorized {
 			t.Errorf("a stop with %v answers %d, not 401", headers, status)
 		}
 	}
-	if status, _, _ := send(t, c, http.MethodPost, "/api/apps/orders/stop?token="+c.token); status != http.StatusUnauthorized {
+	status, _, _ := send(t, c, http.MethodPost, stop+"?token="+c.token)
+	if status != http.StatusUnauthorized {
 		t.Errorf("a stop with the token in the address answers %d, not 401", status)
 	}
-	if status, _, _ := send(t, c, http.MethodGet, "/api/apps/orders/stop", TokenHeader, c.token); status < 400 {
+	if status, _, _ := send(t, c, http.MethodGet, stop, TokenHeader, c.token); status < 400 {
 		t.Errorf("a GET stops: %d", status)
 	}
 	if len(system.done) > 0 {
 		t.Fatalf("it was done: %v", system.done)
 	}
-	for path, want := range map[string]int{"orders/restart": 200, "orders/stop": 200, "orders/start": 200, "orders/explode": 404, "others/stop": 404} {
-		if status, _, _ := send(t, c, http.MethodPost, "/api/apps/"+path, TokenHeader, c.token); status != want {
+	for path, want := range map[string]int{
+		"orders/restart": 200, "orders/stop": 200, "orders/start": 200, "orders/explode": 404,
+		"others/stop": 404,
+	} {
+		status, _, _ := send(t, c, http.MethodPost, "/api/apps/"+path, TokenHeader, c.token)
+		if status != want {
 			t.Errorf("%s with the token answers %d, not %d", path, status, want)
 		}
 	}
@@ -278,7 +292,11 @@ type one struct {
 func (o one) Apps() []App { return []App{o.app} }
 
 func TestProcessorTimeIsReadInTheFormatsOfPS(t *testing.T) {
-	for text, want := range map[string]time.Duration{"1024 00:01:02": 62 * time.Second, " 1024 1-00:00:01\n": 24*time.Hour + time.Second, "1024 1:02.50": 62500 * time.Millisecond} {
+	for text, want := range map[string]time.Duration{
+		"1024 00:01:02":      62 * time.Second,
+		" 1024 1-00:00:01\n": 24*time.Hour + time.Second,
+		"1024 1:02.50":       62500 * time.Millisecond,
+	} {
 		if memory, got, ok := parsePS(text); !ok || got != want || memory != 1<<20 {
 			t.Errorf("%q is %d bytes and %s, %t", text, memory, got, ok)
 		}

@@ -24,7 +24,9 @@ func TestAnOrdersJourneyIsMadeOfItsHistoryItsHopsItsWarningsAndItsMails(t *testi
 		}
 		return s
 	}
-	const topic, with, what = "messaging.destination.name", "sidecart.component", "cloudevents.event_type"
+	const topic, with = "messaging.destination.name", "sidecart.component"
+	const what = "cloudevents.event_type"
+	const placed = "order.placed.v1"
 	between := did("3", "2", "gateway", "client", "CallLocal/orders")
 	between.Sidecar = true
 	spans := []*traces.Span{
@@ -35,14 +37,15 @@ func TestAnOrdersJourneyIsMadeOfItsHistoryItsHopsItsWarningsAndItsMails(t *testi
 		did("5", "4", "orders", "client", "x.Dapr/SaveState", with, "orders-store"),
 		did("6", "5", "orders", "client", "x.Dapr/SaveState", with, "orders-store"),
 		did("7", "4", "orders", "client", "x.Dapr/GetBulkState", with, "orders-store"),
-		did("8", "4", "orders", "producer", "send orders", topic, "orders", what, "order.placed.v1"),
+		did("8", "4", "orders", "producer", "send orders", topic, "orders", what, placed),
 		did("9", "8", "orders", "client", "x.Dapr/PublishEvent", with, "stream", topic, "orders"),
 		did("a", "9", "payments", "server", "POST /events/orders", "http.route", "/events/orders"),
-		did("b", "a", "payments", "consumer", "process orders", topic, "orders", what, "order.placed.v1"),
+		did("b", "a", "payments", "consumer", "process orders", topic, "orders", what, placed),
 		did("c", "b", "payments", "client", "x.Dapr/InvokeBinding", with, "email"),
 	}
 	o := order{History: []step{
-		{Status: "pending", At: at}, {Status: "payment_failed", At: at.Add(time.Minute), Reason: "declined"},
+		{Status: "pending", At: at},
+		{Status: "payment_failed", At: at.Add(time.Minute), Reason: "declined"},
 	}}
 	lines := []logs.Record{
 		{At: at.Add(time.Second), Level: "info", Message: "usual"},
@@ -50,7 +53,7 @@ func TestAnOrdersJourneyIsMadeOfItsHistoryItsHopsItsWarningsAndItsMails(t *testi
 	}
 	var told []string
 	for _, m := range journey(o, spans, lines, []mail{{At: at.Add(time.Hour), Subject: "Sorry"}}) {
-		told = append(told, strings.TrimSpace(fmt.Sprint(m.Kind, " ", m.From, ">", m.To, " ", m.What)))
+		told = append(told, fmt.Sprint(m.Kind, " ", m.From, ">", m.To, " ", m.What))
 	}
 	want := []string{
 		"status orders> pending",

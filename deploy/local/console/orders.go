@@ -117,8 +117,8 @@ func (c *Console) order(ctx context.Context, id string) (order, error) {
 	var o order
 	for _, app := range c.system.Apps() {
 		if app.ID == ordersApp {
-			address := app.SidecarURL + "/v1.0/state/" + ordersStore + "/" + url.PathEscape(orderKey+id)
-			return o, fetch(ctx, address, app.SidecarToken, &o)
+			record := "/v1.0/state/" + ordersStore + "/" + url.PathEscape(orderKey+id)
+			return o, fetch(ctx, app.SidecarURL+record, app.SidecarToken, &o)
 		}
 	}
 	return o, fmt.Errorf("there is no app %s", ordersApp)

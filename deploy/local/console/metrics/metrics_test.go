@@ -21,7 +21,8 @@ func TestRatesErrorsAndQuantilesComeFromTwoReadings(t *testing.T) {
 		for _, status := range []string{"200", "500"} {
 			fmt.Fprintf(
 				w,
-				"d_bucket{status=%q,le=\"0.1\"} %d\nd_bucket{status=%q,le=\"+Inf\"} %d\nd_sum{status=%q} 1\nd_count{status=%q} %d\n",
+				"d_bucket{status=%q,le=\"0.1\"} %d\nd_bucket{status=%q,le=\"+Inf\"} %d\n"+
+					"d_sum{status=%q} 1\nd_count{status=%q} %d\n",
 				status,
 				k,
 				status,
@@ -44,7 +45,8 @@ func TestRatesErrorsAndQuantilesComeFromTwoReadings(t *testing.T) {
 		)
 	}
 	flow := store.Flows(Pick{
-		Name: "d", Milliseconds: 1000, Points: true, Group: func(app string, _ map[string]string) string { return app },
+		Name: "d", Milliseconds: 1000, Points: true,
+		Group:  func(app string, _ map[string]string) string { return app },
 		Failed: func(labels map[string]string) bool { return labels["status"] == "500" },
 	}, now.Add(10*time.Second))["a"]
 	if flow.Rate != 20 || flow.Errors != 10 || flow.P50 != 50 || flow.P95 != 95 ||

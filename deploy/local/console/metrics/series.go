@@ -73,7 +73,8 @@ func key(app, name string, labels map[string]string) string {
 }
 
 func (s *Store) add(
-	app string, sidecar bool, name, kind string, labels map[string]string, bounds []float64, at sample,
+	app string, sidecar bool, name, kind string, labels map[string]string, bounds []float64,
+	at sample,
 ) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

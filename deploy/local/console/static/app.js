@@ -58,10 +58,7 @@ async function draw() {
       el('a', { href: '#/' + path, 'aria-current': path === page ? 'page' : null }, name),
     ),
   );
-  // On a phone the row is wider than the screen.
-  const current = nav.querySelector('[aria-current]');
-  nav.scrollLeft =
-    current.offsetLeft - nav.offsetLeft - (nav.clientWidth - current.offsetWidth) / 2;
+  scrollToCurrent();
   let show;
   try {
     show = await (one ? one(main, id) : lists[page](main, query));
@@ -79,6 +76,13 @@ async function draw() {
   if (goesOn !== false) timer = setTimeout(again, 2000);
 }
 
+/** Shows where the reader is in the row of pages, which is wider than a phone. */
+function scrollToCurrent() {
+  const current = nav.querySelector('[aria-current]');
+  nav.scrollLeft =
+    current.offsetLeft - nav.offsetLeft - (nav.clientWidth - current.offsetWidth) / 2;
+}
+
 function again() {
   if (document.hidden) timer = setTimeout(again, 2000);
   else draw();
@@ -92,8 +96,10 @@ addEventListener('hashchange', () => {
   main.focus({ preventScroll: true });
 });
 addEventListener('resize', () => {
+  scrollToCurrent();
+  if (place().page === 'logs') return; // its lines come by themselves
   clearTimeout(timer);
-  if (['', 'orders'].includes(place().page)) timer = setTimeout(draw, 200);
+  timer = setTimeout(draw, 200);
 });
 document.addEventListener('redraw', draw);
 ask('overview')

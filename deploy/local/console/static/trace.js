@@ -103,7 +103,7 @@ function row(s, depth, from, whole) {
     'span',
     {
       class: 'name' + (s.error ? ' bad' : ''),
-      style: { paddingLeft: Math.min(depth, 12) * 0.7 + 'rem' },
+      style: { paddingLeft: `calc(${Math.min(depth, 14)} * var(--indent))` },
     },
     el('b', {}, s.service),
     s.sidecar && el('i', {}, ' sidecar'),

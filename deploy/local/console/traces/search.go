@@ -75,8 +75,9 @@ func (q Query) matches(t *trace) bool {
 		(q.Background || t.at == nil)
 }
 
-// isBackground tells whether a span says nothing against its trace being work that nobody waits for:
-// one that was begun neither by a request nor by a message, that mentions no order and did not fail.
+// isBackground tells whether a span says nothing against its trace being work that nobody waits
+// for: one that was begun neither by a request nor by a message, that mentions no order and did not
+// fail.
 func (s *Span) isBackground() bool {
 	public := strings.HasPrefix(s.Attributes["http.route"], "/api/")
 	return !s.Error && !public && s.Kind != "consumer" && s.Kind != "producer"

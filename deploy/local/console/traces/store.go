@@ -42,8 +42,8 @@ type Store struct {
 	dropped int
 }
 
-// backgroundShare is the part of the store, as one of so many, that the background's traces may fill
-// when it is full.
+// backgroundShare is the part of the store, as one of so many, that the background's traces may
+// fill when it is full.
 const backgroundShare = 10
 
 // share counts the background's traces among those of a store.

@@ -115,7 +115,8 @@ func TestSearchFindsOneAmongThousands(t *testing.T) {
 		one := span(fmt.Sprintf("trace%d", i), "1")
 		one.Start += int64(i)
 		one.Attributes = map[string]string{
-			"http.route": fmt.Sprintf("/api/v1/things%d", i), "order.id": fmt.Sprintf("ord_abcdefgh%05d", i),
+			"http.route": fmt.Sprintf("/api/v1/things%d", i),
+			"order.id":   fmt.Sprintf("ord_abcdefgh%05d", i),
 		}
 		one.Error, one.Duration = i == 77, 500
 		if i == 77 {
@@ -167,7 +168,8 @@ func TestSearchFindsByEachPartOfAQuery(t *testing.T) {
 	background.Kind = "client"
 	s.Add(failed, plain, background)
 	for name, q := range map[string]Query{
-		"order": {Order: "ord_abcdefgh12"}, "route": {Route: "REFUNDS"}, "error": {Errors: true}, "text": {Text: "no MONEY"},
+		"order": {Order: "ord_abcdefgh12"}, "route": {Route: "REFUNDS"}, "error": {Errors: true},
+		"text":     {Text: "no MONEY"},
 		"duration": {Longer: time.Second}, "app": {Service: "orders"}, "id": {Text: "failed"},
 	} {
 		found := s.Search(q)
