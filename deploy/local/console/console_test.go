@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"sidecart.dev/local/console/logs"
 	"sidecart.dev/local/console/traces"
 )
 
@@ -239,50 +240,6 @@ func TestFailuresOfTheLastMinuteAreShownAndOlderOnesNot(t *testing.T) {
 	}
 }
 
-func TestAnOrdersJourneySaysWhyItWaits(t *testing.T) {
-	c, _ := start(t)
-	c.Log("payments", "level=WARN msg=refused order=ord_abcdefgh12")
-	status, body, _ := send(t, c, http.MethodGet, "/api/orders/ord_abcdefgh12")
-	if status != http.StatusOK || !strings.Contains(body, "refused") {
-		t.Errorf("the journey answers %d: %s", status, body)
-	}
-	said := strings.Join(
-		c.explain(
-			t.Context(),
-			order{Status: "pending", History: []step{{Status: "pending"}}},
-			nil,
-			nil,
-			nil,
-		),
-		" ",
-	)
-	if !strings.Contains(said, "orders is down") {
-		t.Errorf("why it is pending is not said: %s", said)
-	}
-	for path, want := range map[string]int{"ord_unknown0001": 404, "..%2Fjournal": 400} {
-		if status, _, _ := send(t, c, http.MethodGet, "/api/orders/"+path); status != want {
-			t.Errorf("%s answers %d, not %d", path, status, want)
-		}
-	}
-}
-
-func TestAnOrdersRecordIsReadThroughTheSidecarUnderItsWholeKey(t *testing.T) {
-	asked := ""
-	sidecar := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		asked = r.URL.EscapedPath() + " " + r.Header.Get("dapr-api-token")
-		_, _ = io.WriteString(w, `{"status":"paid","history":[{"status":"paid"}]}`)
-	}))
-	defer sidecar.Close()
-	c := &Console{
-		system: one{&fake{}, App{ID: ordersApp, SidecarURL: sidecar.URL, SidecarToken: "secret"}},
-	}
-	o, err := c.order(t.Context(), "ord_abcdefgh12")
-	if err != nil || o.Status != "paid" ||
-		asked != "/v1.0/state/orders-store/order%2Ford_abcdefgh12 secret" {
-		t.Errorf("the record is %+v, %v; asked was %q", o, err, asked)
-	}
-}
-
 // one is a system of another app.
 type one struct {
 	*fake
@@ -303,5 +260,17 @@ func TestProcessorTimeIsReadInTheFormatsOfPS(t *testing.T) {
 	}
 	if _, _, ok := parsePS("nonsense"); ok {
 		t.Error("nonsense is read")
+	}
+}
+
+func TestThatSomebodyElseHasTheLogLinesIsSaid(t *testing.T) {
+	for _, foreign := range []bool{false, true} {
+		c := &Console{system: one{&fake{}, App{ID: "orders", Foreign: foreign}}, logs: logs.New(logs.Limits{})}
+		answer := httptest.NewRecorder()
+		c.getLogs(answer, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/api/logs", nil))
+		var said struct{ Foreign bool }
+		if err := json.Unmarshal(answer.Body.Bytes(), &said); err != nil || said.Foreign != foreign {
+			t.Errorf("of apps that are foreign (%t) is said %s, %v", foreign, answer.Body, err)
+		}
 	}
 }

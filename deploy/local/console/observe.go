@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -67,8 +68,11 @@ func logQuery(values url.Values) logs.Query {
 }
 
 func (c *Console) getLogs(w http.ResponseWriter, r *http.Request) {
-	lines := c.logs.Search(logQuery(r.URL.Query()))
-	write(w, map[string]any{"lines": lines, "sources": c.logs.Sources()})
+	foreign := slices.ContainsFunc(c.system.Apps(), func(a App) bool { return a.Foreign })
+	write(w, map[string]any{
+		"lines": c.logs.Search(logQuery(r.URL.Query())), "sources": c.logs.Sources(),
+		"foreign": foreign, // somebody else has the log lines of the apps
+	})
 }
 
 // beat finds out that a reader is gone.

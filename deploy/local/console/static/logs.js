@@ -5,6 +5,9 @@ import { clock, hue } from './format.js';
 
 const most = 1000; // lines on the page
 
+const elsewhere =
+  'These apps were started elsewhere, and their log lines are there. Here are those of the launcher.';
+
 export const logLine = (l) =>
   el(
     'li',
@@ -78,7 +81,7 @@ export function closeLogs() {
 }
 
 export async function logs(main, query) {
-  const { sources } = await ask('logs?limit=1');
+  const { sources, foreign } = await ask('logs?limit=1');
   const list = el('ol', { class: 'logs', tabindex: 0, 'aria-label': 'Log lines, newest last' });
   const none = empty('No line like this yet. New ones come by themselves.');
   let held = false;
@@ -105,6 +108,7 @@ export async function logs(main, query) {
         ['trace', 'Trace'],
       ]),
     );
+    if (foreign) main.append(el('p', { class: 'soft' }, elsewhere));
     main.append(none, list); // not through render, which would not know the list again
     closeLogs();
     stream = new EventSource('/api/logs/stream?' + query);
