@@ -2,7 +2,6 @@ package stack
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,7 +10,6 @@ import (
 	"time"
 
 	"sidecart.dev/local/daprd"
-	"sidecart.dev/local/resources"
 	"sidecart.dev/local/runfile"
 	"sidecart.dev/local/secrets"
 	"sidecart.dev/local/supervise"
@@ -23,7 +21,7 @@ const earlyExits = 3
 // app is one app with its sidecar.
 type app struct {
 	cfg                  *runfile.App
-	appToken, daprToken  string
+	tokens               tokens
 	app, sidecar         *supervise.Unit
 	appTail, sidecarTail *supervise.Tail
 	stopping             atomic.Bool
@@ -81,7 +79,7 @@ func (a *app) info() App {
 		ID: a.cfg.AppID, Port: a.cfg.AppPort, MetricsPort: a.cfg.MetricsPort,
 		SidecarHTTPPort: a.cfg.DaprHTTPPort, SidecarGRPCPort: a.cfg.DaprGRPCPort,
 		URL: httpURL(a.cfg.AppPort), SidecarURL: httpURL(a.cfg.DaprHTTPPort),
-		AppToken: a.appToken, SidecarToken: a.daprToken,
+		AppToken: a.tokens.app, SidecarToken: a.tokens.sidecar,
 		SidecarPID: a.sidecar.PID(), SidecarRestarts: a.sidecar.Restarts(),
 	}
 	if a.app != nil {
@@ -94,15 +92,12 @@ func httpURL(port int) string { return "http://" + loopback + ":" + strconv.Itoa
 
 // newApp prepares the two units of an app; nothing runs yet. An app without a
 // command has a sidecar only.
-func (s *Stack) newApp(cfg *runfile.App, addresses resources.Addresses, extra []string) (*app, error) {
+func (s *Stack) newApp(cfg *runfile.App, env environment) (*app, error) {
 	a := &app{
-		cfg: cfg, appToken: secrets.Token(), daprToken: secrets.Token(),
-		appTail: supervise.NewTail(30), sidecarTail: supervise.NewTail(200), drained: make(chan struct{}, 1),
+		cfg: cfg, tokens: tokens{app: secrets.Token(), sidecar: secrets.Token()},
+		appTail: supervise.NewTail(30), sidecarTail: supervise.NewTail(200),
+		drained: make(chan struct{}, 1),
 	}
-	base := s.withoutReferences(slices.Concat(os.Environ(), extra))
-	base = append(base, "METRICS_TOKEN="+s.MetricsToken, "APP_API_TOKEN="+a.appToken, "DAPR_API_TOKEN="+a.daprToken, "DAPR_HOST_IP="+loopback)
-	base = append(base, s.otlpEnv()...)
-
 	sidecarOut, err := s.sidecarOutput(a)
 	if err != nil {
 		return nil, err
@@ -112,7 +107,8 @@ func (s *Stack) newApp(cfg *runfile.App, addresses resources.Addresses, extra []
 		args = append(args, "--log-as-json")
 	}
 	a.sidecar = s.unit("the sidecar of "+cfg.AppID, 1, supervise.Command{
-		Path: s.daprdPath, Args: args, Dir: cfg.AppDirPath, Env: append(slices.Clone(base), s.references(cfg.AppID)...), Stdout: sidecarOut, Stderr: sidecarOut,
+		Path: s.daprdPath, Args: args, Dir: cfg.AppDirPath, Env: env.ofSidecar(cfg, a.tokens),
+		Stdout: sidecarOut, Stderr: sidecarOut,
 	})
 	if len(cfg.Command) == 0 {
 		return a, nil
@@ -123,41 +119,9 @@ func (s *Stack) newApp(cfg *runfile.App, addresses resources.Addresses, extra []
 	}
 	a.app = s.unit(cfg.AppID, earlyExits, supervise.Command{
 		Path: cfg.Command[0], Args: cfg.Command[1:], Dir: cfg.AppDirPath,
-		Env: slices.Concat(s.logEnv(), base, s.appEnv(cfg, addresses, s.withoutReferences(extra))), Stdout: appOut, Stderr: appOut,
+		Env: env.ofApp(cfg, a.tokens), Stdout: appOut, Stderr: appOut,
 	})
 	return a, nil
-}
-
-// logEnv makes the services log as the launcher does, unless they are told
-// otherwise.
-func (s *Stack) logEnv() []string {
-	if s.opts.JSONLogs {
-		return []string{"LOG_FORMAT=json"}
-	}
-	return nil
-}
-
-// appEnv is what the Dapr CLI gives to an app: the run file's variables, whose
-// addresses follow where those listeners have moved, and the ports. Extra
-// variables stand above the run file's.
-func (s *Stack) appEnv(cfg *runfile.App, addresses resources.Addresses, extra []string) []string {
-	var env []string
-	for key, value := range cfg.Env {
-		env = append(env, key+"="+addresses.Rewrite(value))
-	}
-	protocol := cfg.AppProtocol
-	if protocol == "" {
-		protocol = "http"
-	}
-	return append(
-		append(env, extra...),
-		"APP_ID="+cfg.AppID,
-		"APP_PORT="+strconv.Itoa(cfg.AppPort),
-		"APP_PROTOCOL="+protocol,
-		"DAPR_HTTP_PORT="+strconv.Itoa(cfg.DaprHTTPPort),
-		"DAPR_GRPC_PORT="+strconv.Itoa(cfg.DaprGRPCPort),
-		"DAPR_METRICS_PORT="+strconv.Itoa(cfg.MetricsPort),
-	)
 }
 
 // unit supervises one process of the app and reports on it.

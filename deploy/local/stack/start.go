@@ -20,10 +20,11 @@ const probeEvery = 50 * time.Millisecond
 
 // startApps starts all apps and sidecars at once and waits until all are ready.
 func (s *Stack) startApps(ctx context.Context, addresses resources.Addresses) error {
+	env := s.environment(addresses)
 	step := s.opts.Terminal.Step("start %d apps and their sidecars", len(s.file.Apps))
 	for i := range s.file.Apps {
 		s.opts.Terminal.Reserve(s.file.Apps[i].AppID + "/daprd")
-		a, err := s.newApp(&s.file.Apps[i], addresses, s.extra)
+		a, err := s.newApp(&s.file.Apps[i], env)
 		if err != nil {
 			step.Fail()
 			return err
@@ -130,7 +131,7 @@ func lastLine(tail *supervise.Tail) string {
 // a /readyz of its own is ready when it answers.
 func (a *app) notReady(ctx context.Context) error {
 	if a.app != nil && a.cfg.AppPort > 0 && isHTTP(a.cfg.AppProtocol) {
-		status, err := get(ctx, httpURL(a.cfg.AppPort)+"/readyz", a.appToken)
+		status, err := get(ctx, httpURL(a.cfg.AppPort)+"/readyz", a.tokens.app)
 		if err != nil {
 			return err
 		}
@@ -138,7 +139,7 @@ func (a *app) notReady(ctx context.Context) error {
 			return fmt.Errorf("its /readyz answers %d", status)
 		}
 	}
-	status, err := get(ctx, httpURL(a.cfg.DaprHTTPPort)+"/v1.0/healthz", a.daprToken)
+	status, err := get(ctx, httpURL(a.cfg.DaprHTTPPort)+"/v1.0/healthz", a.tokens.sidecar)
 	if err != nil {
 		return err
 	}

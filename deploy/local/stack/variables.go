@@ -90,28 +90,21 @@ func (s *Stack) isRun(ref resources.Reference) bool {
 	return false
 }
 
-// references are the variables of the components that the app's sidecar loads. No other process is given them: not the
-// app, nor another app's sidecar.
-func (s *Stack) references(app string) []string {
-	var env []string
-	for _, ref := range s.refs {
-		if !ref.LoadedBy(app) {
-			continue
-		}
-		for _, set := range s.sets {
-			if value, ok := set.Bound(ref.Name); ok {
-				env = append(env, ref.Name+"="+value)
-				break
-			}
+// bound is the value of a variable that a component refers to.
+func (s *Stack) bound(name string) (value string, ok bool) {
+	for _, set := range s.sets {
+		if value, ok := set.Bound(name); ok {
+			return value, true
 		}
 	}
-	return env
+	return "", false
 }
 
-// withoutReferences leaves out every variable that components refer to.
-func (s *Stack) withoutReferences(env []string) []string {
-	return slices.DeleteFunc(slices.Clone(env), func(line string) bool {
-		key, _, _ := strings.Cut(line, "=")
-		return slices.ContainsFunc(s.refs, func(ref resources.Reference) bool { return ref.Name == key })
-	})
+// environment is what the stack's processes are given.
+func (s *Stack) environment(addresses resources.Addresses) environment {
+	return environment{
+		inherited: os.Environ(), extra: s.extra, references: s.refs, bound: s.bound,
+		addresses: addresses, metricsToken: s.MetricsToken, spans: s.otlpEnv(),
+		jsonLogs: s.opts.JSONLogs,
+	}
 }
