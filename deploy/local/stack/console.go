@@ -33,18 +33,20 @@ func (s *Stack) startConsole() error {
 // Console is the web console, or nil.
 func (s *Stack) Console() *console.Console { return s.console }
 
-// otlpEnv points an app and its sidecar to the console's receiver, unless the environment names another.
+// otlpEnv points an app and its sidecar to the console's receiver, unless the environment names
+// another.
 func (s *Stack) otlpEnv() []string {
 	if _, given := s.variable("OTEL_EXPORTER_OTLP_ENDPOINT"); given || s.console == nil {
 		return nil
 	}
 	return []string{
-		"OTEL_EXPORTER_OTLP_ENDPOINT=http://" + s.console.OTLPAddr(), "OTEL_EXPORTER_OTLP_PROTOCOL=grpc",
-		"OTEL_EXPORTER_OTLP_INSECURE=true",
+		"OTEL_EXPORTER_OTLP_ENDPOINT=http://" + s.console.OTLPAddr(),
+		"OTEL_EXPORTER_OTLP_PROTOCOL=grpc", "OTEL_EXPORTER_OTLP_INSECURE=true",
 	}
 }
 
-// ForeignEnv is what apps that somebody else starts need in their environment for the console to see them.
+// ForeignEnv is what apps that somebody else starts need in their environment for the console to
+// see them.
 func (s *Stack) ForeignEnv() string {
 	if s.console == nil {
 		return ""
@@ -64,9 +66,10 @@ func (v shown) Apps() []console.App {
 	if v.s.opts.BackingOnly {
 		for _, cfg := range v.s.file.Apps {
 			all = append(all, console.App{
-				ID: cfg.AppID, Front: cfg.AppID == gatewayID, Foreign: true, Port: cfg.AppPort, URL: httpURL(cfg.AppPort),
-				SidecarHTTPPort: cfg.DaprHTTPPort, SidecarGRPCPort: cfg.DaprGRPCPort, MetricsPort: cfg.MetricsPort,
-				SidecarURL: httpURL(cfg.DaprHTTPPort),
+				ID: cfg.AppID, Front: cfg.AppID == gatewayID, Foreign: true,
+				Port: cfg.AppPort, URL: httpURL(cfg.AppPort),
+				SidecarHTTPPort: cfg.DaprHTTPPort, SidecarGRPCPort: cfg.DaprGRPCPort,
+				MetricsPort: cfg.MetricsPort, SidecarURL: httpURL(cfg.DaprHTTPPort),
 			})
 		}
 		return all
@@ -74,10 +77,11 @@ func (v shown) Apps() []console.App {
 	for _, a := range v.s.apps {
 		i := a.info()
 		all = append(all, console.App{
-			ID: i.ID, Front: i.ID == gatewayID, Stopped: a.stopping.Load(), PID: i.PID, Restarts: i.Restarts, Port: i.Port,
-			URL: i.URL, SidecarPID: i.SidecarPID, SidecarRestarts: i.SidecarRestarts, SidecarHTTPPort: i.SidecarHTTPPort,
-			SidecarGRPCPort: i.SidecarGRPCPort, MetricsPort: i.MetricsPort, SidecarURL: i.SidecarURL,
-			SidecarToken: i.SidecarToken,
+			ID: i.ID, Front: i.ID == gatewayID, Stopped: a.stopping.Load(),
+			PID: i.PID, Restarts: i.Restarts, Port: i.Port, URL: i.URL,
+			SidecarPID: i.SidecarPID, SidecarRestarts: i.SidecarRestarts,
+			SidecarHTTPPort: i.SidecarHTTPPort, SidecarGRPCPort: i.SidecarGRPCPort,
+			MetricsPort: i.MetricsPort, SidecarURL: i.SidecarURL, SidecarToken: i.SidecarToken,
 		})
 	}
 	return all
@@ -90,10 +94,13 @@ func (v shown) Servers() []console.Server {
 	}
 	var all []console.Server
 	if v.s.redis != nil {
-		all = append(all, console.Server{Name: "redis", Kind: v.s.redis.Kind(), Addr: v.s.RedisAddr})
+		server := console.Server{Name: "redis", Kind: v.s.redis.Kind(), Addr: v.s.RedisAddr}
+		all = append(all, server)
 	}
 	if v.s.inbox != nil {
-		all = append(all, console.Server{Name: "inbox", Kind: "of the launcher", Addr: hostOf(v.s.InboxURL), PID: os.Getpid()})
+		all = append(all, console.Server{
+			Name: "inbox", Kind: "of the launcher", Addr: hostOf(v.s.InboxURL), PID: os.Getpid(),
+		})
 	}
 	return all
 }

@@ -135,12 +135,14 @@ func (s *Stack) StopApp(id string) error {
 	})
 }
 
-// StartApp starts an app that StopApp has ended, with its sidecar; it does not wait until they are ready.
+// StartApp starts an app that StopApp has ended, with its sidecar; it does not wait until they are
+// ready.
 func (s *Stack) StartApp(id string) error {
 	return s.control(id, (*app).start)
 }
 
-// control does something to an app that nothing else may be done to meanwhile, unless the stack is ending.
+// control does something to an app that nothing else may be done to meanwhile, unless the stack is
+// ending.
 func (s *Stack) control(id string, do func(*app) error) error {
 	a, err := s.find(id)
 	if err != nil {

@@ -10,10 +10,12 @@ import (
 	"sidecart.dev/local/resources"
 )
 
-// secretsVariable is what a component set may refer to for the secrets file; the launcher's own stands in for it.
+// secretsVariable is what a component set may refer to for the secrets file; the launcher's own
+// stands in for it.
 const secretsVariable = "SIDECART_SECRETS_FILE"
 
-// replaceVariable has the files of Options.Replace, with commas between them, for where the options have none.
+// replaceVariable has the files of Options.Replace, with commas between them, for where the options
+// have none.
 const replaceVariable = "SIDECART_REPLACE"
 
 // replaceResources puts the files of Options.Replace in place.
@@ -41,8 +43,8 @@ func (s *Stack) replaceResources(sets map[string]*resources.Set) error {
 	return nil
 }
 
-// bindVariables gives the variables that the components refer to their values: of the options, the env file or this
-// process. The error names all that have none.
+// bindVariables gives the variables that the components refer to their values: of the options, the
+// env file or this process. The error names all that have none.
 func (s *Stack) bindVariables(sets map[string]*resources.Set) error {
 	if s.opts.BackingOnly {
 		return nil

@@ -11,7 +11,8 @@ import (
 	"sidecart.dev/local/stack"
 )
 
-// referring writes a component set whose stores take their files from variables, and a file that replaces one of them.
+// referring writes a component set whose stores take their files from variables, and a file that
+// replaces one of them.
 func referring(t *testing.T) (set, replacement string) {
 	t.Helper()
 	component := func(name, kind, metadata, scope string) string {

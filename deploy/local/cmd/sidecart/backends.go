@@ -12,8 +12,8 @@ import (
 	"sidecart.dev/local/terminal"
 )
 
-// runBackends runs PostgreSQL and Redis until a signal. Their addresses and passwords are in the file that
-// `sidecart run --components production` reads by default.
+// runBackends runs PostgreSQL and Redis until a signal. Their addresses and passwords are in the
+// file that `sidecart run --components production` reads by default.
 func runBackends(set settings) error {
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer cancel()
