@@ -68,6 +68,7 @@ func TestAnOrdersJourneyIsPlayedOnTheTimelineAndThePicture(t *testing.T) {
 	r.sees("Step ")
 	r.fits("order")
 	r.click(`//button[contains(., "Play")]`)
+	asks[bool](r, `dispatchEvent(new Event("resize"))`) // it goes on while the page is drawn anew
 	r.do(
 		chromedp.WaitVisible(
 			`//p[contains(@class, "told")][contains(., "publishes payment.confirmed")]`,

@@ -8,23 +8,43 @@ import { timeline } from './timeline.js';
 import { waterfall } from './trace.js';
 
 const ended = ['paid', 'payment_failed', 'cancelled', 'refunded'];
-const at = { id: '', step: -1, timer: 0 }; // where the reader is on which order's journey
+
+/** Where the reader is on which order's journey. It outlives the page, which is drawn anew. */
+const at = { id: '', step: -1, steps: 0, timer: 0, show: () => {} };
 
 export async function orderPage(main, id) {
   const [data, system] = await Promise.all([
     ask('orders/' + encodeURIComponent(id)),
     ask('system'),
   ]);
-  if (at.id !== id) Object.assign(at, { id, step: -1 });
-  clearInterval(at.timer);
-  const show = () => render(main, ...page(data, system, show));
+  if (at.id !== id) {
+    clearInterval(at.timer);
+    Object.assign(at, { id, step: -1 });
+  }
   return () => {
-    show();
+    at.steps = data.moments.length;
+    at.show = () => render(main, ...page(data, system));
+    at.show();
     return !ended.includes(data.order.status);
   };
 }
 
-function page({ order, answer, moments, spans, logs }, system, show) {
+function go(step) {
+  at.step = step;
+  at.show();
+}
+
+function play() {
+  clearInterval(at.timer);
+  if (at.step >= at.steps - 1) at.step = -1;
+  at.timer = setInterval(() => {
+    const gone = !location.hash.endsWith(at.id);
+    if (gone || at.step >= at.steps - 1) clearInterval(at.timer);
+    else go(at.step + 1);
+  }, 600);
+}
+
+function page({ order, answer, moments, spans, logs }, system) {
   const first = moments[0]?.at || 0,
     last = moments.at(-1)?.at || 0;
   return [
@@ -43,7 +63,7 @@ function page({ order, answer, moments, spans, logs }, system, show) {
       ['failed', String(moments.filter((m) => m.error).length)],
     ]),
     el('h2', {}, 'Its journey'),
-    moments.length ? journey(moments, spans, system, show) : empty('Nothing of it is kept here.'),
+    moments.length ? journey(moments, spans, system) : empty('Nothing of it is kept here.'),
     el('h2', {}, 'Every span'),
     spans.length
       ? el(
@@ -58,21 +78,9 @@ function page({ order, answer, moments, spans, logs }, system, show) {
   ];
 }
 
-function journey(steps, spans, system, show) {
+function journey(steps, spans, system) {
   const now = Math.min(at.step, steps.length - 1),
     here = steps[now];
-  const go = (step) => {
-    at.step = step;
-    show();
-  };
-  const play = () => {
-    clearInterval(at.timer);
-    if (at.step >= steps.length - 1) at.step = -1;
-    at.timer = setInterval(() => {
-      if (at.step >= steps.length - 1 || !location.hash.endsWith(at.id)) clearInterval(at.timer);
-      else go(at.step + 1);
-    }, 600);
-  };
   const past = new Set(
     steps
       .slice(0, now < 0 ? steps.length : now)

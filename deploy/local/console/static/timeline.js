@@ -70,7 +70,7 @@ export function timeline(spans, steps, now) {
       }),
       el(
         'text',
-        { class: 'small', x: w.x, y: low + 20, 'text-anchor': 'middle' },
+        { class: 'small', x: Math.min(w.x, width - 40), y: low + 20, 'text-anchor': 'middle' },
         took(w.long) + ' later',
       ),
     ]),
@@ -94,11 +94,12 @@ export function timeline(spans, steps, now) {
       ),
     flags(steps, x, low, width),
     el('text', { class: 'small', x: left, y: low + 20, 'text-anchor': 'start' }, '0'),
-    el(
-      'text',
-      { class: 'small', x: width - 12, y: low + 20, 'text-anchor': 'end' },
-      took(Math.max(...times) - start),
-    ),
+    !waits.some((w) => w.x > width - 150) &&
+      el(
+        'text',
+        { class: 'small', x: width - 12, y: low + 20, 'text-anchor': 'end' },
+        took(Math.max(...times) - start),
+      ),
     steps[now] &&
       el('path', { class: 'cursor', d: `M${x(steps[now].at)} ${HEAD - 12}V${low + 4}` }),
   );
