@@ -153,7 +153,7 @@ function thing(node, box, edges, journey) {
     title,
     el('rect', { x: left, y: top, width: w, height: h, rx: 9, class: 'box' }),
     icon(node.kind, left, y),
-    text('small', 27, h / 2 - 3, cut(node.id, 16)),
+    text('small', 27, journey && !steps(node, journey) ? h / 2 + 5 : h / 2 - 3, cut(node.id, 16)),
     text(
       'flow' + (flow?.errors > 0 && !journey ? ' bad' : ''),
       27,
