@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"sidecart.dev/kit/sidecar/sidecartest"
 	"sidecart.dev/payments"
 )
 
@@ -43,16 +44,11 @@ func TestWhereverItDiesTheMoneyIsRight(t *testing.T) {
 	} {
 		for _, prompt := range []time.Duration{0, time.Minute} {
 			t.Run(fmt.Sprint(name, ", waiting for the provider for ", prompt), func(t *testing.T) {
-				for _, after := range []bool{false, true} {
-					for n := 1; ; n++ {
-						w, o := newWorld(), newStory(anOrder(n, c.method))
-						w.prompt = prompt
-						if !w.dieAt(t, o, c.before, c.dying, n, after) {
-							t.Logf("died at each of %d calls, after them: %v", n-1, after)
-							break
-						}
-					}
-				}
+				sidecartest.EachDeath(t, func(t *testing.T, n int, after bool) (died bool) {
+					w, o := newWorld(), newStory(anOrder(n, c.method))
+					w.prompt = prompt
+					return w.dieAt(t, o, c.before, c.dying, n, after)
+				})
 			})
 		}
 	}
