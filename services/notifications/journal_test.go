@@ -9,6 +9,7 @@ import (
 	"sidecart.dev/kit/deadletter"
 	"sidecart.dev/kit/journal"
 	"sidecart.dev/kit/sidecar/sidecartest"
+	"sidecart.dev/kit/walls"
 	"sidecart.dev/notifications"
 	"sidecart.dev/notifications/store"
 )
@@ -70,3 +71,6 @@ func TestTheKitsJournalAndListCarryTheService(t *testing.T) {
 		}
 	}
 }
+
+// The wall between the domain and what only main and the adapters import.
+func TestTheDomainReachesNoSidecarByItself(t *testing.T) { walls.Domain(t) }

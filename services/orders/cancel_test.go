@@ -23,13 +23,7 @@ func crashCancelAt(t *testing.T, n int, after bool) (reached bool) {
 	ctx := context.Background()
 	w := newWorld()
 	first := w.start(t)
-	o, _, err := first.Service.Place(ctx, customer, "key", request("tok_visa"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := w.settled(first); err != nil {
-		t.Fatal(err)
-	}
+	o := w.paid(t, first, "key")
 	acknowledged := false
 	reached = diesAt(first, n, after, func() {
 		_, err := first.Service.Cancel(ctx, o.ID(), customer, "", nil)
@@ -112,13 +106,7 @@ func TestAnOrderThatChangesWhileItIsJudgedDoneIsLookedAtAgain(t *testing.T) {
 		w := newWorld()
 		r := w.start(t)
 		defer r.end()
-		o, _, err := r.Service.Place(ctx, customer, "key", request("tok_visa"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := w.settled(r); err != nil {
-			t.Fatal(err)
-		}
+		o := w.paid(t, r, "key")
 		cancelled := false
 		r.life.mu.Lock()
 		r.life.read = func() {

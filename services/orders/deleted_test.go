@@ -21,20 +21,8 @@ func TestThePendingOrdersOfADeletedCustomerAreCancelled(t *testing.T) {
 		w := newWorld()
 		r := w.start(t)
 		defer r.end()
-		paid, _, err := r.Service.Place(ctx, customer, "paid", request("tok_visa"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := w.settled(r); err != nil {
-			t.Fatal(err)
-		}
-		cancelled, _, err := r.Service.Place(ctx, customer, "cancelled", request("tok_visa"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := w.settled(r); err != nil {
-			t.Fatal(err)
-		}
+		paid := w.paid(t, r, "paid")
+		cancelled := w.paid(t, r, "cancelled")
 		if _, err := r.Service.Cancel(ctx, cancelled.ID(), customer, "I am moving to 1 Elm Street", nil); err != nil {
 			t.Fatal(err)
 		}
@@ -126,13 +114,7 @@ func crashErasureAt(t *testing.T, n int, after bool) (reached bool) {
 	ctx := context.Background()
 	w := newWorld()
 	first := w.start(t)
-	o, _, err := first.Service.Place(ctx, customer, "key", request("tok_visa"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := w.settled(first); err != nil {
-		t.Fatal(err)
-	}
+	o := w.paid(t, first, "key")
 	if _, err := first.Service.Cancel(ctx, o.ID(), customer, "Ada moved to Turin", nil); err != nil {
 		t.Fatal(err)
 	}
@@ -184,13 +166,7 @@ func TestTheReasonOfARefundThatIsHeardOfAfterTheDeletionIsNotKept(t *testing.T) 
 		w := newWorld()
 		r := w.start(t)
 		defer r.end()
-		o, _, err := r.Service.Place(ctx, customer, "key", request("tok_visa"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := w.settled(r); err != nil {
-			t.Fatal(err)
-		}
+		o := w.paid(t, r, "key")
 		if err := r.Service.UserDeleted(ctx, customer); err != nil {
 			t.Fatal(err)
 		}

@@ -2,11 +2,10 @@ package orders_test
 
 import (
 	"context"
-	"os/exec"
-	"strings"
 	"testing"
 	"testing/synctest"
 
+	"sidecart.dev/kit/walls"
 	"sidecart.dev/orders"
 )
 
@@ -49,21 +48,5 @@ func TestIntentsOfBeforeIDsHadKindsAreSettled(t *testing.T) {
 	})
 }
 
-// TestTheDomainReachesNoSidecarByItself guards the wall between the domain and what only main and
-// the adapters import.
-func TestTheDomainReachesNoSidecarByItself(t *testing.T) {
-	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", ".").Output()
-	if err != nil || len(out) == 0 {
-		t.Fatal(err)
-	}
-	for _, dep := range strings.Fields(string(out)) {
-		for _, wall := range []string{
-			"google.golang.org/grpc", "github.com/dapr/", "github.com/gorilla/", "sidecart.dev/kit/sidecar/daprclient",
-			"sidecart.dev/kit/chassis", "sidecart.dev/kit/service", "sidecart.dev/kit/web",
-		} {
-			if strings.HasPrefix(dep, wall) {
-				t.Errorf("the domain imports %s", dep)
-			}
-		}
-	}
-}
+// The wall between the domain and what only main and the adapters import.
+func TestTheDomainReachesNoSidecarByItself(t *testing.T) { walls.Domain(t) }

@@ -291,6 +291,20 @@ func (w *world) settled(replicas ...*replica) error {
 	return fmt.Errorf("after ten minutes the journal still holds %d ids", backlog)
 }
 
+// paid has the customer place an order with a replica under a key, and waits until it is paid and
+// nothing of it is left to do.
+func (w *world) paid(t *testing.T, r *replica, key string) orders.Order {
+	t.Helper()
+	o, _, err := r.Service.Place(context.Background(), customer, key, request("tok_visa"))
+	if err == nil {
+		err = w.settled(r)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
 func request(method string) orders.Request {
 	return orders.Request{Items: []orders.RequestItem{{ProductID: "moka-pot", Quantity: 1}}, PaymentMethod: method}
 }

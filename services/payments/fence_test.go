@@ -3,7 +3,6 @@ package payments_test
 import (
 	"context"
 	"fmt"
-	"os/exec"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -12,6 +11,7 @@ import (
 	"sidecart.dev/kit/deadletter"
 	"sidecart.dev/kit/event"
 	"sidecart.dev/kit/money"
+	"sidecart.dev/kit/walls"
 	"sidecart.dev/payments"
 )
 
@@ -210,19 +210,4 @@ func TestWhatAnEarlierVersionLeftUnfinishedIsFinished(t *testing.T) {
 	}
 }
 
-func TestTheDomainReachesNoSidecarByItself(t *testing.T) {
-	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", ".").Output()
-	if err != nil || len(out) == 0 {
-		t.Fatal(err)
-	}
-	for _, dep := range strings.Fields(string(out)) {
-		for _, wall := range []string{
-			"google.golang.org/grpc", "github.com/dapr/", "github.com/gorilla/", "sidecart.dev/kit/sidecar/daprclient",
-			"sidecart.dev/kit/chassis", "sidecart.dev/kit/service", "sidecart.dev/kit/web",
-		} {
-			if strings.HasPrefix(dep, wall) {
-				t.Errorf("the domain imports %s", dep)
-			}
-		}
-	}
-}
+func TestTheDomainReachesNoSidecarByItself(t *testing.T) { walls.Domain(t) }

@@ -1,13 +1,12 @@
 package users_test
 
 import (
-	"os/exec"
-	"strings"
 	"testing"
 	"time"
 
 	"sidecart.dev/kit/document"
 	"sidecart.dev/kit/sidecar/sidecartest"
+	"sidecart.dev/kit/walls"
 	"sidecart.dev/users"
 )
 
@@ -38,19 +37,7 @@ func TestIntentsOfBeforeIDsHadKindsAreSettled(t *testing.T) {
 	}
 }
 
-// TestTheDomainReachesNoSidecarByItself guards the wall between the domain and what only main and the adapters import.
+// The wall between the domain and what only main and the adapters import.
 func TestTheDomainReachesNoSidecarByItself(t *testing.T) {
-	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", ".").Output()
-	if err != nil || len(out) == 0 {
-		t.Fatal(err)
-	}
-	for _, dep := range strings.Fields(string(out)) {
-		for _, wall := range []string{
-			"google.golang.org/grpc", "github.com/dapr/", "sidecart.dev/kit/sidecar/daprclient", "sidecart.dev/users/",
-		} {
-			if strings.HasPrefix(dep, wall) {
-				t.Errorf("the domain imports %s", dep)
-			}
-		}
-	}
+	walls.Domain(t, "sidecart.dev/kit/web", "github.com/gorilla/") // the kit's auth has its middleware beside its tokens
 }
