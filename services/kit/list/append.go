@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sidecart.dev/kit/batch"
+	"sidecart.dev/kit/document"
 	"sidecart.dev/kit/fault"
 	"sidecart.dev/kit/sidecar"
 )
@@ -196,43 +197,48 @@ func (a appended) expect(seq uint64) {
 }
 
 // appendSome appends as many of the ids as there is room for, at least one, and returns their positions.
-func (l *Lists) appendSome(ctx context.Context, prefix string, ids []appended) ([]uint64, error) {
-	for attempt := range l.cfg.Attempts {
+func (l *Lists) appendSome(ctx context.Context, prefix string, ids []appended) (seqs []uint64, err error) {
+	err = document.UntilWritten(ctx, func() (bool, error) {
 		h, etag, err := l.readHead(ctx, prefix)
 		if err != nil {
-			return nil, err
+			return false, err
 		}
-		next, seqs, stood := h.with(ids)
-		if len(seqs) == 0 {
+		next, some, stood := h.with(ids)
+		if len(some) == 0 {
 			if h, err = l.roll(ctx, prefix, h); err != nil {
-				return nil, err
+				return false, err
 			}
-			next, seqs, stood = h.with(ids)
+			next, some, stood = h.with(ids)
 		}
-		for i, seq := range seqs {
+		for i, seq := range some {
 			ids[i].expect(seq)
 		}
-		switch {
-		case next.Next == h.Next:
+		written, err := l.replaceHead(ctx, prefix, h, next, etag)
+		if written {
 			noteStood(ids, stood)
-			return seqs, nil // all of them were there
-		case etag == "":
-			err = l.cfg.State.Insert(ctx, headKey(prefix), encode(next))
-		default:
-			err = l.cfg.State.Update(ctx, headKey(prefix), encode(next), etag)
+			seqs = some
 		}
-		if err == nil {
-			noteStood(ids, stood)
-			return seqs, nil
-		}
-		if !sidecar.IsConflict(err) && !sidecar.IsExists(err) {
-			return nil, fmt.Errorf("appending to a list: %w", err)
-		}
-		if err := l.pause(ctx, attempt); err != nil {
-			return nil, err
-		}
+		return written, err
+	})
+	return seqs, err
+}
+
+// replaceHead writes the head that follows the one that was read, if it differs. It reports false if
+// somebody was faster.
+func (l *Lists) replaceHead(ctx context.Context, prefix string, h, next head, etag string) (bool, error) {
+	var err error
+	switch {
+	case next.Next == h.Next: // all of the ids were there
+	case etag == "":
+		err = l.cfg.State.Insert(ctx, headKey(prefix), encode(next))
+	default:
+		err = l.cfg.State.Update(ctx, headKey(prefix), encode(next), etag)
 	}
-	return nil, fault.New(fault.Unavailable, "unavailable", "Too many are adding to the same list at once. Try again.")
+	written, err := document.Written(err)
+	if err != nil {
+		err = fmt.Errorf("appending to a list: %w", err)
+	}
+	return written, err
 }
 
 // noteStood tells whoever appended the ids at those places that they were there already.
@@ -272,19 +278,6 @@ func (l *Lists) roll(ctx context.Context, prefix string, h head) (head, error) {
 		return head{}, fmt.Errorf("sealing a page of a list: %w", err)
 	}
 	return head{Next: h.Next}, nil
-}
-
-// pause waits before another attempt: at random, longer each time, up to 100 ms.
-func (l *Lists) pause(ctx context.Context, attempt int) error {
-	limit := min(time.Millisecond<<min(attempt, 7), 100*time.Millisecond)
-	timer := time.NewTimer(time.Duration(l.cfg.Rand() * float64(limit)))
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return outOfTime(ctx.Err())
-	case <-timer.C:
-		return nil
-	}
 }
 
 func outOfTime(cause error) error {

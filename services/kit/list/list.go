@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -17,15 +16,11 @@ const PageSize = 64
 // Config describes a set of lists in one store. State is required; the zero value of anything else means its default.
 type Config struct {
 	State sidecar.State
-	// Attempts bounds the tries of one append against appenders in other processes, default 20.
-	Attempts int
 	// Timeout is the deadline of one combined append, default 5 s.
 	Timeout time.Duration
 	// Window is how long appends to one list wait for each other at most while they come densely, see package batch; zero: never.
 	// It is for a few lists that everybody appends to: what is known of their pace is kept.
 	Window time.Duration
-	// Rand is the source of jitter, in [0,1); nil means math/rand/v2. It must be safe for concurrent use.
-	Rand func() float64
 }
 
 // Lists appends to and reads lists. It is safe for concurrent use, by any number of processes on one store.
@@ -41,14 +36,8 @@ func New(cfg Config) *Lists {
 	if cfg.State == nil {
 		panic("list: Config.State is required")
 	}
-	if cfg.Attempts <= 0 {
-		cfg.Attempts = 20
-	}
 	if cfg.Timeout <= 0 {
 		cfg.Timeout = 5 * time.Second
-	}
-	if cfg.Rand == nil {
-		cfg.Rand = rand.Float64
 	}
 	return &Lists{cfg: cfg, writers: map[string]*writer{}}
 }

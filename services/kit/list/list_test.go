@@ -136,7 +136,7 @@ func TestAppendsOfOneProcessShareTheirWrites(t *testing.T) {
 
 func TestAnAppendFailsWithTheStore(t *testing.T) {
 	state := sidecartest.NewState()
-	l := list.New(list.Config{State: state, Attempts: 3})
+	l := list.New(list.Config{State: state})
 	down := fault.New(fault.Unavailable, "unavailable", "down")
 	state.Before = func(context.Context, sidecartest.Op, string) error { return down }
 	if _, err := l.Append(t.Context(), "list", "a"); !errors.Is(err, down) {
@@ -168,7 +168,7 @@ func TestAStoreThatPanicsFailsTheAppendAndNotTheProcess(t *testing.T) {
 
 func TestAnAppendGivesUpWhenOthersAreAlwaysFaster(t *testing.T) {
 	state := sidecartest.NewState()
-	l, other := list.New(list.Config{State: state, Attempts: 3}), list.New(list.Config{State: state})
+	l, other := list.New(list.Config{State: state}), list.New(list.Config{State: state})
 	inner := false
 	state.Before = func(_ context.Context, op sidecartest.Op, _ string) error {
 		if op.Write() && !inner {

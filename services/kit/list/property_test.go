@@ -104,7 +104,7 @@ func simulate(ctx context.Context, seed uint64, processes int, appends []int, fa
 	var lists []*list.Lists
 	for i := range processes {
 		f := &flaky{State: state, rand: rand.New(rand.NewPCG(seed, uint64(i))), fails: fails}
-		lists = append(lists, list.New(list.Config{State: f, Attempts: 1000}))
+		lists = append(lists, list.New(list.Config{State: f}))
 	}
 	var mu sync.Mutex
 	report := func(format string, args ...any) {
