@@ -38,7 +38,7 @@ var unguarded = map[string]string{
 	// left of that memory might forget an id, while the log, which the next owner reads, does not.
 	"kit/journal Run":        "the journal's memory",
 	"kit/journal releaseAll": "the journal's memory",
-	"kit/journal reconcile":  "the journal's memory",
+	"kit/journal run":        "the journal's memory",
 	"kit/journal hold":       "the journal's memory",
 }
 

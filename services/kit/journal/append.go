@@ -4,12 +4,7 @@ import (
 	"context"
 	"errors"
 	"time"
-
-	"sidecart.dev/kit/sidecar"
 )
-
-// errTaken says that another process owns the lane.
-var errTaken = errors.New("journal: the lane belongs to another replica")
 
 // draft is a segment on its way into the store.
 type draft struct {
@@ -21,11 +16,10 @@ type draft struct {
 
 // draft makes the segment that carries the requests, and stragglers of old segments.
 func (l *lane) draft(reqs []*request) *draft {
-	j := l.j
-	now := j.cfg.now()
-	d := &draft{reqs: reqs, record: segmentRecord{Epoch: l.epoch, By: j.owner, N: j.serial.Add(1), At: now.UnixMilli()}}
-	j.mu.Lock()
-	defer j.mu.Unlock()
+	now := l.p.cfg.now()
+	d := &draft{reqs: reqs, record: l.p.segment(l.epoch, now)}
+	l.all.mu.Lock()
+	defer l.all.mu.Unlock()
 	seen := make(map[string]bool, len(reqs))
 	record := func(id string, since time.Time) {
 		if seen[id] {
@@ -54,90 +48,63 @@ func (l *lane) draft(reqs []*request) *draft {
 	return d
 }
 
-// place inserts a segment by first-write. Nil means that it stands at its position, errTaken that another process's segment does.
-// Any other error leaves the outcome unknown: the same segment must be placed again before anything else is.
-func (j *Journal) place(ctx context.Context, lane int, seq uint64, record *segmentRecord, value []byte) error {
-	key := j.segmentKey(lane, seq)
-	var err error
-	for range 2 {
-		if err = j.store.insert(ctx, key, value); err == nil {
-			return nil
-		}
-		item, readErr := j.store.get(ctx, key)
-		if readErr == nil {
-			stands, err := decode[segmentRecord](key, item.Value)
-			if err != nil {
-				return err
-			}
-			if stands.sameWrite(record) {
-				return nil // an earlier try arrived, whatever its answer was
-			}
-			return errTaken
-		}
-		if !sidecar.IsMissing(readErr) {
-			return err
-		}
+// appender writes segments to the lane that a writer has, one after the other.
+type appender struct {
+	p       *process
+	lane    *lane
+	queue   *queue
+	pending *draft // of unknown outcome, at the lane's end
+}
+
+// write writes one segment with the requests, and answers them. If the lane is lost they go back into the queue.
+func (a *appender) write(ctx context.Context, reqs []*request) {
+	err := error(nil)
+	if a.pending != nil {
+		err = a.flush(ctx, a.pending)
+	}
+	if err == nil {
+		err = a.flush(ctx, a.lane.draft(reqs))
+	}
+	switch {
+	case err == nil:
+		a.p.metrics.batch.Observe(float64(len(reqs)))
+	case errors.Is(err, errTaken):
+		a.queue.putBack(reqs)
+	default:
+		a.queue.fail(reqs, unavailable(err))
+	}
+}
+
+// flush places a draft at the lane's end, and on success commits it to memory. A draft of unknown outcome becomes pending.
+func (a *appender) flush(ctx context.Context, d *draft) error {
+	err := a.p.place(ctx, a.lane.n, a.lane.next, &d.record, d.value)
+	outcome := a.p.metrics.appends
+	switch {
+	case err == nil:
+		outcome.WithLabelValues("written").Inc()
+		a.pending = nil
+		a.lane.commit(d, a.queue)
+	case errors.Is(err, errTaken):
+		outcome.WithLabelValues("conflict").Inc()
+		a.pending = nil
+		a.lane.lose()
+	default:
+		outcome.WithLabelValues("unknown").Inc()
+		a.pending = d
 	}
 	return err
 }
 
-// append writes one segment with the requests, and answers them.
-func (l *lane) append(ctx context.Context, reqs []*request) {
-	j := l.j
-	if l.pending != nil {
-		if err := l.flush(ctx, l.pending); err != nil {
-			l.failed(reqs, err)
-			return
-		}
-	}
-	if err := l.flush(ctx, l.draft(reqs)); err != nil {
-		l.failed(reqs, err)
-		return
-	}
-	j.metrics.batch.Observe(float64(len(reqs)))
-}
-
-// flush places a draft at the lane's end, and on success commits it to memory. A draft of unknown outcome becomes pending.
-func (l *lane) flush(ctx context.Context, d *draft) error {
-	err := l.j.place(ctx, l.n, l.next, &d.record, d.value)
-	switch {
-	case err == nil:
-		l.j.metrics.appends.WithLabelValues("written").Inc()
-		l.pending = nil
-		l.commit(d)
-		return nil
-	case errors.Is(err, errTaken):
-		l.j.metrics.appends.WithLabelValues("conflict").Inc()
-		l.pending = nil
-		l.lose()
-		return err
-	default:
-		l.j.metrics.appends.WithLabelValues("unknown").Inc()
-		l.pending = d
-		return err
-	}
-}
-
-// failed hands the requests to another lane if this one was lost, and else answers them with the failure.
-func (l *lane) failed(reqs []*request, err error) {
-	if errors.Is(err, errTaken) {
-		l.j.requeue(reqs)
-		return
-	}
-	l.j.fail(reqs, err)
-}
-
 // commit records in memory what stands in the store, and gives the waiting handlers their tickets.
-func (l *lane) commit(d *draft) {
-	j := l.j
-	j.mu.Lock()
-	defer j.mu.Unlock()
+func (l *lane) commit(d *draft, q *queue) {
+	l.all.mu.Lock()
+	defer l.all.mu.Unlock()
 	seq := l.next
 	l.next++
 	if l.closed {
 		// The next owner reads this segment too: the ids are durable, and its business.
 		for _, r := range d.reqs {
-			j.answer(r, &Ticket{j: j, e: &entry{id: r.id, lane: l}}, nil)
+			q.answer(r, func() *Ticket { return &Ticket{e: &entry{id: r.id, lane: l}} })
 		}
 		return
 	}
@@ -145,30 +112,14 @@ func (l *lane) commit(d *draft) {
 	s := l.add(seq)
 	for _, r := range d.reqs {
 		e, fresh := l.put(s, r.id, r.since)
-		if r.state == stateDone {
-			if fresh { // nobody is at work on it: it was given up while it was written
-				e.next = now.Add(j.cfg.SettleAfter)
-			}
-			continue
+		answered := q.answer(r, func() *Ticket { return e.begin(now) })
+		if !answered && fresh { // nobody is at work on it: it was given up while it was written
+			e.next = now.Add(l.p.cfg.SettleAfter)
 		}
-		j.answer(r, e.begin(now), nil)
 	}
 	for _, e := range d.moved {
 		if e.seg != nil {
 			e.moveTo(s)
 		}
 	}
-}
-
-// lose gives the lane up because another process owns it.
-func (l *lane) lose() {
-	j := l.j
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if l.closed {
-		return
-	}
-	j.metrics.lost.Inc()
-	j.cfg.Logger.Warn("a journal lane was taken over by another replica", "journal", j.cfg.Name, "lane", l.n, "backlog", len(l.entries))
-	l.close()
 }

@@ -46,10 +46,14 @@ type Config struct {
 	// maxSegments is the length of a lane's log above which the unfinished ids of its older half are written again with
 	// new ones, so that the older half can be deleted, default 4096. A takeover reads 100 segments in a call.
 	maxSegments int
+	// dense is the number of unfinished ids from which a segment is kept rather than written again, default 500.
+	dense int
+	// moveLimit bounds the ids that one append writes again for the sake of old segments, default 1000.
+	moveLimit int
 	// maxBacklog is the number of unfinished ids above which Begin sheds load, default 50,000: about 10 MB of memory.
 	maxBacklog int
 
-	// Every is the period of the reconciler and the first delay after an unfinished attempt, default 1 s.
+	// Every is the period of looking for ids that are due, and the first delay after an unfinished attempt, default 1 s.
 	Every time.Duration
 	// SettleAfter is how long an id is left alone after its handler released it, default 2 s.
 	SettleAfter time.Duration
@@ -88,6 +92,8 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.lease, 6*time.Second)
 	setDefault(&c.maxBatch, 256)
 	setDefault(&c.maxSegments, 4096)
+	setDefault(&c.dense, 500)
+	setDefault(&c.moveLimit, 1000)
 	setDefault(&c.maxBacklog, 50_000)
 	setDefault(&c.Every, time.Second)
 	setDefault(&c.SettleAfter, 2*time.Second)
@@ -116,7 +122,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("journal: Config.Name is required")
 	case c.State == nil:
 		return fmt.Errorf("journal: Config.State is required")
-	case d.lanes < 1 || d.writers < 1 || d.maxBatch < 1 || d.maxSegments < 1 || d.maxBacklog < 1 ||
+	case d.lanes < 1 || d.writers < 1 || d.maxBatch < 1 || d.maxSegments < 1 || d.dense < 1 || d.moveLimit < 1 ||
+		d.maxBacklog < 1 ||
 		d.settleBatch < 1 || d.settleParallel < 1:
 		return fmt.Errorf("journal: a number in the configuration is negative")
 	case d.Window < 0 || d.lease <= 0 || d.Every <= 0 || d.SettleAfter < 0 || d.grace <= 0 || d.maxBackoff < d.Every ||

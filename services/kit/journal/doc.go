@@ -87,8 +87,23 @@
 // wait for each other, for [Config].Window at most, and whoever is alone never does: larger segments are fewer to write and to delete.
 // Waiting changes nothing above, as what waits is not durable yet and nobody has been promised anything.
 //
-// An idle replica reads all heads at once, and reads and writes its own, three times per lease. Memory and backlog are bounded to
+// An idle replica reads all heads at once, and reads and writes its own, three times per lease. Memory and backlog are bounded to about
 // 50,000 ids: past that Begin sheds load rather than accept what could not be remembered. A log longer than 4096 segments has the
 // unfinished ids of its older half written again at its end, so that ids which take hours do not keep everything since; segments that
 // consist of such ids for the most part (a provider is down) are kept as they are and named in the head.
+//
+// # Inside
+//
+// Each part knows those below it and none above:
+//
+//	journal.go                 what a service sees
+//	writer.go, append.go       writes what waits in the queue into a lane
+//	settling.go                offers ids that are due to the settler
+//	ownership.go               finds, claims and gives back lanes: claim.go reads one, head.go keeps one
+//	queue.go                   Begins that wait for a writer; a lock of its own
+//	lanes.go, lane.go          the memory of the lanes held, their unfinished ids and tickets; a lock of its own
+//	process.go, store.go       the configuration, the metrics and the store
+//
+// No lock is held during a call to the store. Where one thing at a time may be done there, looking for lanes or writing a head, a turn is
+// taken for it.
 package journal

@@ -23,7 +23,7 @@ const (
 // keep renews the lane's lease three times per lease and deletes what is no longer needed, until the lane is given up.
 // A lane that nobody appends to is released once it is empty, or when a replica without a lane asks for it.
 func (l *lane) keep(ctx context.Context) {
-	period := l.j.cfg.lease / 3
+	period := l.p.cfg.lease / 3
 	start := time.Now()
 	for {
 		pause(ctx.Done(), l.gone, nil, time.Until(start.Add(period)))
@@ -40,7 +40,7 @@ func (l *lane) keep(ctx context.Context) {
 				return
 			}
 		case !errors.Is(err, errTaken):
-			l.j.cfg.Logger.Warn("the lease of a journal lane could not be renewed", "journal", l.j.cfg.Name, "lane", l.n, "error", err)
+			l.p.cfg.Logger.Warn("the lease of a journal lane could not be renewed", "journal", l.p.cfg.Name, "lane", l.n, "error", err)
 		}
 	}
 }
@@ -53,8 +53,8 @@ func (l *lane) dispensable() bool {
 
 // closeIf gives the lane up in memory if the condition holds. A lane is closed before it is released, so that no writer takes it meanwhile.
 func (l *lane) closeIf(condition func() bool) bool {
-	l.j.mu.Lock()
-	defer l.j.mu.Unlock()
+	l.all.mu.Lock()
+	defer l.all.mu.Unlock()
 	if l.closed || !condition() {
 		return false
 	}
@@ -70,20 +70,27 @@ func (l *lane) beat(ctx context.Context) error {
 	return l.writeHead(ctx, false)
 }
 
+// stale reports whether the lease is about to end.
+func (l *lane) stale() bool {
+	l.all.mu.Lock()
+	defer l.all.mu.Unlock()
+	return time.Until(l.valid) < l.p.cfg.lease/6
+}
+
 // release says in the head of a closed lane that nobody owns it, so that another replica need not wait for the lease.
 func (l *lane) release(ctx context.Context) {
 	l.heading.lock()
 	defer l.heading.unlock()
 	if err := l.writeHead(ctx, true); err != nil {
-		l.j.cfg.Logger.Info("a journal lane could not be released; its lease will run out", "journal", l.j.cfg.Name, "lane", l.n, "error", err)
+		l.p.cfg.Logger.Info("a journal lane could not be released; its lease will run out", "journal", l.p.cfg.Name, "lane", l.n, "error", err)
 	}
 }
 
 func (l *lane) writeHead(ctx context.Context, release bool) error {
-	key := l.j.headKey(l.n)
+	key := headKey(l.p.cfg.Name, l.n)
 	for range headAttempts {
 		start := time.Now()
-		item, err := l.j.store.get(ctx, key)
+		item, err := l.p.store.get(ctx, key)
 		if sidecar.IsMissing(err) {
 			l.lose() // somebody emptied the store
 			return errTaken
@@ -95,12 +102,12 @@ func (l *lane) writeHead(ctx context.Context, release bool) error {
 		if err != nil {
 			return err
 		}
-		if h.Owner != l.j.owner || h.Epoch != l.epoch {
+		if h.Owner != l.p.owner || h.Epoch != l.epoch {
 			l.lose()
 			return errTaken
 		}
 		next := l.plan(h, release)
-		err = l.j.store.update(ctx, key, encode(next), item.ETag)
+		err = l.p.store.update(ctx, key, encode(next), item.ETag)
 		if sidecar.IsConflict(err) {
 			continue // an earlier try of ours arrived late, or another owner
 		}
@@ -115,13 +122,13 @@ func (l *lane) writeHead(ctx context.Context, release bool) error {
 
 // plan makes the head's next content from its present one and what memory knows.
 func (l *lane) plan(h head, release bool) head {
-	l.j.mu.Lock()
-	defer l.j.mu.Unlock()
+	l.all.mu.Lock()
+	defer l.all.mu.Unlock()
 	l.low = h.Low
 	next := h
 	next.Beat++
-	next.LeaseMS = l.j.cfg.lease.Milliseconds()
-	next.Instance = l.j.cfg.Instance
+	next.LeaseMS = l.p.cfg.lease.Milliseconds()
+	next.Instance = l.p.cfg.Instance
 	next.Spare = !l.writing
 	if l.writing {
 		next.Asked = ""
@@ -142,15 +149,15 @@ func (l *lane) plan(h head, release bool) head {
 
 // written takes over into memory what the head now says.
 func (l *lane) written(h head, start time.Time) {
-	l.j.mu.Lock()
-	defer l.j.mu.Unlock()
+	l.all.mu.Lock()
+	defer l.all.mu.Unlock()
 	l.low, l.kept, l.dead, l.asked = h.Low, h.Kept, h.Dead, h.Asked != ""
 	for seq := range l.erased {
 		if !slices.Contains(h.Dead, seq) {
 			delete(l.erased, seq)
 		}
 	}
-	l.valid = start.Add(l.j.cfg.lease)
+	l.valid = start.Add(l.p.cfg.lease)
 	l.prune()
 }
 
@@ -162,7 +169,7 @@ func (l *lane) sweep(ctx context.Context, until time.Time) {
 		if len(seqs) > 0 && !l.erase(ctx, seqs) {
 			return
 		}
-		l.j.mu.Lock()
+		l.all.mu.Lock()
 		l.swept = max(l.swept, to)
 		for _, seq := range seqs {
 			if slices.Contains(l.dead, seq) {
@@ -170,7 +177,7 @@ func (l *lane) sweep(ctx context.Context, until time.Time) {
 			}
 		}
 		done := l.swept >= l.low && len(seqs) < sweepChunk
-		l.j.mu.Unlock()
+		l.all.mu.Unlock()
 		if done {
 			return
 		}
@@ -179,8 +186,8 @@ func (l *lane) sweep(ctx context.Context, until time.Time) {
 
 // garbage returns some segments to delete, and the position up to which everything is deleted after that.
 func (l *lane) garbage() (seqs []uint64, to uint64) {
-	l.j.mu.Lock()
-	defer l.j.mu.Unlock()
+	l.all.mu.Lock()
+	defer l.all.mu.Unlock()
 	for _, seq := range l.dead {
 		if !l.erased[seq] && len(seqs) < sweepChunk {
 			seqs = append(seqs, seq)
@@ -200,9 +207,9 @@ func (l *lane) garbage() (seqs []uint64, to uint64) {
 func (l *lane) erase(ctx context.Context, seqs []uint64) bool {
 	keys := make([]string, len(seqs))
 	for i, seq := range seqs {
-		keys[i] = l.j.segmentKey(l.n, seq)
+		keys[i] = segmentKey(l.p.cfg.Name, l.n, seq)
 	}
-	items, err := l.j.store.bulkGet(ctx, keys)
+	items, err := l.p.store.bulkGet(ctx, keys)
 	if err != nil {
 		return false
 	}
@@ -213,9 +220,9 @@ func (l *lane) erase(ctx context.Context, seqs []uint64) bool {
 		}
 		if record.Claim {
 			record.IDs = nil
-			err = l.j.store.update(ctx, key, encode(record), item.ETag, sidecar.WithTTL(fenceTTL))
+			err = l.p.store.update(ctx, key, encode(record), item.ETag, sidecar.WithTTL(fenceTTL))
 		} else {
-			err = l.j.store.remove(ctx, key, item.ETag)
+			err = l.p.store.remove(ctx, key, item.ETag)
 		}
 		if err != nil && !sidecar.IsConflict(err) {
 			return false

@@ -3,12 +3,9 @@ package journal
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 
-	"sidecart.dev/kit/batch"
 	"sidecart.dev/kit/fault"
 )
 
@@ -17,32 +14,11 @@ const maxID = 256
 
 // Journal remembers which ids have unfinished business. It is safe for concurrent use.
 type Journal struct {
-	cfg     Config
-	store   store
-	owner   string        // names this process in the store
-	serial  atomic.Uint64 // numbers this process's segments
-	metrics *metrics
-
-	dense, moveLimit int // smaller in tests
-
-	claiming     turn             // held while lanes are looked for and claimed; guards the next two
-	seen         map[int]sighting // by lane
-	predecessors map[int]uint64   // lane to epoch of an owner this process succeeds; nil before the first survey
-
-	queued  chan struct{}  // something is in the queue
-	poked   chan struct{}  // something is due for the settler
-	closing chan struct{}  // closed when no more is accepted
-	keepers sync.WaitGroup // one for each lane held
-
-	mu       sync.Mutex // never held during a call to the store
-	running  bool
-	closed   bool
-	notReady error
-	queue    []*request
-	window   *batch.Window // how long those in the queue wait for others
-	waiting  int           // Begins without an answer, in the queue or being appended
-	held     map[int]*lane
-	settling map[string]bool // ids that the settler is at work on, or is about to be
+	p         *process
+	lanes     *lanes     // what it remembers
+	queue     *queue     // what waits to be written
+	ownership *ownership // which lanes it has
+	poked     signal     // something is due for the settler
 }
 
 // New makes a journal. It does nothing before [Journal.Run] is called.
@@ -50,16 +26,11 @@ func New(cfg Config) (*Journal, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	cfg = cfg.withDefaults()
-	j := &Journal{
-		cfg: cfg, store: store{state: cfg.State, timeout: cfg.callTimeout},
-		owner:    fmt.Sprintf("%016x%016x", cfg.rand(), cfg.rand()),
-		claiming: newTurn(), seen: map[int]sighting{},
-		queued: make(chan struct{}, 1), poked: make(chan struct{}, 1), closing: make(chan struct{}),
-		window: batch.NewWindow(cfg.Window), held: map[int]*lane{}, settling: map[string]bool{}, dense: defaultDense, moveLimit: defaultMoveLimit,
-	}
+	p := newProcess(cfg.withDefaults())
+	m := newLanes(p)
+	j := &Journal{p: p, lanes: m, queue: newQueue(p), ownership: newOwnership(p, m), poked: newSignal()}
 	var err error
-	j.metrics, err = newMetrics(j)
+	p.metrics, err = newMetrics(p.cfg, j.Stats)
 	return j, err
 }
 
@@ -67,49 +38,28 @@ func New(cfg Config) (*Journal, error) {
 // until ctx ends. Then it refuses further work, writes what is waiting, waits for the settler, and releases its lanes so that another
 // replica may take them over at once. Run may be called once. It returns nil when ctx ended.
 func (j *Journal) Run(ctx context.Context, settler Settler) error {
-	j.mu.Lock()
-	if j.running || j.closed {
-		j.mu.Unlock()
+	if !j.queue.open() {
 		return errors.New("journal: Run was called twice")
 	}
-	j.running = true
-	j.mu.Unlock()
-
 	io, stop := context.WithCancel(context.WithoutCancel(ctx)) // outlives ctx, to flush and release
 	defer stop()
+	w := writer{p: j.p, lanes: j.lanes, ownership: j.ownership, queue: j.queue}
+	s := settling{p: j.p, lanes: j.lanes, poked: j.poked, settler: settler}
 	var writers, others sync.WaitGroup
-	for range j.cfg.writers {
-		writers.Go(func() { j.write(io) })
+	for range j.p.cfg.writers {
+		writers.Go(func() { w.run(io) })
 	}
-	others.Go(func() { j.patrol(ctx, io) })
-	others.Go(func() { j.reconcile(ctx, settler) })
+	others.Go(func() { j.ownership.patrol(ctx, io) })
+	others.Go(func() { s.run(ctx) })
 
 	<-ctx.Done()
-	j.mu.Lock()
-	j.closed = true
-	close(j.closing)
-	j.mu.Unlock()
+	j.queue.close()
 	others.Wait()
 	writers.Wait()
-	j.releaseAll(io)
+	j.ownership.releaseAll(io)
 	stop()
-	j.keepers.Wait()
+	j.ownership.keepers.Wait()
 	return nil
-}
-
-func (j *Journal) releaseAll(ctx context.Context) {
-	j.mu.Lock()
-	var lanes []*lane
-	for _, l := range j.held {
-		lanes = append(lanes, l)
-		l.close()
-	}
-	j.mu.Unlock()
-	var wg sync.WaitGroup
-	for _, l := range lanes {
-		wg.Go(func() { l.release(ctx) })
-	}
-	wg.Wait()
 }
 
 // Begin makes the id durable: once it has returned a ticket, the id is offered to the settler of some replica until
@@ -129,15 +79,13 @@ func (j *Journal) Begin(ctx context.Context, id string) (*Ticket, error) {
 		return nil, outOfTime(err)
 	}
 	r := &request{id: id, at: time.Now(), done: make(chan struct{})}
-	if err := j.enqueue(r); err != nil {
+	if err := j.queue.add(r, j.lanes.backlog()); err != nil {
 		return nil, err
 	}
 	select {
 	case <-r.done:
 	case <-ctx.Done():
-		j.mu.Lock()
-		j.answer(r, nil, outOfTime(ctx.Err()))
-		j.mu.Unlock()
+		j.queue.fail([]*request{r}, outOfTime(ctx.Err()))
 	}
 	return r.ticket, r.err
 }
@@ -146,140 +94,29 @@ func outOfTime(cause error) error {
 	return fault.Wrap(cause, fault.Timeout, "timeout", "The request could not be recorded in time. Try again.")
 }
 
-func (j *Journal) enqueue(r *request) error {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	switch {
-	case !j.running || j.closed:
-		return unavailable(errors.New("journal: not running"))
-	case j.backlog()+len(j.queue) >= j.cfg.maxBacklog:
-		j.metrics.shed.Inc()
-		return &fault.Error{
-			Kind: fault.Unavailable, Code: "unavailable", RetryAfter: 5 * time.Second,
-			Message: "Too much work is waiting to be finished. Try again later.",
-		}
-	}
-	j.queue = append(j.queue, r)
-	j.waiting++
-	j.window.Arrived(r.at, j.waiting)
-	j.wake()
-	return nil
-}
-
 // Finish forgets the ids because the caller has seen that their business is finished. asOf is the time, from time.Now, just before the
 // caller began to read what it saw: ids begun or released since then stay, as do ids that a handler holds a ticket of
 // or that must be fenced. Ids that are unknown here are ignored. It never blocks on the store.
-func (j *Journal) Finish(asOf time.Time, ids ...string) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	for _, l := range j.held {
-		for _, id := range ids {
-			if e := l.entries[id]; e != nil && e.tickets == 0 && !e.fence && e.touched.Before(asOf) {
-				e.finish()
-			}
-		}
-	}
-}
+func (j *Journal) Finish(asOf time.Time, ids ...string) { j.lanes.finish(asOf, ids) }
 
 // Poke makes the ids due for the settler now rather than later, or all ids if none are named; those that a handler holds
 // a ticket of, as soon as they are otherwise due. It never blocks on the store. Use it when something says that a
 // retry will succeed, such as a provider being back. Ids that are unknown here are ignored.
 func (j *Journal) Poke(ids ...string) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	for _, l := range j.held {
-		if len(ids) == 0 {
-			for _, e := range l.entries {
-				e.poke()
-			}
-		}
-		for _, id := range ids {
-			if e := l.entries[id]; e != nil {
-				e.poke()
-			}
-		}
-	}
-	select {
-	case j.poked <- struct{}{}:
-	default:
-	}
+	j.lanes.poke(ids)
+	j.poked.send()
 }
 
 // Owns reports whether an unfinished id is this process's business for now: it stands in a lane that this process appends to, and whose
 // lease has half of its length left at least. For so long no other process is offered the id, unless it has begun it as well.
-func (j *Journal) Owns(id string) bool {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	for _, l := range j.held {
-		if l.writing && l.entries[id] != nil && time.Until(l.valid) >= j.cfg.lease/2 {
-			return true
-		}
-	}
-	return false
-}
-
-func (e *entry) poke() {
-	e.next = time.Time{}
-	e.again = e.lane.j.settling[e.id]
-}
+func (j *Journal) Owns(id string) bool { return j.lanes.owns(id) }
 
 // Ready returns nil if Begin can be expected to succeed, else what Begin would fail with: Unavailable, with the reason.
-func (j *Journal) Ready() error {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if !j.running || j.closed {
-		return unavailable(fault.New(fault.Unavailable, "unavailable", "The journal is not running."))
-	}
-	for _, l := range j.held {
-		if l.writing && time.Now().Before(l.valid) {
-			return nil
-		}
-	}
-	if j.notReady != nil {
-		return unavailable(j.notReady)
-	}
-	return unavailable(fault.New(fault.Unavailable, "unavailable", "The journal has no lane yet."))
-}
-
-// backlog counts the unfinished ids in the lanes held.
-func (j *Journal) backlog() int {
-	n := 0
-	for _, l := range j.held {
-		n += len(l.entries)
-	}
-	return n
-}
-
-func (j *Journal) isClosed() bool {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.closed
-}
-
-// Stats is a snapshot of a replica's share of a journal.
-type Stats struct {
-	Backlog  int           // unfinished ids
-	InFlight int           // those that a handler holds a ticket of
-	Waiting  int           // Begins that are not yet written
-	Oldest   time.Duration // age of the oldest unfinished id
-	Segments int           // segments in the lanes held, from low on or kept
-	Lanes    int           // lanes held
-}
+func (j *Journal) Ready() error { return j.queue.ready(j.lanes.writable()) }
 
 // Stats returns a snapshot of this replica's share of the journal.
 func (j *Journal) Stats() Stats {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	s := Stats{Backlog: j.backlog(), Waiting: len(j.queue), Lanes: len(j.held)}
-	now := j.cfg.now()
-	for _, l := range j.held {
-		s.Segments += len(l.segs)
-		for _, e := range l.entries {
-			if e.tickets > 0 {
-				s.InFlight++
-			}
-			s.Oldest = max(s.Oldest, now.Sub(e.since))
-		}
-	}
+	s := j.lanes.stats()
+	s.Waiting = j.queue.length()
 	return s
 }

@@ -2,24 +2,32 @@ package journal
 
 import (
 	"slices"
+	"sync"
 	"time"
 )
 
-const (
-	// defaultMoveLimit bounds the ids that one append writes again for the sake of old segments.
-	defaultMoveLimit = 1000
-	// defaultDense is the number of unfinished ids from which a segment is kept rather than written again.
-	defaultDense = 500
-)
+// lanes is what this process remembers of the lanes it holds: their logs and the unfinished ids in them. It makes no calls.
+// One lock guards it and everything in it, as an id may stand in several lanes. It is never held during a call to the store.
+type lanes struct {
+	p *process
 
-// lane is a lane that this replica holds: the memory of its log. Fields are guarded by Journal.mu unless said otherwise.
+	mu     sync.Mutex
+	held   map[int]*lane
+	atWork map[string]bool // ids that the settler is at work on, or is about to be
+}
+
+func newLanes(p *process) *lanes {
+	return &lanes{p: p, held: map[int]*lane{}, atWork: map[string]bool{}}
+}
+
+// lane is a lane that this replica holds: the memory of its log. Fields are guarded by lanes.mu unless said otherwise.
 type lane struct {
-	j     *Journal
+	p     *process
+	all   *lanes
 	n     int
 	epoch uint64
 
 	next    uint64 // the position to append at; used by the writer alone
-	pending *draft // an append of unknown outcome, at next; used by the writer alone
 	end     uint64 // the position after the last segment known
 	segs    []*segment
 	entries map[string]*entry
@@ -30,7 +38,7 @@ type lane struct {
 	closed bool          // no longer held: entries are another replica's business
 	gone   chan struct{} // closed with it
 
-	heading turn            // held while the head is written; taken before Journal.mu
+	heading turn            // held while the head is written; taken before lanes.mu
 	low     uint64          // as in the head
 	kept    []uint64        // as in the head
 	dead    []uint64        // as in the head
@@ -64,9 +72,9 @@ type entry struct {
 	next    time.Time // earliest time to offer it
 }
 
-func (j *Journal) newLane(n int, h head) *lane {
+func newLane(all *lanes, n int, h head) *lane {
 	return &lane{
-		j: j, n: n, epoch: h.Epoch, entries: map[string]*entry{}, gone: make(chan struct{}), heading: newTurn(),
+		p: all.p, all: all, n: n, epoch: h.Epoch, entries: map[string]*entry{}, gone: make(chan struct{}), heading: newTurn(),
 		low: h.Low, kept: h.Kept, dead: h.Dead, swept: h.Swept, erased: map[uint64]bool{},
 	}
 }
@@ -127,6 +135,33 @@ func (e *entry) finish() {
 	delete(e.lane.entries, e.id)
 }
 
+// poke makes the entry due, also if it is being settled.
+func (e *entry) poke() {
+	e.next = time.Time{}
+	e.again = e.lane.all.atWork[e.id]
+}
+
+// lose gives the lane up because another process owns it.
+func (l *lane) lose() {
+	l.all.mu.Lock()
+	defer l.all.mu.Unlock()
+	if l.closed {
+		return
+	}
+	l.p.metrics.lost.Inc()
+	l.p.cfg.Logger.Warn("a journal lane was taken over by another replica", "journal", l.p.cfg.Name, "lane", l.n, "backlog", len(l.entries))
+	l.close()
+}
+
+func (l *lane) isGone() bool {
+	select {
+	case <-l.gone:
+		return true
+	default:
+		return false
+	}
+}
+
 // close gives the lane up in memory. Its entries are the business of whoever owns it next.
 func (l *lane) close() {
 	if l.closed {
@@ -134,19 +169,19 @@ func (l *lane) close() {
 	}
 	l.closed = true
 	close(l.gone)
-	if l.j.held[l.n] == l {
-		delete(l.j.held, l.n)
+	if l.all.held[l.n] == l {
+		delete(l.all.held, l.n)
 	}
 }
 
 // frontier returns the next low and the segments below it that must be kept: every segment that is neither at
 // or above low nor kept holds no unfinished id. low never falls.
 func (l *lane) frontier() (low uint64, kept []uint64) {
-	most := l.j.cfg.maxBacklog/l.j.dense + 16
+	most := l.p.cfg.maxBacklog/l.p.cfg.dense + 16
 	for _, s := range l.segs {
 		switch {
 		case s.live == 0:
-		case s.seq < l.low, s.live >= l.j.dense && len(kept) < most:
+		case s.seq < l.low, s.live >= l.p.cfg.dense && len(kept) < most:
 			kept = append(kept, s.seq)
 		default:
 			return s.seq, kept
@@ -170,7 +205,7 @@ func (l *lane) prune() {
 // stragglers picks the ids to write again with the next append, so that low can advance. There are none as long as the log is short.
 // Ids of the newer half are left alone, as they may finish soon, and those of dense segments, as these will be kept.
 func (l *lane) stragglers() []*entry {
-	span := uint64(l.j.cfg.maxSegments)
+	span := uint64(l.p.cfg.maxSegments)
 	if l.end-l.low <= span {
 		return nil
 	}
@@ -179,10 +214,10 @@ func (l *lane) stragglers() []*entry {
 		if s.seq >= l.end-span/2 {
 			break
 		}
-		if s.live == 0 || s.live >= l.j.dense {
+		if s.live == 0 || s.live >= l.p.cfg.dense {
 			continue
 		}
-		if len(moved)+s.live > l.j.moveLimit {
+		if len(moved)+s.live > l.p.cfg.moveLimit {
 			break
 		}
 		for _, e := range s.entries {

@@ -2,9 +2,20 @@ package journal
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
+
+// Stats is a snapshot of a replica's share of a journal.
+type Stats struct {
+	Backlog  int           // unfinished ids
+	InFlight int           // those that a handler holds a ticket of
+	Waiting  int           // Begins that are not yet written
+	Oldest   time.Duration // age of the oldest unfinished id
+	Segments int           // segments in the lanes held, from low on or kept
+	Lanes    int           // lanes held
+}
 
 // metrics are the journal's collectors, each with the label journal.
 type metrics struct {
@@ -16,8 +27,9 @@ type metrics struct {
 	shed      prometheus.Counter     // Begins refused because the backlog is full
 }
 
-func newMetrics(j *Journal) (*metrics, error) {
-	labels := prometheus.Labels{"journal": j.cfg.Name}
+// newMetrics makes and registers them. stats is asked whenever they are collected.
+func newMetrics(cfg Config, stats func() Stats) (*metrics, error) {
+	labels := prometheus.Labels{"journal": cfg.Name}
 	counter := func(name, help string) prometheus.CounterOpts {
 		return prometheus.CounterOpts{Namespace: "sidecart", Subsystem: "journal", Name: name, Help: help, ConstLabels: labels}
 	}
@@ -35,18 +47,18 @@ func newMetrics(j *Journal) (*metrics, error) {
 	collectors := []prometheus.Collector{m.batch, m.appends, m.settles, m.takeovers, m.lost, m.shed}
 	gauge := func(name, help string, read func(Stats) float64) {
 		opts := prometheus.GaugeOpts{Namespace: "sidecart", Subsystem: "journal", Name: name, Help: help, ConstLabels: labels}
-		collectors = append(collectors, prometheus.NewGaugeFunc(opts, func() float64 { return read(j.Stats()) }))
+		collectors = append(collectors, prometheus.NewGaugeFunc(opts, func() float64 { return read(stats()) }))
 	}
 	gauge("backlog_ids", "Unfinished ids.", func(s Stats) float64 { return float64(s.Backlog) })
 	gauge("in_flight_ids", "Unfinished ids that a handler is at work on.", func(s Stats) float64 { return float64(s.InFlight) })
 	gauge("oldest_seconds", "Age of the oldest unfinished id.", func(s Stats) float64 { return s.Oldest.Seconds() })
 	gauge("segments", "Segments in the lanes held.", func(s Stats) float64 { return float64(s.Segments) })
 	gauge("lanes", "Lanes held.", func(s Stats) float64 { return float64(s.Lanes) })
-	if j.cfg.Registerer == nil {
+	if cfg.Registerer == nil {
 		return m, nil
 	}
 	for _, c := range collectors {
-		if err := j.cfg.Registerer.Register(c); err != nil {
+		if err := cfg.Registerer.Register(c); err != nil {
 			return nil, fmt.Errorf("journal: registering metrics: %w", err)
 		}
 	}

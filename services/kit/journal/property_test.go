@@ -132,10 +132,8 @@ func (s *simulation) launch() *replica {
 	cfg := s.cfg
 	skew := time.Duration(s.started%3-1) * time.Hour // wall clocks are wrong
 	cfg.now = func() time.Time { return time.Now().Add(skew) }
+	cfg.dense, cfg.moveLimit = s.dense, 2*s.dense
 	r := s.start(fmt.Sprintf("replica-%d", s.started), cfg)
-	r.journal.mu.Lock()
-	r.journal.dense, r.journal.moveLimit = s.dense, 2*s.dense
-	r.journal.mu.Unlock()
 	s.live, s.all = append(s.live, r), append(s.all, r)
 	return r
 }
@@ -218,7 +216,7 @@ func (s *simulation) unfinished() string {
 
 func (s *simulation) ownedByLiving(owner string) bool {
 	for _, r := range s.live {
-		if r.journal.owner == owner {
+		if r.journal.p.owner == owner {
 			return true
 		}
 	}
@@ -227,12 +225,12 @@ func (s *simulation) ownedByLiving(owner string) bool {
 
 // dump shows the unfinished ids.
 func (j *Journal) dump() string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
+	j.lanes.mu.Lock()
+	defer j.lanes.mu.Unlock()
 	var out string
-	for _, l := range j.held {
+	for _, l := range j.lanes.held {
 		for id, e := range l.entries {
-			out += fmt.Sprintf("lane %d (writing %t) %s: %+v, settling %t, now %v\n", l.n, l.writing, id, *e, j.settling[id], time.Now())
+			out += fmt.Sprintf("lane %d (writing %t) %s: %+v, settling %t, now %v\n", l.n, l.writing, id, *e, j.lanes.atWork[id], time.Now())
 		}
 	}
 	return out

@@ -2,9 +2,13 @@ package journal
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 )
+
+// errTaken says that another process owns the lane.
+var errTaken = errors.New("journal: the lane belongs to another replica")
 
 // head is the document of a lane: who appends to it and which segments hold unfinished ids.
 // It is written by ETag, three times per lease.
@@ -41,12 +45,12 @@ type idRecord struct {
 
 func (r *segmentRecord) sameWrite(o *segmentRecord) bool { return r.By == o.By && r.N == o.N }
 
-func (j *Journal) headKey(lane int) string {
-	return fmt.Sprintf("journal/%s/%d", j.cfg.Name, lane)
+func headKey(journal string, lane int) string {
+	return fmt.Sprintf("journal/%s/%d", journal, lane)
 }
 
-func (j *Journal) segmentKey(lane int, seq uint64) string {
-	return fmt.Sprintf("journal/%s/%d/%d", j.cfg.Name, lane, seq)
+func segmentKey(journal string, lane int, seq uint64) string {
+	return fmt.Sprintf("journal/%s/%d/%d", journal, lane, seq)
 }
 
 func decode[T any](key string, value []byte) (T, error) {

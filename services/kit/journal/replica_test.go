@@ -380,10 +380,8 @@ func TestALongBacklogIsKeptAndNotWrittenAgainAndAgain(t *testing.T) {
 		down := atomic.Bool{}
 		down.Store(true)
 		rec.finish = func(Entry) bool { return !down.Load() }
-		j, stop := run(t, Config{State: state, maxSegments: 20, maxBackoff: 10 * time.Second, lease: 3 * time.Second}, rec)
-		j.mu.Lock()
-		j.dense, j.moveLimit = 20, 40
-		j.mu.Unlock()
+		cfg := Config{State: state, maxSegments: 20, maxBackoff: 10 * time.Second, lease: 3 * time.Second, dense: 20, moveLimit: 40}
+		j, stop := run(t, cfg, rec)
 		for i := range 2000 {
 			begin(t, j, fmt.Sprint("id-", i)).Wrote()
 			time.Sleep(10 * time.Millisecond)

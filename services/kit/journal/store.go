@@ -47,12 +47,3 @@ func (s store) update(ctx context.Context, key string, value []byte, etag string
 func (s store) remove(ctx context.Context, key, etag string) error {
 	return s.call(ctx, func(ctx context.Context) error { return s.state.Delete(ctx, key, etag) })
 }
-
-// turn is a mutual exclusion that is held during calls to the store. Waiting for it is waiting on a channel, which
-// testing/synctest understands to be idle, unlike waiting for a mutex.
-type turn chan struct{}
-
-func newTurn() turn { return make(turn, 1) }
-
-func (t turn) lock()   { t <- struct{}{} }
-func (t turn) unlock() { <-t }

@@ -6,22 +6,20 @@ import "time"
 // id, for 15 s at most. The first call of Release, Wrote or Finish counts; the others do nothing.
 // It is safe for concurrent use, and its methods never block on the store.
 type Ticket struct {
-	j    *Journal
 	e    *entry
 	gen  uint64
-	done bool // guarded by Journal.mu
+	done bool // guarded by lanes.mu
 }
 
-// begin gives a handler a hold on the entry. Journal.mu is held.
+// begin gives a handler a hold on the entry. The lock of lanes is held.
 func (e *entry) begin(now time.Time) *Ticket {
-	j := e.lane.j
 	e.gen++
 	e.tickets++
 	e.attempt, e.limit = 0, 0
 	e.touched = now
-	e.dropped = now.Add(j.cfg.grace)
+	e.dropped = now.Add(e.lane.p.cfg.grace)
 	e.next = time.Time{}
-	return &Ticket{j: j, e: e, gen: e.gen}
+	return &Ticket{e: e, gen: e.gen}
 }
 
 // Release leaves the id to the settler, which will have to fence it, as the outcome of a write may be
@@ -37,8 +35,8 @@ func (t *Ticket) Wrote() { t.end(false, false) }
 func (t *Ticket) Finish() { t.end(false, true) }
 
 func (t *Ticket) end(fence, finished bool) {
-	t.j.mu.Lock()
-	defer t.j.mu.Unlock()
+	t.e.lane.all.mu.Lock()
+	defer t.e.lane.all.mu.Unlock()
 	if t.done {
 		return
 	}
@@ -54,5 +52,5 @@ func (t *Ticket) end(fence, finished bool) {
 		e.finish()
 		return
 	}
-	e.next = now.Add(t.j.cfg.SettleAfter)
+	e.next = now.Add(e.lane.p.cfg.SettleAfter)
 }

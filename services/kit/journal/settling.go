@@ -2,7 +2,6 @@ package journal
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -13,6 +12,14 @@ import (
 // rounds bounds the ids that one look at the backlog collects, in batches.
 const rounds = 20
 
+// settling offers unfinished ids to the settler.
+type settling struct {
+	p       *process
+	lanes   *lanes
+	poked   signal // something is due
+	settler Settler
+}
+
 // offer is an entry on its way to the settler.
 type offer struct {
 	*entry
@@ -20,50 +27,50 @@ type offer struct {
 	limit int    // the entry's
 }
 
-// reconcile looks for ids that are due, every Config.Every and when poked, and offers them to the settler.
-func (j *Journal) reconcile(ctx context.Context, settler Settler) {
+// run looks for ids that are due, every Config.Every and when poked, and offers them to the settler.
+func (s *settling) run(ctx context.Context) {
 	batches := make(chan []offer)
 	var workers sync.WaitGroup
-	for range j.cfg.settleParallel {
+	for range s.p.cfg.settleParallel {
 		workers.Go(func() {
 			for batch := range batches {
-				j.settle(ctx, settler, batch)
+				s.settle(ctx, batch)
 			}
 		})
 	}
 	defer workers.Wait()
 	defer close(batches)
 	for ctx.Err() == nil {
-		due := j.due()
-		for _, batch := range split(due, j.cfg.settleBatch) {
+		due := s.due()
+		for _, batch := range split(due, s.p.cfg.settleBatch) {
 			select {
 			case batches <- batch:
 			case <-ctx.Done():
 				return
 			}
 		}
-		if len(due) < rounds*j.cfg.settleBatch {
-			pause(ctx.Done(), j.poked, nil, j.jitter(j.cfg.Every))
+		if len(due) < rounds*s.p.cfg.settleBatch {
+			pause(ctx.Done(), s.poked, nil, s.p.jitter(s.p.cfg.Every))
 		}
 	}
 }
 
 // due collects entries that are due, and marks their ids as being settled. An id may stand in several lanes; it is offered
 // through one of them at a time.
-func (j *Journal) due() []offer {
-	j.mu.Lock()
-	defer j.mu.Unlock()
+func (s *settling) due() []offer {
+	s.lanes.mu.Lock()
+	defer s.lanes.mu.Unlock()
 	now := time.Now()
 	var offers []offer
-	for _, l := range j.held {
+	for _, l := range s.lanes.held {
 		for _, e := range l.entries {
-			if len(offers) == rounds*j.cfg.settleBatch {
+			if len(offers) == rounds*s.p.cfg.settleBatch {
 				return offers
 			}
-			if j.settling[e.id] || e.busy(now) || now.Before(e.next) || j.busyElsewhere(e, now) {
+			if s.lanes.atWork[e.id] || e.busy(now) || now.Before(e.next) || s.busyElsewhere(e, now) {
 				continue
 			}
-			j.settling[e.id], e.again = true, false
+			s.lanes.atWork[e.id], e.again = true, false
 			e.fence = e.fence || e.tickets > 0
 			offers = append(offers, offer{entry: e, gen: e.gen, limit: e.limit})
 		}
@@ -74,11 +81,11 @@ func (j *Journal) due() []offer {
 // busy reports whether a handler is at work on the entry. One that has outlived its grace does not count.
 func (e *entry) busy(now time.Time) bool { return e.tickets > 0 && now.Before(e.dropped) }
 
-func (j *Journal) busyElsewhere(e *entry, now time.Time) bool {
-	if len(j.held) == 1 {
+func (s *settling) busyElsewhere(e *entry, now time.Time) bool {
+	if len(s.lanes.held) == 1 {
 		return false
 	}
-	for _, l := range j.held {
+	for _, l := range s.lanes.held {
 		if other := l.entries[e.id]; other != nil && other != e && other.busy(now) {
 			return true
 		}
@@ -105,30 +112,30 @@ func split(offers []offer, size int) [][]offer {
 }
 
 // settle makes one call to the settler and applies its answer.
-func (j *Journal) settle(ctx context.Context, settler Settler, batch []offer) {
-	offered, entries := j.revise(batch)
+func (s *settling) settle(ctx context.Context, batch []offer) {
+	offered, entries := s.revise(batch)
 	if len(entries) == 0 {
 		return
 	}
-	finished, err := j.call(ctx, settler, entries)
-	j.apply(offered, finished, err)
+	finished, err := s.call(ctx, entries)
+	s.apply(offered, finished, err)
 	switch {
 	case err != nil && ctx.Err() == nil:
-		j.metrics.settles.WithLabelValues("error").Inc()
-		j.cfg.Logger.Warn("unfinished work could not be driven on", "journal", j.cfg.Name, "ids", len(entries), "finished", len(finished), "error", err)
+		s.p.metrics.settles.WithLabelValues("error").Inc()
+		s.p.cfg.Logger.Warn("unfinished work could not be driven on", "journal", s.p.cfg.Name, "ids", len(entries), "finished", len(finished), "error", err)
 	case err == nil:
-		j.metrics.settles.WithLabelValues("ok").Inc()
+		s.p.metrics.settles.WithLabelValues("ok").Inc()
 	}
 }
 
 // revise drops what a handler has begun, or what was finished, since the batch was made.
-func (j *Journal) revise(batch []offer) (offered []offer, entries []Entry) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	wall, now := j.cfg.now(), time.Now()
+func (s *settling) revise(batch []offer) (offered []offer, entries []Entry) {
+	s.lanes.mu.Lock()
+	defer s.lanes.mu.Unlock()
+	wall, now := s.p.cfg.now(), time.Now()
 	for _, o := range batch {
 		if o.seg == nil || o.lane.closed || o.entry.gen != o.gen || o.busy(now) {
-			delete(j.settling, o.id)
+			delete(s.lanes.atWork, o.id)
 			continue
 		}
 		offered = append(offered, o)
@@ -137,35 +144,35 @@ func (j *Journal) revise(batch []offer) (offered []offer, entries []Entry) {
 	return offered, entries
 }
 
-func (j *Journal) call(ctx context.Context, settler Settler, entries []Entry) (finished []string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, j.cfg.settleTimeout)
+func (s *settling) call(ctx context.Context, entries []Entry) (finished []string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, s.p.cfg.settleTimeout)
 	defer cancel()
 	err = fault.Guard(ctx, func() error {
-		finished, err = settler.Settle(ctx, entries)
+		finished, err = s.settler.Settle(ctx, entries)
 		return err
 	})
 	return finished, err
 }
 
 // apply forgets the finished ids that have not been begun again meanwhile, and schedules the others.
-func (j *Journal) apply(offered []offer, finished []string, err error) {
+func (s *settling) apply(offered []offer, finished []string, err error) {
 	done := make(map[string]bool, len(finished))
 	for _, id := range finished {
 		done[id] = true
 	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
+	s.lanes.mu.Lock()
+	defer s.lanes.mu.Unlock()
 	now := time.Now()
 	for _, o := range offered {
 		e := o.entry
-		delete(j.settling, e.id)
+		delete(s.lanes.atWork, e.id)
 		switch {
 		case e.gen != o.gen: // begun again: a new business
 		case done[e.id]:
 			e.finish()
 		default:
 			e.attempt++
-			e.next = now.Add(j.backoff(e.attempt))
+			e.next = now.Add(s.backoff(e.attempt))
 			if e.again {
 				e.next = now
 			}
@@ -178,51 +185,10 @@ func (j *Journal) apply(offered []offer, finished []string, err error) {
 }
 
 // backoff is the delay after the given number of attempts.
-func (j *Journal) backoff(attempt int) time.Duration {
-	d := j.cfg.maxBackoff
-	if shift := attempt - 1; shift < 30 && j.cfg.Every<<shift < d {
-		d = j.cfg.Every << shift
+func (s *settling) backoff(attempt int) time.Duration {
+	d := s.p.cfg.maxBackoff
+	if shift := attempt - 1; shift < 30 && s.p.cfg.Every<<shift < d {
+		d = s.p.cfg.Every << shift
 	}
-	return j.jitter(d)
-}
-
-// patrol looks for lanes that hold work and have no living owner, and takes them over, one at a time so that replicas
-// share them.
-func (j *Journal) patrol(ctx, io context.Context) {
-	wait := j.cfg.lease / 3
-	for {
-		pause(ctx.Done(), nil, nil, j.jitter(wait))
-		if ctx.Err() != nil {
-			return
-		}
-		wait = j.cfg.lease / 3
-		more, err := j.inherit(io)
-		if err != nil {
-			j.cfg.Logger.Warn("lanes of the journal could not be looked at", "journal", j.cfg.Name, "error", err)
-		}
-		if more {
-			wait = j.cfg.lease / 30
-		}
-	}
-}
-
-// inherit takes one lane over, and reports whether there are more.
-func (j *Journal) inherit(ctx context.Context) (more bool, err error) {
-	j.claiming.lock()
-	defer j.claiming.unlock()
-	found, err := j.survey(ctx)
-	if err != nil {
-		return false, err
-	}
-	chosen := j.choose(found, left, dead)
-	if len(chosen) == 0 {
-		return false, nil
-	}
-	l, err := j.claim(ctx, chosen[0])
-	if err == nil {
-		j.hold(ctx, l, false, chosen[0].standing)
-	} else if errors.Is(err, errTaken) {
-		err = nil
-	}
-	return len(chosen) > 1, err
+	return s.p.jitter(d)
 }
