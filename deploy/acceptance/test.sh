@@ -74,6 +74,7 @@ if [ "$part" != unit ]; then
 	fi
 	run 'conformance of stores and buses' sh -c 'cd deploy/acceptance && go test -count=1 -timeout 60m ./conformance'
 	run 'components, swapped and broken' sh -c 'cd deploy/acceptance && go test -count=1 -timeout 60m ./components'
+	run 'traces, from click to mail' sh -c 'cd deploy/acceptance && go test -count=1 -timeout 60m ./tracing'
 	for kind in $systems; do
 		suite "$kind" "go test $race -count=1 -timeout 60m . ./harness/..." acceptance
 		suite "$kind" 'go test -count=1 -timeout 60m -v ./chaos' recovery

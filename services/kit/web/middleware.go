@@ -4,8 +4,10 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gorilla/mux"
@@ -135,11 +137,30 @@ func accessLevel(route string, status int) slog.Level {
 func routeOf(r *http.Request) string {
 	if route := mux.CurrentRoute(r); route != nil {
 		if template, err := route.GetPathTemplate(); err == nil {
-			return template
+			return withoutPatterns(template)
 		}
 	}
 	return "unmatched"
 }
+
+// variable is a variable of a route with the pattern that it has to match, which may have braces of its own.
+var variable = regexp.MustCompile(`\{(\w+):(?:[^{}]|\{[^{}]*\})*\}`)
+
+// withoutPatterns leaves the names of a route's variables: /orders/{id:[a-z]{26}} becomes /orders/{id}.
+func withoutPatterns(template string) string {
+	if !strings.Contains(template, ":") {
+		return template
+	}
+	if short, ok := shortened.Load(template); ok {
+		return short.(string)
+	}
+	short := variable.ReplaceAllString(template, "{$1}")
+	shortened.Store(template, short)
+	return short
+}
+
+// shortened has what withoutPatterns has found out, by template: one for each route with a pattern.
+var shortened sync.Map
 
 func knownMethod(m string) string {
 	switch m {

@@ -19,7 +19,7 @@ func TestARequestsSpanSaysWhatWasAskedForAndNothingThatWasTyped(t *testing.T) {
 	spans := tracingtest.Record(t)
 	r := mux.NewRouter()
 	r.Use(web.Trace("secret"), web.NewMetrics(prometheus.NewRegistry()).Observe)
-	r.Handle("/orders/{order_id}", web.Handler(func(w http.ResponseWriter, r *http.Request) error {
+	r.Handle("/orders/{order_id:[^/]{1,64}}", web.Handler(func(w http.ResponseWriter, r *http.Request) error {
 		if mux.Vars(r)["order_id"] == "broken" {
 			panic(http.ErrAbortHandler)
 		}
