@@ -6,14 +6,27 @@ import (
 	"testing"
 )
 
-// sidecarMetrics are those of Dapr 1.18 that a dashboard asks for: https://docs.dapr.io/operations/observability/metrics
+// sidecarMetrics are those of Dapr 1.18 that a dashboard asks for:
+// https://docs.dapr.io/operations/observability/metrics
 var sidecarMetrics = map[string]metric{
-	"dapr_component_state_count":            {labels: []string{"app_id", "component", "operation", "success"}},
-	"dapr_component_state_latencies_bucket": {labels: []string{"app_id", "component", "operation", "success"}},
-	"dapr_component_pubsub_egress_count":    {labels: []string{"app_id", "component", "topic", "success"}},
-	"dapr_component_pubsub_ingress_count":   {labels: []string{"app_id", "component", "topic", "process_status"}},
-	"dapr_component_output_binding_count":   {labels: []string{"app_id", "component", "operation", "success"}},
-	"dapr_resiliency_activations_total":     {labels: []string{"app_id", "name", "policy", "status"}},
+	"dapr_component_state_count": {
+		labels: []string{"app_id", "component", "operation", "success"},
+	},
+	"dapr_component_state_latencies_bucket": {
+		labels: []string{"app_id", "component", "operation", "success"},
+	},
+	"dapr_component_pubsub_egress_count": {
+		labels: []string{"app_id", "component", "topic", "success"},
+	},
+	"dapr_component_pubsub_ingress_count": {
+		labels: []string{"app_id", "component", "topic", "process_status"},
+	},
+	"dapr_component_output_binding_count": {
+		labels: []string{"app_id", "component", "operation", "success"},
+	},
+	"dapr_resiliency_activations_total": {
+		labels: []string{"app_id", "name", "policy", "status"},
+	},
 }
 
 // query is one line of a panel, or one for each value of the labels that the legend names.
@@ -25,50 +38,133 @@ type panel struct {
 	queries     []query
 }
 
-// dashboards are the dashboards by the name of their file. What is to be seen is said here; Grafana's own form is made of it.
+// dashboards are the dashboards by the name of their file. What is to be seen is said here;
+// Grafana's own form is made of it.
 var dashboards = map[string]struct {
 	title  string
 	panels []panel
 }{
 	"orders": {"Sidecart: orders", []panel{
-		{"Orders finished within 10 s, last hour", "percentunit", []query{{"1 - sidecart:late_orders:ratio_rate1h", "within"}, {"0.995", "objective"}}},
-		{"Orders finished a second", "ops", []query{{"sum by (status) (rate(orders_finish_duration_seconds_count[5m]))", "{{status}}"}}},
+		{
+			"Orders finished within 10 s, last hour",
+			"percentunit",
+			[]query{{"1 - sidecart:late_orders:ratio_rate1h", "within"}, {"0.995", "objective"}},
+		},
+		{
+			"Orders finished a second",
+			"ops",
+			[]query{
+				{"sum by (status) (rate(orders_finish_duration_seconds_count[5m]))", "{{status}}"},
+			},
+		},
 		{"Time to the final status", "s", quantiles("orders_finish_duration_seconds_bucket")},
-		{"Payments a second, by outcome", "ops", []query{{"sum by (outcome) (rate(payments_outcomes_total[5m]))", "{{outcome}}"}}},
+		{
+			"Payments a second, by outcome",
+			"ops",
+			[]query{{"sum by (outcome) (rate(payments_outcomes_total[5m]))", "{{outcome}}"}},
+		},
 		{"Time of a call to the payment provider, 95 %", "s", []query{{
-			"histogram_quantile(0.95, sum by (le, operation) (rate(payments_provider_call_duration_seconds_bucket[5m])))", "{{operation}}",
+			"histogram_quantile(0.95, sum by (le, operation) (rate(payments_provider_call_duration_seconds_bucket[5m])))",
+			"{{operation}}",
 		}}},
-		{"Payments that need an operator", "short", []query{{"increase(payments_attention_total[1h])", "{{what}}"}}},
-		{"Messages a second, by status", "ops", []query{{"sum by (channel, status) (rate(notifications_deliveries_total[5m]))", "{{channel}} {{status}}"}}},
+		{
+			"Payments that need an operator",
+			"short",
+			[]query{{"increase(payments_attention_total[1h])", "{{what}}"}},
+		},
+		{
+			"Messages a second, by status",
+			"ops",
+			[]query{
+				{
+					"sum by (channel, status) (rate(notifications_deliveries_total[5m]))",
+					"{{channel}} {{status}}",
+				},
+			},
+		},
 		{"Time until a message is out, 95 %", "s", []query{{
-			"histogram_quantile(0.95, sum by (le, channel) (rate(notifications_delivery_age_seconds_bucket[5m])))", "{{channel}}",
+			"histogram_quantile(0.95, sum by (le, channel) (rate(notifications_delivery_age_seconds_bucket[5m])))",
+			"{{channel}}",
 		}}},
-		{"Oldest message that waits", "s", []query{{"max by (channel) (notifications_lane_oldest_seconds)", "{{channel}}"}}},
+		{
+			"Oldest message that waits",
+			"s",
+			[]query{{"max by (channel) (notifications_lane_oldest_seconds)", "{{channel}}"}},
+		},
 	}},
 	"services": {"Sidecart: services", []panel{
-		{"Requests a second", "reqps", []query{{"sum by (service) (rate(http_server_request_duration_seconds_count[5m]))", "{{service}}"}}},
-		{"Server errors of the API", "percentunit", []query{{"sidecart:api_errors:ratio_rate5m", "errors"}, {"0.001", "objective"}}},
+		{
+			"Requests a second",
+			"reqps",
+			[]query{
+				{
+					"sum by (service) (rate(http_server_request_duration_seconds_count[5m]))",
+					"{{service}}",
+				},
+			},
+		},
+		{
+			"Server errors of the API",
+			"percentunit",
+			[]query{{"sidecart:api_errors:ratio_rate5m", "errors"}, {"0.001", "objective"}},
+		},
 		{"Time of a request to the API, 95 %", "s", []query{{
 			`histogram_quantile(0.95, sum by (le, route) (rate(http_server_request_duration_seconds_bucket{service="gateway",route=~"/api/.*"}[5m])))`, "{{route}}",
 		}}},
 		{"Age of events when their handling begins, 95 %", "s", []query{{
-			"histogram_quantile(0.95, sum by (le, service, topic) (rate(sidecart_event_lag_seconds_bucket[5m])))", "{{service}} {{topic}}",
+			"histogram_quantile(0.95, sum by (le, service, topic) (rate(sidecart_event_lag_seconds_bucket[5m])))",
+			"{{service}} {{topic}}",
 		}}},
 		{"Events a second, by outcome", "ops", []query{{
-			"sum by (service, topic, outcome) (rate(sidecart_event_handling_duration_seconds_count[5m]))", "{{service}} {{topic}} {{outcome}}",
+			"sum by (service, topic, outcome) (rate(sidecart_event_handling_duration_seconds_count[5m]))",
+			"{{service}} {{topic}} {{outcome}}",
 		}}},
-		{"Unfinished work", "short", []query{{"sum by (journal) (sidecart_journal_backlog_ids)", "{{journal}}"}}},
-		{"Age of the oldest unfinished work", "s", []query{{"max by (journal) (sidecart_journal_oldest_seconds)", "{{journal}}"}}},
-		{"Dead letters", "short", []query{{"sum by (topic) (increase(sidecart_dead_letters_total[1h]))", "{{topic}}"}}},
-		{"Store calls of the sidecars a second", "ops", []query{{"sum by (app_id, operation) (rate(dapr_component_state_count[5m]))", "{{app_id}} {{operation}}"}}},
+		{
+			"Unfinished work",
+			"short",
+			[]query{{"sum by (journal) (sidecart_journal_backlog_ids)", "{{journal}}"}},
+		},
+		{
+			"Age of the oldest unfinished work",
+			"s",
+			[]query{{"max by (journal) (sidecart_journal_oldest_seconds)", "{{journal}}"}},
+		},
+		{
+			"Dead letters",
+			"short",
+			[]query{{"sum by (topic) (increase(sidecart_dead_letters_total[1h]))", "{{topic}}"}},
+		},
+		{
+			"Store calls of the sidecars a second",
+			"ops",
+			[]query{
+				{
+					"sum by (app_id, operation) (rate(dapr_component_state_count[5m]))",
+					"{{app_id}} {{operation}}",
+				},
+			},
+		},
 		{"Time of a store call, 95 %", "ms", []query{{
-			"histogram_quantile(0.95, sum by (le, app_id, operation) (rate(dapr_component_state_latencies_bucket[5m])))", "{{app_id}} {{operation}}",
+			"histogram_quantile(0.95, sum by (le, app_id, operation) (rate(dapr_component_state_latencies_bucket[5m])))",
+			"{{app_id}} {{operation}}",
 		}}},
 		{"Published and delivered a second", "ops", []query{
-			{"sum by (app_id, topic) (rate(dapr_component_pubsub_egress_count[5m]))", "{{app_id}} publishes {{topic}}"},
-			{"sum by (app_id, topic) (rate(dapr_component_pubsub_ingress_count[5m]))", "{{app_id}} hears {{topic}}"},
+			{
+				"sum by (app_id, topic) (rate(dapr_component_pubsub_egress_count[5m]))",
+				"{{app_id}} publishes {{topic}}",
+			},
+			{
+				"sum by (app_id, topic) (rate(dapr_component_pubsub_ingress_count[5m]))",
+				"{{app_id}} hears {{topic}}",
+			},
 		}},
-		{"Builds that run", "short", []query{{"count by (service, version) (sidecart_build_info)", "{{service}} {{version}}"}}},
+		{
+			"Builds that run",
+			"short",
+			[]query{
+				{"count by (service, version) (sidecart_build_info)", "{{service}} {{version}}"},
+			},
+		},
 	}},
 }
 
@@ -76,7 +172,10 @@ var dashboards = map[string]struct {
 func quantiles(buckets string) []query {
 	var lines []query
 	for _, q := range []string{"0.5", "0.95", "0.99"} {
-		lines = append(lines, query{fmt.Sprintf("histogram_quantile(%s, sum by (le) (rate(%s[5m])))", q, buckets), q})
+		lines = append(
+			lines,
+			query{fmt.Sprintf("histogram_quantile(%s, sum by (le) (rate(%s[5m])))", q, buckets), q},
+		)
 	}
 	return lines
 }
@@ -94,7 +193,8 @@ func TestDashboardsAskForWhatThereIs(t *testing.T) {
 
 type object = map[string]any
 
-// grafana writes a dashboard in Grafana's form, two panels to a row. Whoever imports it chooses the data source.
+// grafana writes a dashboard in Grafana's form, two panels to a row. Whoever imports it chooses the
+// data source.
 func grafana(t *testing.T, uid, title string, panels []panel) string {
 	t.Helper()
 	const width, height = 12, 8
@@ -104,20 +204,39 @@ func grafana(t *testing.T, uid, title string, panels []panel) string {
 		var targets []object
 		for n, q := range p.queries {
 			targets = append(targets, object{
-				"refId": string(rune('A' + n)), "datasource": source, "expr": q.expr, "legendFormat": q.legend,
+				"refId": string(
+					rune('A' + n),
+				), "datasource": source, "expr": q.expr, "legendFormat": q.legend,
 			})
 		}
 		shown = append(shown, object{
-			"id": i + 1, "type": "timeseries", "title": p.title, "datasource": source, "targets": targets,
-			"gridPos":     object{"x": i % 2 * width, "y": i / 2 * height, "w": width, "h": height},
-			"fieldConfig": object{"defaults": object{"unit": p.unit, "min": 0}, "overrides": []object{}},
-			"options":     object{"legend": object{"displayMode": "list", "placement": "bottom"}, "tooltip": object{"mode": "multi"}},
+			"id": i + 1, "type": "timeseries", "title": p.title,
+			"datasource": source, "targets": targets,
+			"gridPos": object{"x": i % 2 * width, "y": i / 2 * height, "w": width, "h": height},
+			"fieldConfig": object{
+				"defaults":  object{"unit": p.unit, "min": 0},
+				"overrides": []object{},
+			},
+			"options": object{
+				"legend":  object{"displayMode": "list", "placement": "bottom"},
+				"tooltip": object{"mode": "multi"},
+			},
 		})
 	}
 	text, err := json.MarshalIndent(object{
-		"uid": uid, "title": title, "tags": []string{"sidecart"}, "schemaVersion": 39, "refresh": "30s", "editable": true,
+		"uid": uid, "title": title, "tags": []string{"sidecart"},
+		"schemaVersion": 39, "refresh": "30s", "editable": true,
 		"time": object{"from": "now-3h", "to": "now"}, "panels": shown,
-		"templating": object{"list": []object{{"name": "source", "label": "Prometheus", "type": "datasource", "query": "prometheus"}}},
+		"templating": object{
+			"list": []object{
+				{
+					"name":  "source",
+					"label": "Prometheus",
+					"type":  "datasource",
+					"query": "prometheus",
+				},
+			},
+		},
 	}, "", "  ")
 	if err != nil {
 		t.Fatal(err)

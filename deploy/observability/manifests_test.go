@@ -26,8 +26,10 @@ func TestTheOperatorHasTheSameRules(t *testing.T) {
 		t.Fatal("rules.yaml has no groups")
 	}
 	var object strings.Builder
-	object.WriteString("# Written from ../rules.yaml by `go test . -args -update`, for a cluster with the Prometheus operator.\n" +
-		"apiVersion: monitoring.coreos.com/v1\nkind: PrometheusRule\nmetadata: {name: sidecart}\nspec:\n  groups:\n")
+	object.WriteString(
+		"# Written from ../rules.yaml by `go test . -args -update`, for a cluster with the Prometheus operator.\n" +
+			"apiVersion: monitoring.coreos.com/v1\nkind: PrometheusRule\nmetadata: {name: sidecart}\nspec:\n  groups:\n",
+	)
 	for line := range strings.Lines(groups) {
 		object.WriteString("  " + line)
 	}
@@ -56,7 +58,11 @@ func TestTheOperatorScrapesWhatPodsHave(t *testing.T) {
 		}
 		for _, endpoint := range spec["podMetricsEndpoints"].([]any) {
 			port := endpoint.(map[string]any)["port"].(string)
-			if port != "dapr-metrics" && !bytes.Contains(pods, []byte("ports: [{name: "+port+",")) { // the former is the injected sidecar's
+			if port != "dapr-metrics" &&
+				!bytes.Contains(
+					pods,
+					[]byte("ports: [{name: "+port+","),
+				) { // the former is the injected sidecar's
 				t.Errorf("port %s is scraped, which no Pod has", port)
 			}
 		}
@@ -83,11 +89,16 @@ func TestPrometheusTakesItsConfiguration(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(cfg.ScrapeConfigs) != 2 || len(cfg.RuleFiles) != 1 {
-		t.Errorf("%d things are scraped by %d files of rules", len(cfg.ScrapeConfigs), len(cfg.RuleFiles))
+		t.Errorf(
+			"%d things are scraped by %d files of rules",
+			len(cfg.ScrapeConfigs),
+			len(cfg.RuleFiles),
+		)
 	}
 }
 
-// A pipeline that names what is not configured keeps a collector from starting, and what no pipeline names does nothing.
+// A pipeline that names what is not configured keeps a collector from starting, and what no
+// pipeline names does nothing.
 func TestTheCollectorsPipelinesNameWhatIsConfigured(t *testing.T) {
 	text, err := os.ReadFile("collector.yaml")
 	if err != nil {
@@ -132,7 +143,8 @@ func TestTheCollectorsPipelinesNameWhatIsConfigured(t *testing.T) {
 		}
 	}
 	for _, name := range regexp.MustCompile(`\$\{env:(\w+)\}`).FindAllStringSubmatch(string(text), -1) {
-		if guide, err := os.ReadFile("README.md"); err != nil || !strings.Contains(string(guide), "`"+name[1]+"`") {
+		if guide, err := os.ReadFile("README.md"); err != nil ||
+			!strings.Contains(string(guide), "`"+name[1]+"`") {
 			t.Errorf("the guide does not tell of the variable %s (%v)", name[1], err)
 		}
 	}

@@ -21,13 +21,18 @@ type metric struct {
 	labels     []string
 }
 
-// bounded says of each label why it has few values: a label that anything could be makes a series of anything.
+// bounded says of each label why it has few values: a label that anything could be makes a series
+// of anything.
 var bounded = map[string]string{
-	"channel": "email and sms", "go_version": "one for each process", "journal": "the service's own name",
-	"kind": "of message, in one table", "method": "HTTP's own, and OTHER", "operation": "of the provider's interface",
-	"outcome": "in the source", "result": "in the source", "route": "templates of the router, and unmatched",
+	"channel": "email and sms", "go_version": "one for each process",
+	"journal": "the service's own name",
+	"kind":    "of message, in one table", "method": "HTTP's own, and OTHER",
+	"operation": "of the provider's interface",
+	"outcome":   "in the source", "result": "in the source",
+	"route":  "templates of the router, and unmatched",
 	"status": "HTTP's own, and those in the source", "topic": "those with a handler, and unknown",
-	"trigger": "of the state machine", "type": "events with a handler", "verdict": "of the state machine",
+	"trigger": "of the state machine", "type": "events with a handler",
+	"verdict": "of the state machine",
 	"version": "one for each process", "what": "in the source",
 }
 
@@ -54,7 +59,8 @@ var read = sync.OnceValues(func() (map[string]metric, error) {
 		ast.Inspect(file, func(n ast.Node) bool {
 			if call, ok := n.(*ast.CallExpr); ok {
 				name, m := described(call, filepath.ToSlash(filepath.Dir(path)))
-				if known, ok := found[name]; name != "" && (!ok || len(m.labels) > len(known.labels)) {
+				if known, ok := found[name]; name != "" &&
+					(!ok || len(m.labels) > len(known.labels)) {
 					found[name] = m // a call within it describes it less
 				}
 			}
@@ -65,8 +71,8 @@ var read = sync.OnceValues(func() (map[string]metric, error) {
 	return found, err
 })
 
-// described returns the metric that a call makes: of the client library, or of a function of the package that takes a name
-// and what it says, as the journal and the lanes have.
+// described returns the metric that a call makes: of the client library, or of a function of the
+// package that takes a name and what it says, as the journal and the lanes have.
 func described(call *ast.CallExpr, dir string) (name string, m metric) {
 	if f, ok := call.Fun.(*ast.Ident); ok {
 		return byFunction(f, call, dir)
@@ -89,7 +95,12 @@ func described(call *ast.CallExpr, dir string) (name string, m metric) {
 			name, m = byFunction(by, first, dir)
 		}
 	}
-	m.kind = strings.ToLower(strings.TrimSuffix(strings.TrimSuffix(strings.TrimPrefix(f.Sel.Name, "New"), "Vec"), "Func"))
+	m.kind = strings.ToLower(
+		strings.TrimSuffix(
+			strings.TrimSuffix(strings.TrimPrefix(f.Sel.Name, "New"), "Vec"),
+			"Func",
+		),
+	)
 	if len(call.Args) > 1 && strings.HasSuffix(f.Sel.Name, "Vec") {
 		m.labels = append(m.labels, texts(call.Args[1])...)
 	}
@@ -101,7 +112,13 @@ func byFunction(f *ast.Ident, call *ast.CallExpr, dir string) (name string, m me
 		return "", m
 	}
 	if strings.HasSuffix(dir, journalDir) {
-		return "sidecart_journal_" + text(call.Args[0]), metric{f.Name, text(call.Args[1]), []string{"journal"}}
+		return "sidecart_journal_" + text(
+			call.Args[0],
+		), metric{
+			f.Name,
+			text(call.Args[1]),
+			[]string{"journal"},
+		}
 	}
 	return text(call.Args[0]), metric{f.Name, text(call.Args[1]), []string{"channel"}}
 }
@@ -117,9 +134,11 @@ func field(lit *ast.CompositeLit, name string) ast.Expr {
 	return nil
 }
 
-// constLabels are the labels that a metric has in the whole process. Those of the journal stand in a variable.
+// constLabels are the labels that a metric has in the whole process. Those of the journal stand in
+// a variable.
 func constLabels(opts *ast.CompositeLit, dir string) (names []string) {
-	if _, variable := field(opts, "ConstLabels").(*ast.Ident); variable && strings.HasSuffix(dir, journalDir) {
+	if _, variable := field(opts, "ConstLabels").(*ast.Ident); variable &&
+		strings.HasSuffix(dir, journalDir) {
 		return []string{"journal"}
 	}
 	if labels, ok := field(opts, "ConstLabels").(*ast.CompositeLit); ok {
@@ -161,8 +180,10 @@ func text(e ast.Expr) string {
 func TestTheTableHasEveryMetric(t *testing.T) {
 	found := metrics(t)
 	var table strings.Builder
-	table.WriteString("# Metrics\n\nWritten from the source by `go test . -args -update`. Besides these there are Go's own and the process's.\n\n" +
-		"| metric | kind | labels | what it says |\n|---|---|---|---|\n")
+	table.WriteString(
+		"# Metrics\n\nWritten from the source by `go test . -args -update`. Besides these there are Go's own and the process's.\n\n" +
+			"| metric | kind | labels | what it says |\n|---|---|---|---|\n",
+	)
 	used := map[string]bool{}
 	for _, name := range slices.Sorted(maps.Keys(found)) {
 		m := found[name]
@@ -171,10 +192,21 @@ func TestTheTableHasEveryMetric(t *testing.T) {
 		}
 		for _, label := range m.labels {
 			if used[label] = true; bounded[label] == "" {
-				t.Errorf("%s has the label %s, of which nobody says why it has few values", name, label)
+				t.Errorf(
+					"%s has the label %s, of which nobody says why it has few values",
+					name,
+					label,
+				)
 			}
 		}
-		fmt.Fprintf(&table, "| `%s` | %s | %s | %s |\n", name, m.kind, strings.Join(m.labels, ", "), m.help)
+		fmt.Fprintf(
+			&table,
+			"| `%s` | %s | %s | %s |\n",
+			name,
+			m.kind,
+			strings.Join(m.labels, ", "),
+			m.help,
+		)
 	}
 	table.WriteString("\nEach label has few values:\n\n| label | values |\n|---|---|\n")
 	for _, label := range slices.Sorted(maps.Keys(bounded)) {

@@ -1,4 +1,5 @@
-// Package observability tests what is deployed beside the services, with Prometheus's own parser and engine.
+// Package observability tests what is deployed beside the services, with Prometheus's own parser
+// and engine.
 package observability
 
 import (

@@ -54,8 +54,14 @@ func checkQuery(t *testing.T, where, query string) {
 			t.Errorf("%s asks for %s, which does not exist", where, s.Name)
 		}
 		for _, matcher := range s.LabelMatchers {
-			if exists && matcher.Name != "__name__" && !slices.Contains(append(m.labels, ofTheScrape...), matcher.Name) {
-				t.Errorf("%s asks for %s by %s, a label that it does not have", where, s.Name, matcher.Name)
+			if exists && matcher.Name != "__name__" &&
+				!slices.Contains(append(m.labels, ofTheScrape...), matcher.Name) {
+				t.Errorf(
+					"%s asks for %s by %s, a label that it does not have",
+					where,
+					s.Name,
+					matcher.Name,
+				)
 			}
 		}
 		return nil
@@ -87,16 +93,34 @@ var cases = map[string]struct{ fires, silent string }{
 		"sidecart:api_errors:ratio_rate6h 0.007x400\nsidecart:api_errors:ratio_rate1h 0.007x400",
 		"sidecart:api_errors:ratio_rate6h 0.005x400\nsidecart:api_errors:ratio_rate1h 0.007x400",
 	},
-	"SidecartServiceDown":  {`up{job="sidecart",service="orders"} 0x400`, `up{job="sidecart",service="orders"} 1x400`},
-	"SidecartJournalStuck": {`sidecart_journal_oldest_seconds{journal="orders"} 301x400`, `sidecart_journal_oldest_seconds{journal="orders"} 30x400`},
-	"SidecartJournalFull":  {`sidecart_journal_shed_total{journal="orders"} 0+1x400`, `sidecart_journal_shed_total{journal="orders"} 7x400`},
-	"SidecartDeadLetters":  {`sidecart_dead_letters_total{topic="orders"} 0+1x400`, `sidecart_dead_letters_total{topic="orders"} 7x400`},
+	"SidecartServiceDown": {
+		`up{job="sidecart",service="orders"} 0x400`,
+		`up{job="sidecart",service="orders"} 1x400`,
+	},
+	"SidecartJournalStuck": {
+		`sidecart_journal_oldest_seconds{journal="orders"} 301x400`,
+		`sidecart_journal_oldest_seconds{journal="orders"} 30x400`,
+	},
+	"SidecartJournalFull": {
+		`sidecart_journal_shed_total{journal="orders"} 0+1x400`,
+		`sidecart_journal_shed_total{journal="orders"} 7x400`,
+	},
+	"SidecartDeadLetters": {
+		`sidecart_dead_letters_total{topic="orders"} 0+1x400`,
+		`sidecart_dead_letters_total{topic="orders"} 7x400`,
+	},
 	"SidecartEventsLate": {
 		"sidecart_event_lag_seconds_bucket{topic=\"orders\",le=\"60\"} 0x400\nsidecart_event_lag_seconds_bucket{topic=\"orders\",le=\"300\"} 0+9x400\nsidecart_event_lag_seconds_bucket{topic=\"orders\",le=\"+Inf\"} 0+9x400",
 		"sidecart_event_lag_seconds_bucket{topic=\"orders\",le=\"60\"} 0+9x400\nsidecart_event_lag_seconds_bucket{topic=\"orders\",le=\"300\"} 0+9x400\nsidecart_event_lag_seconds_bucket{topic=\"orders\",le=\"+Inf\"} 0+9x400",
 	},
-	"SidecartMessagesWait": {`notifications_lane_oldest_seconds{channel="email"} 601x400`, `notifications_lane_oldest_seconds{channel="email"} 6x400`},
-	"SidecartPanics":       {`panics_total{service="orders"} 0+1x400`, `panics_total{service="orders"} 2x400`},
+	"SidecartMessagesWait": {
+		`notifications_lane_oldest_seconds{channel="email"} 601x400`,
+		`notifications_lane_oldest_seconds{channel="email"} 6x400`,
+	},
+	"SidecartPanics": {
+		`panics_total{service="orders"} 0+1x400`,
+		`panics_total{service="orders"} 2x400`,
+	},
 	"SidecartOrdersLateFast": {
 		"sidecart:late_orders:ratio_rate1h 0.08x400\nsidecart:late_orders:ratio_rate5m 0.08x400",
 		"sidecart:late_orders:ratio_rate1h 0.08x400\nsidecart:late_orders:ratio_rate5m 0.01x400", // it is over
@@ -140,8 +164,17 @@ func TestAlertsFireWhenTheyShould(t *testing.T) {
 		}
 		tried[name] = true
 		for series, want := range map[string]bool{c.fires: true, c.silent: false} {
-			storage := promqltest.LoadedStorage(t, "load 1m\n  "+strings.ReplaceAll(series, "\n", "\n  "))
-			query, err := engine.NewInstantQuery(t.Context(), storage, nil, r.Expr, time.Unix(0, 0).Add(400*time.Minute))
+			storage := promqltest.LoadedStorage(
+				t,
+				"load 1m\n  "+strings.ReplaceAll(series, "\n", "\n  "),
+			)
+			query, err := engine.NewInstantQuery(
+				t.Context(),
+				storage,
+				nil,
+				r.Expr,
+				time.Unix(0, 0).Add(400*time.Minute),
+			)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -177,7 +210,10 @@ func TestEveryAlertHasALineInTheRunbook(t *testing.T) {
 	for _, line := range strings.Split(string(guide), "\n") {
 		if name, ok := strings.CutPrefix(line, "| `Sidecart"); ok {
 			name = "Sidecart" + strings.SplitN(name, "`", 2)[0]
-			if !slices.ContainsFunc(rules(t), func(r rulefmt.Rule) bool { return r.Alert == name }) {
+			if !slices.ContainsFunc(
+				rules(t),
+				func(r rulefmt.Rule) bool { return r.Alert == name },
+			) {
 				t.Errorf("the guide tells of %s, which is no alert", name)
 			}
 		}

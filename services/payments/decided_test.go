@@ -30,7 +30,8 @@ func TestEachDecisionIsCountedOnce(t *testing.T) {
 				}
 			}
 			want := map[string]int{
-				payments.TypeConfirmed: 2, payments.TypeDeclined: 1, payments.TypeRefunded: 1, payments.TypeVoided: 1,
+				payments.TypeConfirmed: 2, payments.TypeDeclined: 1,
+				payments.TypeRefunded: 1, payments.TypeVoided: 1,
 			}
 			if !maps.Equal(decided, want) {
 				t.Errorf("told of %v, want %v", decided, want)

@@ -9,8 +9,9 @@ import (
 	"sidecart.dev/payments"
 )
 
-// A charge, its provider's calls and its event belong to the trace of the order. A payment that is taken up again from the
-// journal is driven in a trace of its own, which leads back to that of the order.
+// A charge, its provider's calls and its event belong to the trace of the order. A payment that is
+// taken up again from the journal is driven in a trace of its own, which leads back to that of the
+// order.
 func TestAPaymentLeadsToTheTraceOfItsOrder(t *testing.T) {
 	for name, dies := range map[string]bool{"driven by who took it on": false, "driven after a death": true} {
 		t.Run(name, func(t *testing.T) {
@@ -56,7 +57,12 @@ func TestAPaymentLeadsToTheTraceOfItsOrder(t *testing.T) {
 			}
 			for _, name := range []string{"provider authorize", "provider capture", "send payments"} {
 				if found[name] == "" || found[name] != found["drive payment"] {
-					t.Errorf("%s is in trace %q, want %q", name, found[name], found["drive payment"])
+					t.Errorf(
+						"%s is in trace %q, want %q",
+						name,
+						found[name],
+						found["drive payment"],
+					)
 				}
 			}
 		})
