@@ -10,8 +10,9 @@ import (
 	"sidecart.dev/kit/document"
 )
 
-// reserve counts an attempt as failed before it is made, so that attempts made at the same time count one another;
-// success forgives it. It fails with RateLimited while the account is slowed down.
+// reserve counts an attempt as failed before it is made, so that attempts made at the same time
+// count one another; success forgives it. It fails with RateLimited while the account is slowed
+// down.
 func (s *Service) reserve(ctx context.Context, key string) error {
 	return s.count(ctx, key, PerAccount, true)
 }
@@ -30,7 +31,8 @@ func (s *Service) count(ctx context.Context, key string, limit Slowdown, refuse 
 	return err
 }
 
-// forgive forgets the failures of an account. Failing to is logged: then the next login may have to wait a little.
+// forgive forgets the failures of an account. Failing to is logged: then the next login may have to
+// wait a little.
 func (s *Service) forgive(ctx context.Context, key string) {
 	if err := s.attempts.Remove(ctx, key); err != nil {
 		s.Log.InfoContext(ctx, "login failures not forgotten", "error", err.Error())
@@ -58,7 +60,8 @@ func (s *Service) blame(ctx context.Context, address netip.Addr) {
 	}
 }
 
-// addressKey names a client's address: all of IPv4, the network (/64) of IPv6, of which one client has every address.
+// addressKey names a client's address: all of IPv4, the network (/64) of IPv6, of which one client
+// has every address.
 func addressKey(address netip.Addr) string { return "address/" + EmailKey(prefixOf(address)) }
 
 func prefixOf(address netip.Addr) string {

@@ -17,21 +17,21 @@ const (
 	networkLife = 90 * 24 * time.Hour  // of a network, since the last day of a login from there
 )
 
-// Client is where a login comes from. It says nothing about whether the password is right; it decides whose failures
-// the login counts among, and is slowed down by.
+// Client is where a login comes from. It says nothing about whether the password is right; it
+// decides whose failures the login counts among, and is slowed down by.
 type Client struct {
 	Address     netip.Addr // invalid if it is not known
 	DeviceToken string     // what an earlier login gave this device; empty if it has none
 }
 
-// KnownNetwork says that an account was logged in from a network. Its key is [User.network], which says nothing once
-// the account's device key is gone.
+// KnownNetwork says that an account was logged in from a network. Its key is [User.network], which
+// says nothing once the account's device key is gone.
 type KnownNetwork struct {
 	At time.Time `json:"at"` // of the last login from there, to within a day
 }
 
-// RenewDeviceKey makes the account's devices and networks strangers again: their tokens and names are made with the
-// key, and no others than those made with the present key count.
+// RenewDeviceKey makes the account's devices and networks strangers again: their tokens and names
+// are made with the key, and no others than those made with the present key count.
 func (u *User) RenewDeviceKey(random io.Reader) error {
 	key := make([]byte, 32)
 	if _, err := io.ReadFull(random, key); err != nil {
@@ -41,8 +41,9 @@ func (u *User) RenewDeviceKey(random io.Reader) error {
 	return nil
 }
 
-// A device token is "dt_<nonce and expiry>.<MAC>". Nothing of it is stored: the MAC under the account's own key says
-// that a login of this account gave it. So it costs no write, and is no good for any other account.
+// A device token is "dt_<nonce and expiry>.<MAC>". Nothing of it is stored: the MAC under the
+// account's own key says that a login of this account gave it. So it costs no write, and is no good
+// for any other account.
 const (
 	devicePrefix = "dt_"
 	deviceNonce  = 16 // bytes; the expiry follows in 8 more, in seconds since 1970
@@ -60,7 +61,8 @@ func (u *User) NewDeviceToken(random io.Reader, now time.Time) (string, error) {
 
 func (u *User) deviceMAC(body []byte) []byte { return mac(u.DeviceKey, "device ", body) }
 
-// device returns the name of the device that a token of this account was given to, or "" for any other string.
+// device returns the name of the device that a token of this account was given to, or "" for any
+// other string.
 func (u *User) device(token string, now time.Time) string {
 	text, sum, _ := strings.Cut(strings.TrimPrefix(token, devicePrefix), ".")
 	body, err1 := base64.RawURLEncoding.Strict().DecodeString(text)
@@ -75,8 +77,9 @@ func (u *User) device(token string, now time.Time) string {
 	return "device/" + encode(mac(u.DeviceKey, "bucket ", body))
 }
 
-// network names a client's network as this account knows it, or would know it. Nobody without the account's key can
-// tell which network a name stands for. An address without an account has names as well, and nothing under them.
+// network names a client's network as this account knows it, or would know it. Nobody without the
+// account's key can tell which network a name stands for. An address without an account has names
+// as well, and nothing under them.
 func (u *User) network(accountKey string, address netip.Addr) string {
 	key := u.DeviceKey
 	if len(key) == 0 {

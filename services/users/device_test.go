@@ -43,7 +43,8 @@ func fill(t *testing.T, w *userstest.World, c users.Client) {
 	t.Fatal("failures from one address are never slowed down")
 }
 
-// enters reports whether the owner gets in, and fails the test if he is refused for anything but guesses.
+// enters reports whether the owner gets in, and fails the test if he is refused for anything but
+// guesses.
 func enters(t *testing.T, w *userstest.World, password string, c users.Client) (users.Grant, bool) {
 	t.Helper()
 	grant, err := w.Process().Login(t.Context(), ada.Email, password, c)
@@ -60,8 +61,8 @@ func at(address, token string) users.Client {
 	return c
 }
 
-// Somebody who guesses passwords is slowed down, and the owner is not: neither where he has logged in from before, nor
-// on a device of his, nor in the session that he is in.
+// Somebody who guesses passwords is slowed down, and the owner is not: neither where he has logged
+// in from before, nor on a device of his, nor in the session that he is in.
 func TestAGuesserSlowsDownHimselfAndNotTheOwner(t *testing.T) {
 	w, p, _, _ := signedUp(t)
 	grant, ok := enters(t, w, ada.Password, from("192.0.2.7"))
@@ -90,7 +91,8 @@ func TestAGuesserSlowsDownHimselfAndNotTheOwner(t *testing.T) {
 	}
 }
 
-// Neighbours on the owner's own network are slowed down too, and then keep out everybody there but known devices.
+// Neighbours on the owner's own network are slowed down too, and then keep out everybody there but
+// known devices.
 func TestNeighboursDoNotKeepAKnownDeviceOut(t *testing.T) {
 	w, p, _, _ := signedUp(t)
 	home := from("192.0.2.7")
@@ -113,7 +115,8 @@ func TestNeighboursDoNotKeepAKnownDeviceOut(t *testing.T) {
 	}
 }
 
-// Whoever guesses from a network that the owner uses learns neither that it is one, nor whether there is an account.
+// Whoever guesses from a network that the owner uses learns neither that it is one, nor whether
+// there is an account.
 func TestAGuessFromTheOwnersNetworkTellsNothing(t *testing.T) {
 	type outcome struct {
 		answer        string
@@ -199,7 +202,8 @@ func TestADeviceTokenOfNoUseCountsAsNone(t *testing.T) {
 	}
 }
 
-// What an account knows its owner by is dropped where somebody else may have had a part in it, and only there.
+// What an account knows its owner by is dropped where somebody else may have had a part in it, and
+// only there.
 func TestWhenDevicesAndNetworksAreForgotten(t *testing.T) {
 	const changed = "staple of the trade"
 	reset := func(t *testing.T, p *userstest.Process, u users.User, _ users.Grant) error {
@@ -257,7 +261,8 @@ func TestWhenDevicesAndNetworksAreForgotten(t *testing.T) {
 	}
 }
 
-// The store has no address of a client, and no more than one small write a day and network for knowing it.
+// The store has no address of a client, and no more than one small write a day and network for
+// knowing it.
 func TestNetworksAreNotedOnceADayAndForgottenAfterAWhile(t *testing.T) {
 	w, p, u, _ := signedUp(t)
 	home := from("192.0.2.7")

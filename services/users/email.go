@@ -10,24 +10,27 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// maxEmail is the longest address SMTP can carry, in octets (RFC 5321, erratum 1690); maxLocal that of the part before the @.
+// maxEmail is the longest address SMTP can carry, in octets (RFC 5321, erratum 1690); maxLocal that
+// of the part before the @.
 const (
 	maxEmail = 254
 	maxLocal = 64
 )
 
-// domains maps and checks domain names as a look-up does (UTS #46): lower case, one spelling for each name, in the
-// ASCII form that goes on the wire.
+// domains maps and checks domain names as a look-up does (UTS #46): lower case, one spelling for
+// each name, in the ASCII form that goes on the wire.
 var domains = idna.New(idna.MapForLookup(), idna.BidiRule(), idna.StrictDomainName(true),
 	idna.ValidateLabels(true), idna.VerifyDNSLength(true), idna.Transitional(false))
 
-// NormaliseEmail returns the one spelling under which an address is stored, compared and written to. It is idempotent.
+// NormaliseEmail returns the one spelling under which an address is stored, compared and written
+// to. It is idempotent.
 //
-// White space around it goes; compatibility forms (full-width letters, ligatures) become what they look like (NFKC);
-// the domain becomes its ASCII form in lower case (IDNA 2008). The local part is lower-cased as well: SMTP allows it to
-// be case-sensitive, but no provider of note makes use of that, and two accounts that differ in case alone would be a
-// trap for their owners. Dots and +tags stay: they mean different mailboxes to some providers.
-// Non-ASCII local parts are refused, because the mail servers this may have to send through need not take them.
+// White space around it goes; compatibility forms (full-width letters, ligatures) become what they
+// look like (NFKC); the domain becomes its ASCII form in lower case (IDNA 2008). The local part is
+// lower-cased as well: SMTP allows it to be case-sensitive, but no provider of note makes use of
+// that, and two accounts that differ in case alone would be a trap for their owners. Dots and +tags
+// stay: they mean different mailboxes to some providers. Non-ASCII local parts are refused, because
+// the mail servers this may have to send through need not take them.
 func NormaliseEmail(address string) (string, error) {
 	s := strings.TrimSpace(norm.NFKC.String(address))
 	at := strings.LastIndexByte(s, '@')
@@ -58,7 +61,8 @@ func checkLocal(local string) error {
 			return errors.New("must not begin or end with a dot before the @, or have two in a row")
 		}
 		for i := range len(atom) {
-			if c := atom[i]; (c < 'a' || c > 'z') && (c < '0' || c > '9') && !strings.ContainsRune("!#$%&'*+-/=?^_`{|}~", rune(c)) {
+			if c := atom[i]; (c < 'a' || c > 'z') && (c < '0' || c > '9') &&
+				!strings.ContainsRune("!#$%&'*+-/=?^_`{|}~", rune(c)) {
 				return errors.New("must have only ASCII letters, digits and !#$%&'*+-/=?^_`{|}~. before the @")
 			}
 		}
@@ -75,8 +79,8 @@ func qualified(domain string) bool {
 	return strings.Trim(domain[dot+1:], "0123456789") != ""
 }
 
-// EmailKey returns the name under which a normalised address is claimed: its SHA-256 in hex, so that no store key and
-// no journal entry shows an address.
+// EmailKey returns the name under which a normalised address is claimed: its SHA-256 in hex, so
+// that no store key and no journal entry shows an address.
 func EmailKey(normalised string) string {
 	sum := sha256.Sum256([]byte(normalised))
 	return hex.EncodeToString(sum[:])

@@ -43,7 +43,8 @@ func TestNormaliseEmail(t *testing.T) {
 	}
 }
 
-// Whatever spelling of an address comes in, what is stored is one ASCII spelling that is left alone from then on.
+// Whatever spelling of an address comes in, what is stored is one ASCII spelling that is left alone
+// from then on.
 func TestNormalisationIsIdempotentAndBounded(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		in := rapid.OneOf(

@@ -12,20 +12,22 @@ import (
 	"sidecart.dev/kit/fault"
 )
 
-// Ended remembers which sessions and accounts have ended, as long as an access token of theirs may not have
-// expired. It is one document, which every replica reads and writes: few end within five minutes.
+// Ended remembers which sessions and accounts have ended, as long as an access token of theirs may
+// not have expired. It is one document, which every replica reads and writes: few end within five
+// minutes.
 //
-// At most [MaxEndedSessions] single sessions are remembered, some 60 bytes each: enough for 12 logouts a second, for as
-// long as that goes on. Beyond, those are dropped whose tokens expire first. Such a session cannot be renewed, and this
-// service refuses its changes as ever; others may take them until its token expires. Ends of all of a user's sessions
-// (a new password, deletion) are never dropped.
+// At most [MaxEndedSessions] single sessions are remembered, some 60 bytes each: enough for 12
+// logouts a second, for as long as that goes on. Beyond, those are dropped whose tokens expire
+// first. Such a session cannot be renewed, and this service refuses its changes as ever; others may
+// take them until its token expires. Ends of all of a user's sessions (a new password, deletion)
+// are never dropped.
 type Ended struct {
 	Sessions map[string]time.Time `json:"sessions,omitempty"` // by session id: until when it matters
 	Users    map[string]EndedUser `json:"users,omitempty"`    // by user id
 }
 
-// EndedUser says that every session of a user that began in an earlier epoch has ended, but for one: that which a new
-// password was set in lives on, and so do the access tokens that it has.
+// EndedUser says that every session of a user that began in an earlier epoch has ended, but for
+// one: that which a new password was set in lives on, and so do the access tokens that it has.
 type EndedUser struct {
 	Epoch   int64     `json:"epoch"`
 	Carried string    `json:"carried,omitempty"` // id of the session that lives on
@@ -69,7 +71,8 @@ func (s *Service) sessionEnded(ctx context.Context, id string) error {
 		}
 		e.Sessions[id] = until
 		if n := e.bound(); n > 0 {
-			s.Log.WarnContext(ctx, "too many sessions end at once; other services take changes by some until their tokens expire", "sessions", n)
+			s.Log.WarnContext(ctx, "too many sessions end at once; "+
+				"other services take changes by some until their tokens expire", "sessions", n)
 		}
 		return true
 	})
@@ -81,15 +84,16 @@ func (e *Ended) bound() int {
 	if over <= 0 {
 		return 0
 	}
-	soonest := slices.SortedFunc(maps.Keys(e.Sessions), func(a, b string) int { return e.Sessions[a].Compare(e.Sessions[b]) })
+	soonest := slices.SortedFunc(maps.Keys(e.Sessions),
+		func(a, b string) int { return e.Sessions[a].Compare(e.Sessions[b]) })
 	for _, id := range soonest[:over] {
 		delete(e.Sessions, id)
 	}
 	return over
 }
 
-// sessionsEnded notes that all sessions of a user have ended that began before the account's present epoch, but for one that
-// was carried over into it, if there is one.
+// sessionsEnded notes that all sessions of a user have ended that began before the account's
+// present epoch, but for one that was carried over into it, if there is one.
 func (s *Service) sessionsEnded(ctx context.Context, u User, carried string) error {
 	epoch := u.Epoch
 	if u.Status == Deleted {
@@ -110,12 +114,15 @@ func (s *Service) sessionsEnded(ctx context.Context, u User, carried string) err
 
 // noteEnded changes the document, unless it says already what it should. Within a process endings
 // take turns, so that they meet only those of other replicas.
-func (s *Service) noteEnded(ctx context.Context, change func(e *Ended, until time.Time) bool) error {
+func (s *Service) noteEnded(ctx context.Context,
+	change func(e *Ended, until time.Time) bool,
+) error {
 	select {
 	case s.noting <- struct{}{}:
 		defer func() { <-s.noting }()
 	case <-ctx.Done():
-		return fault.Wrap(ctx.Err(), fault.Timeout, "timeout", "The end of the session could not be noted in time; try again.")
+		return fault.Wrap(ctx.Err(), fault.Timeout, "timeout",
+			"The end of the session could not be noted in time; try again.")
 	}
 	_, err := s.endings.Change(ctx, endedKey, func(doc Ended, _ bool) (Ended, error) {
 		doc.prune(s.now())

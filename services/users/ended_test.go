@@ -14,7 +14,8 @@ import (
 	"sidecart.dev/users/internal/userstest"
 )
 
-// judge is another service: it knows what it was told, and says whether the access token may still change anything.
+// judge is another service: it knows what it was told, and says whether the access token may still
+// change anything.
 func judge(t *testing.T, replica *userstest.Process, p auth.Principal) error {
 	t.Helper()
 	ended := auth.NewEnded(replica.Ended)
@@ -97,7 +98,8 @@ func TestAChangeOfPasswordEndsTheOtherSessionsAlone(t *testing.T) {
 	}
 }
 
-// A process may die after the account was changed and before the end was noted: the settler notes it.
+// A process may die after the account was changed and before the end was noted: the settler notes
+// it.
 func TestADeletionThatWasNotNotedIsNotedByTheSettler(t *testing.T) {
 	w, p, u, grant := signedUp(t)
 	p.Wait()
@@ -143,7 +145,8 @@ func TestEndingsAtTheSameTimeAreAllNoted(t *testing.T) {
 	}
 }
 
-// Many may end at once. What is remembered of it stays small, the newest stay in it, and so do whole accounts.
+// Many may end at once. What is remembered of it stays small, the newest stay in it, and so do
+// whole accounts.
 func TestWhatIsRememberedOfEndingsIsBounded(t *testing.T) {
 	w, p, u, grant := signedUp(t)
 	full := users.Ended{Sessions: map[string]time.Time{}, Users: map[string]users.EndedUser{"usr_other": {Epoch: 2, Until: w.Now().Add(time.Second)}}}

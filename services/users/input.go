@@ -58,7 +58,8 @@ func (p Patch) Apply(u *User) bool {
 	set(&u.Preferences.Email.Payments, p.EmailPayments)
 	set(&u.Preferences.SMS.Orders, p.SMSOrders)
 	set(&u.Preferences.SMS.Payments, p.SMSPayments)
-	return u.Name != before.Name || u.Phone != before.Phone || u.Locale != before.Locale || u.Preferences != before.Preferences
+	return u.Name != before.Name || u.Phone != before.Phone || u.Locale != before.Locale ||
+		u.Preferences != before.Preferences
 }
 
 func set[T any](field, value *T) {
@@ -72,8 +73,9 @@ const (
 	defaultLocale = "en"
 )
 
-// NormaliseName returns a name in NFC without white space around it, or what is wrong with it. Names go into mails to
-// an address that nobody has verified yet, so control characters and web addresses are refused.
+// NormaliseName returns a name in NFC without white space around it, or what is wrong with it.
+// Names go into mails to an address that nobody has verified yet, so control characters and web
+// addresses are refused.
 func NormaliseName(name string) (string, error) {
 	name = strings.TrimSpace(norm.NFC.String(name))
 	switch {

@@ -22,24 +22,25 @@ import (
 const (
 	// keysEvery is how often the secret is read again.
 	keysEvery = 30 * time.Second
-	// publishedFor is how long every replica publishes a key before any signs with it: longer than verifiers keep a key
-	// set (5 minutes) and than replicas take to notice a new secret.
+	// publishedFor is how long every replica publishes a key before any signs with it: longer than
+	// verifiers keep a key set (5 minutes) and than replicas take to notice a new secret.
 	publishedFor = 6 * time.Minute
 	// keysKey is the document that says since when each key is published.
 	keysKey = "published"
 )
 
-// PublishedKeys says since when keys have been published. It is shared by all replicas, so that one which starts in the
-// middle of a rotation does as the others do.
+// PublishedKeys says since when keys have been published. It is shared by all replicas, so that one
+// which starts in the middle of a rotation does as the others do.
 type PublishedKeys struct {
 	Since map[string]time.Time `json:"since"` // by key id
 }
 
 // KeyRing holds the keys that sign access tokens. It is safe for concurrent use.
 //
-// To rotate, add a key to the secret and make it current, in one step or two: every replica publishes it within half a minute and
-// signs with it from 6 minutes after it was first seen; until then the key before goes on. Take the old key out of the secret
-// 12 minutes after the new one came in: by then its last token has expired. Nothing is restarted.
+// To rotate, add a key to the secret and make it current, in one step or two: every replica
+// publishes it within half a minute and signs with it from 6 minutes after it was first seen; until
+// then the key before goes on. Take the old key out of the secret 12 minutes after the new one came
+// in: by then its last token has expired. Nothing is restarted.
 type KeyRing struct {
 	secret    func(ctx context.Context) (string, error)
 	published *document.Documents[PublishedKeys] // one: see [keysKey]
@@ -68,14 +69,20 @@ type secretKeys struct {
 
 // NewKeyRing makes a key ring over a secret, which notes in the store since when it publishes each
 // key. It is empty until [KeyRing.Reload]. A nil now means time.Now.
-func NewKeyRing(secret func(ctx context.Context) (string, error), state sidecar.State, now func() time.Time) *KeyRing {
+func NewKeyRing(secret func(ctx context.Context) (string, error), state sidecar.State,
+	now func() time.Time,
+) *KeyRing {
 	if now == nil {
 		now = time.Now
 	}
-	return &KeyRing{secret: secret, published: document.New[PublishedKeys](state, "signing-keys"), now: now}
+	return &KeyRing{
+		secret: secret, now: now,
+		published: document.New[PublishedKeys](state, "signing-keys"),
+	}
 }
 
-// Run reads the secret again and again until ctx ends. A secret that cannot be read or is malformed changes nothing.
+// Run reads the secret again and again until ctx ends. A secret that cannot be read or is malformed
+// changes nothing.
 func (k *KeyRing) Run(ctx context.Context) error {
 	ticker := time.NewTicker(keysEvery)
 	defer ticker.Stop()
@@ -134,9 +141,12 @@ func parseKeys(raw string) (current string, set keySet, err error) {
 	return s.Current, set, nil
 }
 
-// publish notes keys that are new and returns since when each has been published. The first keys ever are good at once.
+// publish notes keys that are new and returns since when each has been published. The first keys
+// ever are good at once.
 func (k *KeyRing) publish(ctx context.Context, set keySet) (map[string]time.Time, error) {
-	doc, err := k.published.Change(ctx, keysKey, func(doc PublishedKeys, exists bool) (PublishedKeys, error) {
+	doc, err := k.published.Change(ctx, keysKey, func(doc PublishedKeys, exists bool) (
+		PublishedKeys, error,
+	) {
 		since, changed := map[string]time.Time{}, len(doc.Since) != len(set.ids)
 		for _, id := range set.ids {
 			at, known := doc.Since[id]
@@ -153,8 +163,9 @@ func (k *KeyRing) publish(ctx context.Context, set keySet) (map[string]time.Time
 	return doc.Since, err
 }
 
-// choose returns the key to sign with: the current one once it has been published for long enough, until then the last
-// one that has. If there is none, every key is new and the current one is as good as any.
+// choose returns the key to sign with: the current one once it has been published for long enough,
+// until then the last one that has. If there is none, every key is new and the current one is as
+// good as any.
 func choose(current string, ids []string, since map[string]time.Time, now time.Time) string {
 	ripe := func(id string) bool { return now.Sub(since[id]) >= publishedFor }
 	if ripe(current) {
@@ -186,7 +197,8 @@ func (k *KeyRing) Sign(claims auth.Claims) (string, error) {
 	return t.SignedString(key)
 }
 
-// Key implements [auth.KeySource], so that this service verifies tokens without asking itself over the network.
+// Key implements [auth.KeySource], so that this service verifies tokens without asking itself over
+// the network.
 func (k *KeyRing) Key(_ context.Context, kid string) (ed25519.PublicKey, error) {
 	k.mu.RLock()
 	defer k.mu.RUnlock()

@@ -69,8 +69,8 @@ func (r *ring) sign(t *testing.T, now time.Time) (token, kid string) {
 	return token, parsed.Header["kid"].(string)
 }
 
-// All through a rotation, with replicas that notice it at different times and a verifier that asks any of them as seldom
-// as it may, every token verifies.
+// All through a rotation, with replicas that notice it at different times and a verifier that asks
+// any of them as seldom as it may, every token verifies.
 func TestKeysRotateWithOverlap(t *testing.T) {
 	w := userstest.New(t)
 	a, b := newRing(t, w, secretOf("k1")), newRing(t, w, secretOf("k1"))

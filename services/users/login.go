@@ -21,10 +21,10 @@ type Grant struct {
 
 // Login checks a password and begins a session.
 //
-// An unknown address and a wrong password are the same fault after the same work: the same store calls and one hash.
-// Failures slow down further ones of the account, known or not, and of the client's address: a RateLimited fault.
-// Whoever has logged in from the client's device or network before is not slowed down by guesses made elsewhere:
-// see admit.
+// An unknown address and a wrong password are the same fault after the same work: the same store
+// calls and one hash. Failures slow down further ones of the account, known or not, and of the
+// client's address: a RateLimited fault. Whoever has logged in from the client's device or network
+// before is not slowed down by guesses made elsewhere: see admit.
 func (s *Service) Login(ctx context.Context, email, password string, client Client) (Grant, error) {
 	normal, err := NormaliseEmail(email)
 	if err != nil {
@@ -78,7 +78,8 @@ func (s *Service) byEmail(ctx context.Context, key string) (User, error) {
 	return u, err
 }
 
-// rehash replaces a hash made with outdated parameters. It is an improvement only: its failure is no failure of the login.
+// rehash replaces a hash made with outdated parameters. It is an improvement only: its failure is
+// no failure of the login.
 func (s *Service) rehash(ctx context.Context, old User, password string) {
 	hash, err := s.Hasher.Hash(ctx, normalisePassword(password))
 	if err == nil {
@@ -127,9 +128,9 @@ func (s *Service) grant(u User, token RefreshToken) (Grant, error) {
 }
 
 // Refresh exchanges a refresh token for a new pair. A token is exchanged once. Shown again within
-// seconds of that, by a second tab or because an answer was lost, it gives the refresh token that is
-// good by then, also if others were exchanged in between. Shown later it ends its whole session, and
-// is an Unauthenticated fault.
+// seconds of that, by a second tab or because an answer was lost, it gives the refresh token that
+// is good by then, also if others were exchanged in between. Shown later it ends its whole session,
+// and is an Unauthenticated fault.
 func (s *Service) Refresh(ctx context.Context, shown string) (Grant, error) {
 	token, err := ParseRefreshToken(shown)
 	if err != nil {
@@ -137,7 +138,9 @@ func (s *Service) Refresh(ctx context.Context, shown string) (Grant, error) {
 	}
 	var good RefreshToken
 	var u User
-	_, err = s.sessions.Change(ctx, token.ID, func(session Session, exists bool) (_ Session, err error) {
+	_, err = s.sessions.Change(ctx, token.ID, func(session Session, exists bool) (
+		_ Session, err error,
+	) {
 		good, u, session, err = s.exchange(ctx, token, session, exists)
 		return session, err
 	})
@@ -158,13 +161,16 @@ var errRevoke = errors.New("the session is to be revoked")
 
 // exchange returns the token that a token is exchanged for, or was a moment ago, and the session as
 // it then is.
-func (s *Service) exchange(ctx context.Context, t RefreshToken, session Session, exists bool) (good RefreshToken, u User, _ Session, err error) {
+func (s *Service) exchange(ctx context.Context, t RefreshToken, session Session,
+	exists bool,
+) (good RefreshToken, u User, _ Session, err error) {
 	use, good := session.Judge(t, s.now())
 	switch {
 	case !exists, use == Foreign:
 		return RefreshToken{}, u, session, errSession()
 	case use == Spent:
-		s.Log.WarnContext(ctx, "spent refresh token shown; session revoked", "user_id", session.UserID, "session_id", t.ID)
+		s.Log.WarnContext(ctx, "spent refresh token shown; session revoked", "user_id", session.UserID,
+			"session_id", t.ID)
 		return RefreshToken{}, u, session, errRevoke
 	}
 	u, err = s.account(ctx, session.UserID)
@@ -181,10 +187,12 @@ func (s *Service) exchange(ctx context.Context, t RefreshToken, session Session,
 	return good, u, session, err
 }
 
-// exchanged looks whether a token was exchanged although the write was not answered, and returns the
-// token that is good then, or else the error. Without asking, the client would come back with a token
-// that may be spent by then, and lose the session.
-func (s *Service) exchanged(ctx context.Context, token RefreshToken, unanswered error) (RefreshToken, error) {
+// exchanged looks whether a token was exchanged although the write was not answered, and returns
+// the token that is good then, or else the error. Without asking, the client would come back with a
+// token that may be spent by then, and lose the session.
+func (s *Service) exchanged(ctx context.Context, token RefreshToken,
+	unanswered error,
+) (RefreshToken, error) {
 	read, err := s.sessions.Read(ctx, token.ID)
 	if err != nil {
 		return RefreshToken{}, unanswered
@@ -212,8 +220,9 @@ func (s *Service) end(ctx context.Context, id string) error {
 	return s.sessions.Remove(ctx, id)
 }
 
-// Alive returns nil if the session of an access token goes on. One that was ended in any way, or whose account has
-// ended, is an Unauthenticated fault, although the token itself has not expired yet.
+// Alive returns nil if the session of an access token goes on. One that was ended in any way, or
+// whose account has ended, is an Unauthenticated fault, although the token itself has not expired
+// yet.
 func (s *Service) Alive(ctx context.Context, p auth.Principal) error {
 	session, err := s.sessions.Read(ctx, p.SessionID)
 	if err != nil {
@@ -232,9 +241,10 @@ func (s *Service) Alive(ctx context.Context, p auth.Principal) error {
 	return nil
 }
 
-// Logout ends one session, or all of a user's, which only a session that goes on may do. Whoever ends all trusts none
-// of the devices any more: they are strangers to the account until they are used to log in again. This service takes no more
-// changes by their access tokens; elsewhere these go on until they expire, within [AccessLife].
+// Logout ends one session, or all of a user's, which only a session that goes on may do. Whoever
+// ends all trusts none of the devices any more: they are strangers to the account until they are
+// used to log in again. This service takes no more changes by their access tokens; elsewhere these
+// go on until they expire, within [AccessLife].
 func (s *Service) Logout(ctx context.Context, p auth.Principal, all bool) error {
 	if !all {
 		return s.end(ctx, p.SessionID)

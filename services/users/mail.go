@@ -9,7 +9,8 @@ import (
 	"sidecart.dev/kit/journal"
 )
 
-// AskVerification has the verification mail sent again, unless the address is verified or one was asked for a moment ago.
+// AskVerification has the verification mail sent again, unless the address is verified or one was
+// asked for a moment ago.
 func (s *Service) AskVerification(ctx context.Context, userID string) error {
 	_, err := s.change(ctx, userID, func(u *User) (bool, error) {
 		return u.AskVerification(s.now(), traceOf(ctx)), nil
@@ -17,8 +18,9 @@ func (s *Service) AskVerification(ctx context.Context, userID string) error {
 	return err
 }
 
-// AskReset wants a reset mail sent to an address, if somebody has it. What is done before it returns is one entry in the
-// journal, the same for every address; the rest is done afterwards, so neither answer nor time tells who has an account.
+// AskReset wants a reset mail sent to an address, if somebody has it. What is done before it
+// returns is one entry in the journal, the same for every address; the rest is done afterwards, so
+// neither answer nor time tells who has an account.
 func (s *Service) AskReset(ctx context.Context, email string) error {
 	normal, err := NormaliseEmail(email)
 	if err != nil {
@@ -45,8 +47,9 @@ func (s *Service) AskReset(ctx context.Context, email string) error {
 	return nil
 }
 
-// reset carries out what a journalled reset asks for. What it writes is journalled under the user's own id, so when it
-// returns nil the reset's entry is finished. Twice is harmless, as long as the cool-down lasts.
+// reset carries out what a journalled reset asks for. What it writes is journalled under the user's
+// own id, so when it returns nil the reset's entry is finished. Twice is harmless, as long as the
+// cool-down lasts.
 func (s *Service) reset(ctx context.Context, id string) error {
 	key, _, _ := strings.Cut(id, resetNonce)
 	u, err := s.byEmail(ctx, key)
@@ -62,8 +65,8 @@ func (s *Service) reset(ctx context.Context, id string) error {
 	return err
 }
 
-// ConfirmReset sets a new password with a mailed token and ends every session. A token that is unknown, spent or expired
-// is an Unprocessable fault.
+// ConfirmReset sets a new password with a mailed token and ends every session. A token that is
+// unknown, spent or expired is an Unprocessable fault.
 func (s *Service) ConfirmReset(ctx context.Context, token, wanted string) error {
 	id, secret, err := ParseMailToken(token)
 	if err != nil {
@@ -90,8 +93,9 @@ func (s *Service) ConfirmReset(ctx context.Context, token, wanted string) error 
 		}
 		u.ProveAddress(false, s.now())
 		u.SetPassword(hash, s.now(), traceOf(ctx))
-		u.OwnerKnown = true                   // the password is of whoever reads the address's mail
-		return true, u.RenewDeviceKey(s.Rand) // devices are as good as strangers' to whoever lost the password
+		u.OwnerKnown = true // the password is of whoever reads the address's mail
+		// Devices are as good as strangers' to whoever lost the password.
+		return true, u.RenewDeviceKey(s.Rand)
 	})
 	if err != nil {
 		return hideAccount(err)
@@ -116,9 +120,11 @@ type Minted struct {
 	Phone   string // of a code: the number it is for, and to which alone it may be sent
 }
 
-// MintToken makes a token to be sent now. There is none to be had, a NotFound fault, for an account that is gone, and
-// for an address or a number that is verified or not there.
-func (s *Service) MintToken(ctx context.Context, userID string, kind TokenKind) (m Minted, err error) {
+// MintToken makes a token to be sent now. There is none to be had, a NotFound fault, for an account
+// that is gone, and for an address or a number that is verified or not there.
+func (s *Service) MintToken(ctx context.Context, userID string,
+	kind TokenKind,
+) (m Minted, err error) {
 	_, err = s.change(ctx, userID, func(u *User) (bool, error) {
 		if kind == Verify && u.EmailVerified || kind == Phone && (u.PhoneVerified || u.Phone == "") {
 			return false, errNoToken()
@@ -141,7 +147,8 @@ func errNoToken() error {
 	return fault.New(fault.NotFound, "not_found", "There is nothing to send a token for.")
 }
 
-// Contacts returns those of the accounts of which personal data is still held. Absent ones were erased or never existed.
+// Contacts returns those of the accounts of which personal data is still held. Absent ones were
+// erased or never existed.
 func (s *Service) Contacts(ctx context.Context, ids []string) ([]User, error) {
 	wanted := make([]string, 0, len(ids))
 	for _, id := range ids {

@@ -102,7 +102,8 @@ func TestResettingEndsEverySessionAndWorksOnce(t *testing.T) {
 	}
 }
 
-// The request does the same for every address before it is answered, and is carried out although the process dies right after.
+// The request does the same for every address before it is answered, and is carried out although
+// the process dies right after.
 func TestAskingForAResetTellsNothingAndIsDurable(t *testing.T) {
 	w, p, u, _ := signedUp(t)
 	w.SettleAll(p)

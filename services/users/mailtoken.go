@@ -18,7 +18,7 @@ type TokenKind string
 const (
 	Verify TokenKind = "verify" // prove that the address is the owner's; 24 h
 	Reset  TokenKind = "reset"  // set a new password without the old one; 1 h
-	Phone  TokenKind = "phone"  // prove that the phone number is the owner's: a code of six digits; 10 min
+	Phone  TokenKind = "phone"  // prove whose the number is: six digits; 10 min
 )
 
 // Life returns how long a token of the kind works, or zero for an unknown kind.
@@ -34,8 +34,8 @@ func (k TokenKind) Life() time.Duration {
 	return 0
 }
 
-// MailToken is a mailed single-use token as the account remembers it. It stands inside the account's document, so that
-// spending it and what it was spent for are one write.
+// MailToken is a mailed single-use token as the account remembers it. It stands inside the
+// account's document, so that spending it and what it was spent for are one write.
 type MailToken struct {
 	Kind    TokenKind `json:"kind"`
 	Hash    string    `json:"hash"` // of the secret, which only the mail has
@@ -51,8 +51,9 @@ func (k TokenKind) secret(random io.Reader) (string, error) {
 	return newSecret(random)
 }
 
-// tokenHash is what is stored of a secret. A code is bound to the account and to the number that it is sent to. It is
-// short, so whoever reads the store can try all of them; by then he has the number as well, and ten minutes.
+// tokenHash is what is stored of a secret. A code is bound to the account and to the number that it
+// is sent to. It is short, so whoever reads the store can try all of them; by then he has the
+// number as well, and ten minutes.
 func (u *User) tokenHash(kind TokenKind, secret string) string {
 	if kind == Phone {
 		return hashSecret(u.ID + " " + u.Phone + " " + secret)
@@ -60,7 +61,8 @@ func (u *User) tokenHash(kind TokenKind, secret string) string {
 	return hashSecret(secret)
 }
 
-// Mint makes a token and remembers its hash. Some earlier tokens of the kind stay good; the oldest are dropped.
+// Mint makes a token and remembers its hash. Some earlier tokens of the kind stay good; the oldest
+// are dropped.
 func (u *User) Mint(kind TokenKind, random io.Reader, now time.Time) (string, time.Time, error) {
 	secret, err := kind.secret(random)
 	if err != nil {
@@ -80,7 +82,10 @@ func (u *User) Mint(kind TokenKind, random io.Reader, now time.Time) (string, ti
 		same = same[over:]
 	}
 	expires := now.Add(kind.Life())
-	u.Tokens = append(append(kept, same...), MailToken{Kind: kind, Hash: u.tokenHash(kind, secret), Expires: expires})
+	u.Tokens = append(append(kept, same...), MailToken{
+		Kind: kind, Hash: u.tokenHash(kind, secret),
+		Expires: expires,
+	})
 	if kind == Phone {
 		return secret, expires, nil // the account is that of the session in which it is typed
 	}
@@ -101,7 +106,8 @@ func (u *User) Holds(kind TokenKind, secret string, now time.Time) bool {
 	hash := []byte(u.tokenHash(kind, secret))
 	found := false
 	for _, t := range u.Tokens {
-		if t.Kind == kind && now.Before(t.Expires) && subtle.ConstantTimeCompare([]byte(t.Hash), hash) == 1 {
+		if t.Kind == kind && now.Before(t.Expires) &&
+			subtle.ConstantTimeCompare([]byte(t.Hash), hash) == 1 {
 			found = true
 		}
 	}
@@ -120,8 +126,9 @@ func (u *User) dropTokens(kind TokenKind) {
 
 func errTokenSpent() error {
 	return &fault.Error{
-		Kind: fault.Unprocessable, Code: "unprocessable", Message: "The token is unknown, spent or expired; ask for a new mail.",
-		Fields: []fault.Field{{Field: "token", Message: "is unknown, spent or expired"}},
+		Kind: fault.Unprocessable, Code: "unprocessable",
+		Message: "The token is unknown, spent or expired; ask for a new mail.",
+		Fields:  []fault.Field{{Field: "token", Message: "is unknown, spent or expired"}},
 	}
 }
 
@@ -134,7 +141,8 @@ func newSecret(random io.Reader) (string, error) {
 	return base64.RawURLEncoding.EncodeToString(raw[:]), nil
 }
 
-// hashSecret is a plain hash: the input is random and long, so there is nothing to slow a guesser down for.
+// hashSecret is a plain hash: the input is random and long, so there is nothing to slow a guesser
+// down for.
 func hashSecret(secret string) string {
 	sum := sha256.Sum256([]byte(secret))
 	return base64.RawURLEncoding.EncodeToString(sum[:])

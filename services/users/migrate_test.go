@@ -10,8 +10,8 @@ import (
 	"sidecart.dev/users"
 )
 
-// Before ids had kinds, a registration stood in the journal with the address behind a plus, and a reset behind a question
-// mark. The journal of a service that is updated holds both.
+// Before ids had kinds, a registration stood in the journal with the address behind a plus, and a
+// reset behind a question mark. The journal of a service that is updated holds both.
 func TestIntentsOfBeforeIDsHadKindsAreSettled(t *testing.T) {
 	w, p, u, _ := signedUp(t)
 	w.SettleAll(p)

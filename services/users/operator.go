@@ -10,9 +10,9 @@ import (
 	"sidecart.dev/kit/fault"
 )
 
-// EnsureOperator makes the first operator's account, or gives an account of that address its role and password. The secret store
-// has the last word: a password changed by other means is set back at the next start. It is idempotent, and
-// any number of replicas may do it at the same time.
+// EnsureOperator makes the first operator's account, or gives an account of that address its role
+// and password. The secret store has the last word: a password changed by other means is set back
+// at the next start. It is idempotent, and any number of replicas may do it at the same time.
 func (s *Service) EnsureOperator(ctx context.Context, email, password string) error {
 	ctx, span := otel.Tracer("sidecart.dev/users").Start(ctx, "ensure operator")
 	defer span.End()

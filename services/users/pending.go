@@ -6,7 +6,8 @@ import (
 	"sidecart.dev/kit/event"
 )
 
-// Pending is an event that the account's document still holds, because not all who have a part in it have accepted it.
+// Pending is an event that the account's document still holds, because not all who have a part in
+// it have accepted it.
 type Pending struct {
 	Type        string    `json:"type"`
 	Version     int64     `json:"version"`
@@ -27,7 +28,8 @@ var timeFields = map[string]string{
 	EventPasswordChanged: "changed_at",
 }
 
-// Event returns the event. It carries ids and times only: who needs an address or a link asks for it.
+// Event returns the event. It carries ids and times only: who needs an address or a link asks for
+// it.
 func (p Pending) Event(userID string) (event.Event, error) {
 	e, err := event.New("users", p.Type, userID, p.Version, p.At, map[string]any{
 		"user_id": userID, "version": p.Version, timeFields[p.Type]: p.At,
@@ -36,8 +38,8 @@ func (p Pending) Event(userID string) (event.Event, error) {
 	return e, err
 }
 
-// listeners returns the services that have to accept an event before it is forgotten, whatever the bus loses. Who only
-// likes to know is not among them.
+// listeners returns the services that have to accept an event before it is forgotten, whatever the
+// bus loses. Who only likes to know is not among them.
 func (p Pending) listeners() []string {
 	if p.Type == EventDeleted {
 		return []string{"notifications", "orders", "payments"} // all of whom erase something

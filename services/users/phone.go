@@ -11,14 +11,15 @@ import (
 	"sidecart.dev/kit/fault"
 )
 
-// A phone number is anybody's until its owner has typed a code that was sent to it: see [User.ConfirmPhone].
+// A phone number is anybody's until its owner has typed a code that was sent to it: see
+// [User.ConfirmPhone].
 const (
 	phoneCodeLife = 10 * time.Minute
 	maxCodeTries  = 5 // wrong codes after which those that were sent are void
 )
 
-// setPhone replaces the number; an empty one removes it. A new number is not confirmed, and what was sent to
-// another number does not confirm it.
+// setPhone replaces the number; an empty one removes it. A new number is not confirmed, and what
+// was sent to another number does not confirm it.
 func (u *User) setPhone(number string) {
 	if number == u.Phone {
 		return
@@ -27,8 +28,8 @@ func (u *User) setPhone(number string) {
 	u.dropTokens(Phone)
 }
 
-// AskPhoneCode wants a code sent to the number. It reports false if there is nothing to do: there is no number, it
-// is confirmed, or a code was asked for a moment ago.
+// AskPhoneCode wants a code sent to the number. It reports false if there is nothing to do: there
+// is no number, it is confirmed, or a code was asked for a moment ago.
 func (u *User) AskPhoneCode(now time.Time, trace string) bool {
 	if u.Phone == "" || u.PhoneVerified || now.Sub(u.PhoneAskedAt) < mailCooldown {
 		return false
@@ -38,8 +39,9 @@ func (u *User) AskPhoneCode(now time.Time, trace string) bool {
 	return true
 }
 
-// ConfirmPhone judges a code: a right one confirms the number and spends every code. A wrong one counts against every
-// code that was sent, and makes those void that have been guessed at often enough.
+// ConfirmPhone judges a code: a right one confirms the number and spends every code. A wrong one
+// counts against every code that was sent, and makes those void that have been guessed at often
+// enough.
 func (u *User) ConfirmPhone(code string, now time.Time) bool {
 	if u.Holds(Phone, code, now) {
 		u.dropTokens(Phone)
@@ -60,8 +62,8 @@ func (u *User) ConfirmPhone(code string, now time.Time) bool {
 	return false
 }
 
-// AskPhoneCode has a code sent to the account's number, unless the number is confirmed or a code was asked for a
-// moment ago. Without a number it is an Unprocessable fault.
+// AskPhoneCode has a code sent to the account's number, unless the number is confirmed or a code
+// was asked for a moment ago. Without a number it is an Unprocessable fault.
 func (s *Service) AskPhoneCode(ctx context.Context, userID string) error {
 	_, err := s.change(ctx, userID, func(u *User) (bool, error) {
 		if u.Phone == "" {
@@ -72,9 +74,10 @@ func (s *Service) AskPhoneCode(ctx context.Context, userID string) error {
 	return err
 }
 
-// ConfirmPhone confirms the account's number with the code that was sent to it; a confirmed number stays so whatever
-// the code. A code that is wrong, spent or expired, and one for another number, is an Unprocessable fault. Attempts
-// count before they are judged, at all replicas together, and slow down further ones of the account: RateLimited.
+// ConfirmPhone confirms the account's number with the code that was sent to it; a confirmed number
+// stays so whatever the code. A code that is wrong, spent or expired, and one for another number,
+// is an Unprocessable fault. Attempts count before they are judged, at all replicas together, and
+// slow down further ones of the account: RateLimited.
 func (s *Service) ConfirmPhone(ctx context.Context, p auth.Principal, code string) error {
 	key := "phone/" + p.UserID // which only sessions of the account can fill
 	if err := s.reserve(ctx, key); err != nil {

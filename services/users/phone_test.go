@@ -137,7 +137,8 @@ func TestAFewWrongCodesMakeACodeVoid(t *testing.T) {
 	}
 }
 
-// Guesses count before they are judged: making them at the same moment, on several replicas, gains nothing.
+// Guesses count before they are judged: making them at the same moment, on several replicas, gains
+// nothing.
 func TestGuessingInParallelGainsNothing(t *testing.T) {
 	w, p, u, who := withNumber(t)
 	code := mint(t, p, u.ID, users.Phone)

@@ -25,7 +25,9 @@ func (e Expected) check(u *User) error {
 }
 
 // UpdateProfile changes a profile. A new phone number is sent a code.
-func (s *Service) UpdateProfile(ctx context.Context, userID string, patch Patch, expected Expected) (User, error) {
+func (s *Service) UpdateProfile(ctx context.Context, userID string, patch Patch,
+	expected Expected,
+) (User, error) {
 	return s.change(ctx, userID, func(u *User) (bool, error) {
 		if err := expected.check(u); err != nil {
 			return false, err
@@ -41,8 +43,9 @@ func (s *Service) UpdateProfile(ctx context.Context, userID string, patch Patch,
 	})
 }
 
-// Delete ends an account: nobody can log in or refresh any more, the address is free for a new account, and personal
-// data is erased here as soon as notifications has accepted the event, and there when it was handled.
+// Delete ends an account: nobody can log in or refresh any more, the address is free for a new
+// account, and personal data is erased here as soon as notifications has accepted the event, and
+// there when it was handled.
 func (s *Service) Delete(ctx context.Context, userID string, expected Expected) error {
 	u, err := s.change(ctx, userID, func(u *User) (bool, error) {
 		if err := expected.check(u); err != nil {
@@ -55,23 +58,28 @@ func (s *Service) Delete(ctx context.Context, userID string, expected Expected) 
 		return err
 	}
 	if err := s.release(ctx, EmailKey(u.Email), u.ID); err != nil {
-		s.Log.InfoContext(ctx, "address not freed yet", "user_id", u.ID, "error", err.Error()) // the settler will
+		s.Log.InfoContext(ctx, "address not freed yet", "user_id", u.ID, "error",
+			err.Error()) // the settler will
 	}
 	s.spread(ctx, u, "")
 	return nil
 }
 
-// spread lets every service know that the account's sessions have ended, but for one that was carried over, if there is
-// one. If that cannot be noted now the settler does, as long as the event of it is under way.
+// spread lets every service know that the account's sessions have ended, but for one that was
+// carried over, if there is one. If that cannot be noted now the settler does, as long as the event
+// of it is under way.
 func (s *Service) spread(ctx context.Context, u User, carried string) {
 	if err := s.sessionsEnded(ctx, u, carried); err != nil {
 		s.Log.WarnContext(ctx, "end of sessions not noted yet", "user_id", u.ID, "error", err.Error())
 	}
 }
 
-// ChangePassword sets a new password and ends every session but the one it is made from. Wrong current passwords
-// slow down further attempts of the same session, as wrong logins do; what strangers guess at the login does not count here.
-func (s *Service) ChangePassword(ctx context.Context, p auth.Principal, current, wanted string) error {
+// ChangePassword sets a new password and ends every session but the one it is made from. Wrong
+// current passwords slow down further attempts of the same session, as wrong logins do; what
+// strangers guess at the login does not count here.
+func (s *Service) ChangePassword(ctx context.Context, p auth.Principal, current,
+	wanted string,
+) error {
 	u, err := s.account(ctx, p.UserID)
 	if err != nil {
 		return err
@@ -107,9 +115,11 @@ func (s *Service) ChangePassword(ctx context.Context, p auth.Principal, current,
 	return err
 }
 
-// carryOver lets a session live on in the epoch that was begun from it, and returns its id if it does. If that fails the
-// session ends with the others.
-func (s *Service) carryOver(ctx context.Context, sessionID string, epoch int64) (carried string, err error) {
+// carryOver lets a session live on in the epoch that was begun from it, and returns its id if it
+// does. If that fails the session ends with the others.
+func (s *Service) carryOver(ctx context.Context, sessionID string,
+	epoch int64,
+) (carried string, err error) {
 	_, err = s.sessions.Change(ctx, sessionID, func(session Session, exists bool) (Session, error) {
 		carried = ""
 		if !exists || session.Epoch != epoch-1 {

@@ -12,18 +12,21 @@ import (
 	"sidecart.dev/kit/sidecar"
 )
 
-// claimGrace is how old a claim without an account must be before another registration may take it over. It is longer
-// than a registration's deadline, so normally nobody is at work on it any more; a fence makes sure.
+// claimGrace is how old a claim without an account must be before another registration may take it
+// over. It is longer than a registration's deadline, so normally nobody is at work on it any more;
+// a fence makes sure.
 const claimGrace = 15 * time.Second
 
-// Register makes an account. Of any number of registrations of one address, at any number of replicas, one succeeds;
-// the others get a Conflict fault with code email_taken. Other faults are of the input, or transient.
+// Register makes an account. Of any number of registrations of one address, at any number of
+// replicas, one succeeds; the others get a Conflict fault with code email_taken. Other faults are
+// of the input, or transient.
 //
 //	begin intent ─► insert claim email/<hash> ─► insert user/<id> ─► announce
 //	                 decides who gets it          makes it true
 //
-// A crash between the two writes leaves a claim without an account. Whoever comes first, the settler or the next
-// registration of the address, fences the missing account and then frees or takes over the claim.
+// A crash between the two writes leaves a claim without an account. Whoever comes first, the
+// settler or the next registration of the address, fences the missing account and then frees or
+// takes over the claim.
 func (s *Service) Register(ctx context.Context, draft Draft) (User, error) {
 	r, err := draft.Check()
 	if err != nil {
@@ -51,7 +54,8 @@ func (s *Service) register(ctx context.Context, r Registration, role auth.Role) 
 		return User{}, err
 	}
 	claim := func(ctx context.Context) error { return s.claim(ctx, free, id) }
-	u, _, err = s.accounts.Create(ctx, id, func() (User, error) { return u, nil }, aggregate.Note(key), aggregate.Claiming(claim))
+	u, _, err = s.accounts.Create(ctx, id, func() (User, error) { return u, nil }, aggregate.Note(key),
+		aggregate.Claiming(claim))
 	if sidecar.IsExists(err) || sidecar.IsConflict(err) {
 		return User{}, s.lost(ctx, key)
 	}
@@ -61,9 +65,9 @@ func (s *Service) register(ctx context.Context, r Registration, role auth.Role) 
 	return u, nil
 }
 
-// claim makes an address a user's, over the claim that was found to be free. Exists and conflict mean
-// that another registration was faster: at the address, or by fencing this account because it took
-// too long.
+// claim makes an address a user's, over the claim that was found to be free. Exists and conflict
+// mean that another registration was faster: at the address, or by fencing this account because it
+// took too long.
 func (s *Service) claim(ctx context.Context, free document.Read[Claim], userID string) error {
 	return s.claims.Write(ctx, free, Claim{UserID: userID, ClaimedAt: s.now()})
 }
@@ -77,7 +81,9 @@ func (s *Service) lost(ctx context.Context, key string) error {
 }
 
 // awaitFree is free, but waits a moment for a registration of the same address that is under way.
-func (s *Service) awaitFree(ctx context.Context, key string) (read document.Read[Claim], err error) {
+func (s *Service) awaitFree(ctx context.Context,
+	key string,
+) (read document.Read[Claim], err error) {
 	for try := 0; ; try++ {
 		read, err = s.free(ctx, key)
 		if !errors.Is(err, errPending) || try == 20 {
@@ -92,7 +98,8 @@ func (s *Service) awaitFree(ctx context.Context, key string) (read document.Read
 }
 
 // free reads the claim of an address, and returns nil if it may be taken over or if there is none.
-// An address that is somebody's is the fault email_taken; one that is just being registered is so when that succeeded.
+// An address that is somebody's is the fault email_taken; one that is just being registered is so
+// when that succeeded.
 func (s *Service) free(ctx context.Context, key string) (document.Read[Claim], error) {
 	read, err := s.claims.Read(ctx, key)
 	if err != nil || !read.Exists {

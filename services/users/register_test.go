@@ -104,7 +104,8 @@ func TestACrashAtAnyCallOfSettlingARegistrationHeals(t *testing.T) {
 	})
 }
 
-// onlyAda settles everything and checks that there is one account, of which nothing is left to tell.
+// onlyAda settles everything and checks that there is one account, of which nothing is left to
+// tell.
 func onlyAda(t *testing.T, w *userstest.World, p *userstest.Process) {
 	t.Helper()
 	w.SettleAll(p)
@@ -192,8 +193,8 @@ func TestAStalledRegistrationLosesItsAddress(t *testing.T) {
 	}
 }
 
-// The settler gives a registration up whose account is not written, and frees its address. The account
-// may still be written then: it must not come to be without the address.
+// The settler gives a registration up whose account is not written, and frees its address. The
+// account may still be written then: it must not come to be without the address.
 func TestAStalledRegistrationThatWasGivenUpMakesNoAccountWithoutItsAddress(t *testing.T) {
 	w := userstest.New(t)
 	stalled, wake := stallsAtItsAccount(w)
@@ -262,7 +263,8 @@ func TestADeletedAccountFreesItsAddressAndIsErased(t *testing.T) {
 	}
 }
 
-// The bus may be emptied when some have heard of a deletion and others have not: it is told again until all have.
+// The bus may be emptied when some have heard of a deletion and others have not: it is told again
+// until all have.
 func TestADeletionIsToldUntilEveryServiceHasHeardOfIt(t *testing.T) {
 	for _, heard := range [][]string{nil, {"notifications"}, {"notifications", "orders"}, {"notifications", "payments"}, {"orders", "payments"}} {
 		t.Run(fmt.Sprint(heard), func(t *testing.T) {

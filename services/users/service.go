@@ -25,7 +25,8 @@ const (
 	EndedPrefix   = "ended"
 )
 
-// Claim says whose a (normalised) e-mail address is. Inserting it is what decides between two registrations.
+// Claim says whose a (normalised) e-mail address is. Inserting it is what decides between two
+// registrations.
 type Claim struct {
 	UserID    string    `json:"user_id"`
 	ClaimedAt time.Time `json:"claimed_at"`
@@ -33,9 +34,9 @@ type Claim struct {
 
 // Peers are the services that do their part when an account changes.
 type Peers interface {
-	// Accepted returns those of the events that the service has durably accepted, so that they need not be published
-	// again for its sake. It may be asked about any number; what was answered counts also if there is an error, which is
-	// transient.
+	// Accepted returns those of the events that the service has durably accepted, so that they need
+	// not be published again for its sake. It may be asked about any number; what was answered counts
+	// also if there is an error, which is transient.
 	Accepted(ctx context.Context, service string, eventIDs []string) (map[string]bool, error)
 }
 
@@ -58,13 +59,14 @@ type Config struct {
 	Log  *slog.Logger     // nil means slog.Default
 }
 
-// Service has the use cases of accounts and sessions. It is safe for concurrent use, by any number of replicas on one store.
+// Service has the use cases of accounts and sessions. It is safe for concurrent use, by any number
+// of replicas on one store.
 type Service struct {
 	Config
 	accounts *aggregate.Aggregates[User]
 	claims   *document.Documents[Claim]        // by [EmailKey]
 	sessions *document.Documents[Session]      // by session id
-	attempts *document.Documents[Attempts]     // by "account/…", "address/…", "network/…", "device/…" or "session/…"
+	attempts *document.Documents[Attempts]     // by what is slowed down: "account/…"
 	networks *document.Documents[KnownNetwork] // by [User.network]
 	endings  *document.Documents[Ended]        // one: see [Ended]
 
@@ -103,7 +105,10 @@ func NewService(cfg Config) *Service {
 		Kind: AccountKind, State: cfg.State, Journal: cfg.Journal, Bus: cfg.Bus, Topic: Topic,
 		Done: User.Done, Events: User.Events, Logger: cfg.Log,
 	})
-	s.accounts.DrivenBy(aggregate.Driver[User]{Drive: s.drive, Absent: s.absent, Accepted: s.accepted, Told: s.told})
+	s.accounts.DrivenBy(aggregate.Driver[User]{
+		Drive: s.drive, Absent: s.absent, Accepted: s.accepted,
+		Told: s.told,
+	})
 	return s
 }
 
@@ -125,8 +130,8 @@ func (s *Service) after(ctx context.Context, work func(ctx context.Context)) boo
 	})
 }
 
-// account reads an account that its owner still has. For any other the fault is the one of a dead session: an
-// access token may outlive its account by minutes.
+// account reads an account that its owner still has. For any other the fault is the one of a dead
+// session: an access token may outlive its account by minutes.
 func (s *Service) account(ctx context.Context, id string) (User, error) {
 	u, err := s.accounts.Get(ctx, id)
 	if sidecar.IsMissing(err) || err == nil && u.Status != Active {
@@ -135,9 +140,12 @@ func (s *Service) account(ctx context.Context, id string) (User, error) {
 	return u, err
 }
 
-// change changes an account that its owner still has; change returns false to leave it as it is, and may be called
-// several times. When it has returned nil, the account is changed and its new events are on their way.
-func (s *Service) change(ctx context.Context, id string, change func(*User) (bool, error)) (User, error) {
+// change changes an account that its owner still has; change returns false to leave it as it is,
+// and may be called several times. When it has returned nil, the account is changed and its new
+// events are on their way.
+func (s *Service) change(ctx context.Context, id string,
+	change func(*User) (bool, error),
+) (User, error) {
 	u, err := s.accounts.Change(ctx, id, func(u User) (User, error) {
 		if u.Status != Active {
 			return u, errSession()
@@ -155,10 +163,12 @@ func (s *Service) change(ctx context.Context, id string, change func(*User) (boo
 }
 
 func errBusy() error {
-	return fault.New(fault.Conflict, "conflict", "This account is being changed by somebody else; try again.")
+	return fault.New(fault.Conflict, "conflict",
+		"This account is being changed by somebody else; try again.")
 }
 
-// traceOf returns the traceparent of the context, which an event keeps however late it is published.
+// traceOf returns the traceparent of the context, which an event keeps however late it is
+// published.
 func traceOf(ctx context.Context) string {
 	carrier := propagation.MapCarrier{}
 	otel.GetTextMapPropagator().Inject(ctx, carrier)

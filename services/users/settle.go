@@ -13,21 +13,25 @@ import (
 
 // The kinds of what this service has in its journal.
 const (
-	AccountKind = "user"  // an account, with the key of its address as a note while it is being registered
+	AccountKind = "user"  // an account; a note has the key of its address while it is registered
 	ResetKind   = "reset" // a reset that was asked for: <email key>.<nonce>
 )
 
 // resetNonce stands between the address of a reset and what tells it from others.
 const resetNonce = "."
 
-// Before ids had kinds, a registration was "<user id>+<email key>" and a reset "?<email key>+<nonce>".
+// Before ids had kinds, a registration was "<user id>+<email key>" and a reset "?<email
+// key>+<nonce>".
 const (
 	oldNote  = "+"
 	oldReset = "?"
 )
 
-// Settle implements [journal.Settler] for accounts, and for ids that were written before there were kinds.
-func (s *Service) Settle(ctx context.Context, entries []journal.Entry) (finished []string, err error) {
+// Settle implements [journal.Settler] for accounts, and for ids that were written before there were
+// kinds.
+func (s *Service) Settle(ctx context.Context,
+	entries []journal.Entry,
+) (finished []string, err error) {
 	var accounts, resets []journal.Entry
 	written := map[string]string{} // how an id stands in the journal
 	for _, e := range entries {
@@ -50,7 +54,9 @@ func (s *Service) Settle(ctx context.Context, entries []journal.Entry) (finished
 }
 
 // SettleResets carries out the resets that were asked for.
-func (s *Service) SettleResets(ctx context.Context, entries []journal.Entry) (finished []string, err error) {
+func (s *Service) SettleResets(ctx context.Context,
+	entries []journal.Entry,
+) (finished []string, err error) {
 	var errs []error
 	for _, e := range entries {
 		err := s.reset(ctx, e.ID)
@@ -93,8 +99,8 @@ func (s *Service) absent(ctx context.Context, userID, emailKey string) error {
 	return s.release(ctx, emailKey, userID)
 }
 
-// told forgets the events that all have accepted. A deleted account is erased with the last of them, and its address is
-// free by then.
+// told forgets the events that all have accepted. A deleted account is erased with the last of
+// them, and its address is free by then.
 func (s *Service) told(ctx context.Context, u User, accepted map[string]bool) (User, error) {
 	if u.Status == Deleted && u.Email != "" {
 		if err := s.release(ctx, EmailKey(u.Email), u.ID); err != nil {
@@ -107,9 +113,12 @@ func (s *Service) told(ctx context.Context, u User, accepted map[string]bool) (U
 	return u, nil
 }
 
-// accepted asks the services about every event the accounts hold, each of them at once about all that it has a part in.
-// It returns the events that all have accepted. One that does not answer keeps no event from being told to the others.
-func (s *Service) accepted(ctx context.Context, owed []aggregate.Owed[User]) (map[string]bool, error) {
+// accepted asks the services about every event the accounts hold, each of them at once about all
+// that it has a part in. It returns the events that all have accepted. One that does not answer
+// keeps no event from being told to the others.
+func (s *Service) accepted(ctx context.Context,
+	owed []aggregate.Owed[User],
+) (map[string]bool, error) {
 	ask, missing := map[string][]string{}, map[string]int{}
 	for _, o := range owed {
 		for _, p := range o.Doc.Pending {
@@ -126,7 +135,8 @@ func (s *Service) accepted(ctx context.Context, owed []aggregate.Owed[User]) (ma
 	for _, service := range slices.Sorted(maps.Keys(ask)) {
 		known, err := s.Peers.Accepted(ctx, service, ask[service])
 		if err != nil {
-			s.Log.WarnContext(ctx, "not known which events were accepted", "service", service, "error", err.Error())
+			s.Log.WarnContext(ctx, "not known which events were accepted", "service", service, "error",
+				err.Error())
 		}
 		for id := range known {
 			missing[id]--

@@ -6,16 +6,17 @@ import (
 	"sidecart.dev/kit/fault"
 )
 
-// Attempts counts failed logins of one account or from one client address. It lives in the store, with expiry, so that all
-// replicas count together.
+// Attempts counts failed logins of one account or from one client address. It lives in the store,
+// with expiry, so that all replicas count together.
 type Attempts struct {
 	Failures int       `json:"failures"`
 	At       time.Time `json:"at"`    // of the last one
 	Until    time.Time `json:"until"` // attempts before are refused
 }
 
-// Slowdown says how failures slow down what follows: some are free, then the wait doubles with each one.
-// It slows down and never locks: somebody who tries passwords of another's account costs its owner at most Max.
+// Slowdown says how failures slow down what follows: some are free, then the wait doubles with each
+// one. It slows down and never locks: somebody who tries passwords of another's account costs its
+// owner at most Max.
 type Slowdown struct {
 	Free   int           // failures without a wait
 	Base   time.Duration // the first wait
@@ -27,7 +28,8 @@ type Slowdown struct {
 // window.
 const attemptsLife = 15 * time.Minute
 
-// The slow-downs of logins. An address may stand for many people behind one router, so it gets more free failures.
+// The slow-downs of logins. An address may stand for many people behind one router, so it gets more
+// free failures.
 var (
 	PerAccount = Slowdown{Free: 5, Base: time.Second, Max: time.Minute, Window: attemptsLife}
 	PerAddress = Slowdown{Free: 30, Base: time.Second, Max: 5 * time.Minute, Window: attemptsLife}

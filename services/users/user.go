@@ -1,8 +1,9 @@
-// Package users is the domain of the users service: accounts, credentials and sessions, without any I/O of its own.
+// Package users is the domain of the users service: accounts, credentials and sessions, without any
+// I/O of its own.
 //
-// [User] is the aggregate; everything that happens to an account is a method of it, and its undelivered events stand
-// inside the same document, so one write moves both. [Service] has the use cases, and finishes what a crash
-// interrupted.
+// [User] is the aggregate; everything that happens to an account is a method of it, and its
+// undelivered events stand inside the same document, so one write moves both. [Service] has the use
+// cases, and finishes what a crash interrupted.
 package users
 
 import (
@@ -54,39 +55,41 @@ func DefaultPreferences() Preferences {
 	return Preferences{Email: Channel{Orders: true, Payments: true}}
 }
 
-// User is one account as it is stored. It is a value: use cases read it, change their copy by the methods below, and
-// write it back under the revision they read. It is not safe for concurrent use.
+// User is one account as it is stored. It is a value: use cases read it, change their copy by the
+// methods below, and write it back under the revision they read. It is not safe for concurrent use.
 type User struct {
 	Format        int         `json:"format"`
 	ID            string      `json:"id"`
-	Version       int64       `json:"version"` // grows with every change that its owner can see, and with every event
+	Version       int64       `json:"version"` // grows with every change its owner can see, and event
 	Status        Status      `json:"status"`
 	Role          auth.Role   `json:"role"`
-	Email         string      `json:"email,omitempty"` // normalised; empty once a deleted account is erased
+	Email         string      `json:"email,omitempty"` // normalised; empty once erased
 	EmailVerified bool        `json:"email_verified"`
-	OwnerKnown    bool        `json:"owner_known,omitempty"` // who reads the address's mail has set or known the password
+	OwnerKnown    bool        `json:"owner_known,omitempty"` // its reader knew the password
 	Name          string      `json:"name,omitempty"`
 	Phone         string      `json:"phone,omitempty"`
-	PhoneVerified bool        `json:"phone_verified,omitempty"` // of accounts stored before this was kept: no
+	PhoneVerified bool        `json:"phone_verified,omitempty"`
 	Locale        string      `json:"locale,omitempty"`
 	Preferences   Preferences `json:"preferences"`
 	PasswordHash  string      `json:"password_hash,omitempty"` // PHC string
 	Epoch         int64       `json:"epoch"`                   // sessions of an earlier epoch are dead
 	EpochAt       time.Time   `json:"epoch_at,omitzero"`       // when the epoch began
-	EndsUntold    bool        `json:"ends_untold,omitempty"`   // the services may not know yet that it began
+	EndsUntold    bool        `json:"ends_untold,omitempty"`   // services may not know that it began
 	CreatedAt     time.Time   `json:"created_at"`
 	UpdatedAt     time.Time   `json:"updated_at"`
 	DeletedAt     time.Time   `json:"deleted_at,omitzero"`
 	Tokens        []MailToken `json:"tokens,omitempty"`
-	DeviceKey     []byte      `json:"device_key,omitempty"` // what it knows devices and networks by; see [Client]
-	Pending       []Pending   `json:"pending,omitempty"`    // events that notifications has not accepted yet
+	DeviceKey     []byte      `json:"device_key,omitempty"` // see [Client]
+	Pending       []Pending   `json:"pending,omitempty"`    // events that are not accepted yet
 	VerifyAskedAt time.Time   `json:"verify_asked_at,omitzero"`
 	PhoneAskedAt  time.Time   `json:"phone_asked_at,omitzero"`
 	ResetAskedAt  time.Time   `json:"reset_asked_at,omitzero"`
 }
 
 // NewUser makes an account from checked input, with the event that tells of it.
-func NewUser(id string, role auth.Role, r Registration, passwordHash string, now time.Time, trace string) User {
+func NewUser(id string, role auth.Role, r Registration, passwordHash string, now time.Time,
+	trace string,
+) User {
 	u := User{
 		Format: currentDocumentFormat, ID: id, Status: Active, Role: role,
 		Email: r.Email, Name: r.Name, Phone: r.Phone, Locale: r.Locale,
@@ -104,8 +107,9 @@ func (u *User) changed(now time.Time) {
 	u.UpdatedAt = now
 }
 
-// happened notes a change with an event. An undelivered event of the same type is replaced: whoever has not heard of
-// two changes of a password is told once, and a later link makes an earlier one needless.
+// happened notes a change with an event. An undelivered event of the same type is replaced: whoever
+// has not heard of two changes of a password is told once, and a later link makes an earlier one
+// needless.
 func (u *User) happened(eventType string, now time.Time, trace string) {
 	u.changed(now)
 	kept := u.Pending[:0:0]
@@ -126,10 +130,11 @@ func (u *User) SetPassword(passwordHash string, now time.Time, trace string) {
 	u.happened(EventPasswordChanged, now, trace)
 }
 
-// ProveAddress notes that a mailed link was used: whoever used it reads the mail of the address. Known says that
-// the same person knows the account's password. As long as that was never so, whoever registered the address may
-// have been somebody else, and every proof takes back what he has set: sessions, phone number and preferences.
-// Otherwise he would go on reading the owner's messages. It reports whether it has taken them back.
+// ProveAddress notes that a mailed link was used: whoever used it reads the mail of the address.
+// Known says that the same person knows the account's password. As long as that was never so,
+// whoever registered the address may have been somebody else, and every proof takes back what he
+// has set: sessions, phone number and preferences. Otherwise he would go on reading the owner's
+// messages. It reports whether it has taken them back.
 func (u *User) ProveAddress(known bool, now time.Time) (tookBack bool) {
 	tookBack = !known && !u.OwnerKnown
 	if tookBack {
@@ -142,7 +147,8 @@ func (u *User) ProveAddress(known bool, now time.Time) (tookBack bool) {
 	return tookBack
 }
 
-// takeBack ends everything by which whoever registered the account could go on being part of it, but the password.
+// takeBack ends everything by which whoever registered the account could go on being part of it,
+// but the password.
 func (u *User) takeBack(now time.Time) {
 	u.setPhone("")
 	u.Preferences, u.DeviceKey = DefaultPreferences(), nil
@@ -170,8 +176,8 @@ func (u User) Events() ([]event.Event, error) {
 	return events, nil
 }
 
-// AskVerification wants a verification mail sent. It reports false if there is nothing to do: the address is verified,
-// or a mail was asked for a moment ago.
+// AskVerification wants a verification mail sent. It reports false if there is nothing to do: the
+// address is verified, or a mail was asked for a moment ago.
 func (u *User) AskVerification(now time.Time, trace string) bool {
 	if u.EmailVerified || now.Sub(u.VerifyAskedAt) < mailCooldown {
 		return false
@@ -191,8 +197,9 @@ func (u *User) AskReset(now time.Time, trace string) bool {
 	return true
 }
 
-// Delete ends the account. Credentials and sessions are gone at once; name, address and number stay until
-// notifications has accepted the event, because the last message needs them (see [User.Accept]).
+// Delete ends the account. Credentials and sessions are gone at once; name, address and number stay
+// until notifications has accepted the event, because the last message needs them (see
+// [User.Accept]).
 func (u *User) Delete(now time.Time, trace string) {
 	u.Status, u.DeletedAt = Deleted, now
 	u.PasswordHash, u.Tokens, u.Pending, u.DeviceKey = "", nil, nil, nil
@@ -200,8 +207,8 @@ func (u *User) Delete(now time.Time, trace string) {
 	u.happened(EventDeleted, now, trace)
 }
 
-// Accept forgets the events that notifications has durably accepted, and erases a deleted account of which nothing is
-// left to tell. It reports whether it changed anything.
+// Accept forgets the events that notifications has durably accepted, and erases a deleted account
+// of which nothing is left to tell. It reports whether it changed anything.
 func (u *User) Accept(accepted func(eventID string) bool) bool {
 	kept := u.Pending[:0:0]
 	for _, p := range u.Pending {
@@ -218,7 +225,8 @@ func (u *User) Accept(accepted func(eventID string) bool) bool {
 	return changed
 }
 
-// erase removes all personal data. What stays says only that there was an account, so that its id is never used again.
+// erase removes all personal data. What stays says only that there was an account, so that its id
+// is never used again.
 func (u *User) erase() {
 	*u = User{
 		Format: u.Format, ID: u.ID, Version: u.Version, Status: Deleted, Role: u.Role, Epoch: u.Epoch,

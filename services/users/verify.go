@@ -7,19 +7,22 @@ import (
 	"sidecart.dev/kit/fault"
 )
 
-// Known is what somebody shows beside a mailed verification link, to be known as who registered the address.
+// Known is what somebody shows beside a mailed verification link, to be known as who registered the
+// address.
 type Known struct {
 	Session  *auth.Principal // of the account; nil if none is shown
-	Password string          // of the account; empty if none is shown, and if one is the session does not count
+	Password string          // of the account; if one is shown the session does not count
 }
 
-// VerifyEmail spends a mailed token. One that is unknown, spent or expired is an Unprocessable fault.
+// VerifyEmail spends a mailed token. One that is unknown, spent or expired is an Unprocessable
+// fault.
 //
-// The link alone proves who reads the address's mail, not that the same person has registered it. Without more it is
-// taken, and ends what was set before: see [User.ProveAddress]. With a session or the password of the account
-// everything stays. What is shown and does not fit is refused, and the token stays good: a session that has
-// ended (Unauthenticated), one of another account (Forbidden), a wrong password (Unprocessable). Wrong passwords slow
-// down further ones, as they do at the login; only who has the link can make them count here.
+// The link alone proves who reads the address's mail, not that the same person has registered it.
+// Without more it is taken, and ends what was set before: see [User.ProveAddress]. With a session
+// or the password of the account everything stays. What is shown and does not fit is refused, and
+// the token stays good: a session that has ended (Unauthenticated), one of another account
+// (Forbidden), a wrong password (Unprocessable). Wrong passwords slow down further ones, as they do
+// at the login; only who has the link can make them count here.
 func (s *Service) VerifyEmail(ctx context.Context, token string, shown Known) error {
 	id, secret, err := ParseMailToken(token)
 	if err != nil {
@@ -70,14 +73,17 @@ func (s *Service) registrant(ctx context.Context, u User, shown Known) (bool, er
 		return false, nil
 	case shown.Session.UserID != u.ID:
 		return false, fault.New(fault.Forbidden, "forbidden",
-			"The link is of another account than the one that you are logged in to; send that account's password.")
+			"The link is of another account than the one that you are logged in to; "+
+				"send that account's password.")
 	}
 	return true, s.Alive(ctx, *shown.Session)
 }
 
-// checkPassword judges a password of somebody who has shown otherwise that he may try: failures count under a key
-// of that, which strangers cannot fill.
-func (s *Service) checkPassword(ctx context.Context, key string, u User, password string) (bool, error) {
+// checkPassword judges a password of somebody who has shown otherwise that he may try: failures
+// count under a key of that, which strangers cannot fill.
+func (s *Service) checkPassword(ctx context.Context, key string, u User,
+	password string,
+) (bool, error) {
 	if err := s.reserve(ctx, key); err != nil {
 		return false, err
 	}

@@ -31,7 +31,8 @@ func isSetUp(t *testing.T, p *userstest.Process, id string) bool {
 	return phone
 }
 
-// proofs are the ways to prove an address, and whether they show that who does it has also registered it.
+// proofs are the ways to prove an address, and whether they show that who does it has also
+// registered it.
 var proofs = map[string]struct {
 	known bool
 	prove func(t *testing.T, p *userstest.Process, id string, grant users.Grant) error
@@ -72,7 +73,8 @@ func TestTheFirstProofOfAnAddressEndsWhatWasSetBeforeUnlessItIsTheRegistrants(t 
 	}
 }
 
-// Whoever set the password knows the account from then on: his reset of it takes nothing back. Until then each does.
+// Whoever set the password knows the account from then on: his reset of it takes nothing back.
+// Until then each does.
 func TestAResetTakesBackWhatAStrangerSetAfterTheFirstProof(t *testing.T) {
 	for name, proof := range proofs {
 		t.Run(name, func(t *testing.T) {
@@ -134,7 +136,8 @@ func TestWhatIsShownBesideALinkAndDoesNotFitLeavesEverythingAsItIs(t *testing.T)
 	}
 }
 
-// The link is no way round the slowing down of the login, and strangers without it cannot fill its count.
+// The link is no way round the slowing down of the login, and strangers without it cannot fill its
+// count.
 func TestWrongPasswordsBesideALinkSlowFurtherOnesDown(t *testing.T) {
 	w, p, u, _ := signedUp(t)
 	token := mint(t, p, u.ID, users.Verify)

@@ -1,12 +1,12 @@
-// Package deadletter keeps the messages a consumer could not handle, in the consumer's own store, where operators list,
-// inspect, replay and discard them.
+// Package deadletter keeps the messages a consumer could not handle, in the consumer's own store,
+// where operators list, inspect, replay and discard them.
 //
-// A letter is one document whose key is derived from the identity of the message, so an event that is told and fails again is one letter,
-// with more attempts; a list orders them. Replaying hands the stored message to the consumer's handler, which is as idempotent as for
-// any delivery.
+// A letter is one document whose key is derived from the identity of the message, so an event that
+// is told and fails again is one letter, with more attempts; a list orders them. Replaying hands
+// the stored message to the consumer's handler, which is as idempotent as for any delivery.
 //
-// A letter is removed under the ETag that it was replayed under. So one that has failed again meanwhile stays, at worst to be replayed once
-// more than needed.
+// A letter is removed under the ETag that it was replayed under. So one that has failed again
+// meanwhile stays, at worst to be replayed once more than needed.
 package deadletter
 
 import (
@@ -39,7 +39,7 @@ type Letter struct {
 	FirstAt   time.Time         `json:"first_failed_at"`
 	LastAt    time.Time         `json:"last_failed_at"`
 	Headers   map[string]string `json:"headers"`
-	Payload   json.RawMessage   `json:"payload"` // the message's JSON, or a JSON string where it has none
+	Payload   json.RawMessage   `json:"payload"` // the message's JSON, or a JSON string
 }
 
 // stored is a letter with its position in the list.
@@ -49,7 +49,8 @@ type stored struct {
 	Digest string `json:"digest"` // of the message as it came, since a store may lay its JSON out anew
 }
 
-// Store keeps the dead letters of one service. It implements [event.DeadLetters] and is safe for concurrent use.
+// Store keeps the dead letters of one service. It implements [event.DeadLetters] and is safe for
+// concurrent use.
 type Store struct {
 	service string
 	letters *document.Documents[stored] // by the hash in their id
@@ -76,9 +77,10 @@ func digest(of []byte) string {
 	return strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[:16]))
 }
 
-// Keep implements [event.DeadLetters]. A message that is kept already changes nothing: it is a redelivery, or what the sidecar puts on the
-// dead-letter topic after it was told to drop it. Another message of the same identity is the event told again: it replaces the
-// message and counts as further attempts.
+// Keep implements [event.DeadLetters]. A message that is kept already changes nothing: it is a
+// redelivery, or what the sidecar puts on the dead-letter topic after it was told to drop it.
+// Another message of the same identity is the event told again: it replaces the message and counts
+// as further attempts.
 func (s *Store) Keep(ctx context.Context, l event.DeadLetter) error {
 	hash, message := digest([]byte(l.Identity())), digest(l.Raw)
 	_, err := s.letters.Change(ctx, hash, func(doc stored, exists bool) (stored, error) {
@@ -97,8 +99,8 @@ func (s *Store) Keep(ctx context.Context, l event.DeadLetter) error {
 	return err
 }
 
-// place takes a place in the list for a letter that is about to be written, which names it. An entry
-// without its letter is passed over.
+// place takes a place in the list for a letter that is about to be written, which names it. An
+// entry without its letter is passed over.
 func (s *Store) place(ctx context.Context, hash string) (uint64, error) {
 	seq, err := s.lists.Append(ctx, listPrefix, hash)
 	if err != nil {
@@ -121,8 +123,10 @@ func (s *Store) letter(hash string, l event.DeadLetter) Letter {
 		topic = "unknown"
 	}
 	return Letter{
-		ID: s.service + "." + hash, Service: s.service, Topic: topic, EventType: l.Event.Type, EventID: l.Event.ID,
-		Reason: l.Reason, Attempts: max(1, l.Attempts), FirstAt: l.FirstAt, LastAt: l.LastAt, Headers: headers, Payload: payload,
+		ID: s.service + "." + hash, Service: s.service,
+		Topic: topic, EventType: l.Event.Type, EventID: l.Event.ID,
+		Reason: l.Reason, Attempts: max(1, l.Attempts), FirstAt: l.FirstAt, LastAt: l.LastAt,
+		Headers: headers, Payload: payload,
 	}
 }
 
@@ -197,7 +201,8 @@ func notFound() error {
 	return fault.New(fault.NotFound, "not_found", "There is no such dead letter.")
 }
 
-// Discard removes a letter for good, whatever happens to it meanwhile, or fails with a NotFound fault if there is none.
+// Discard removes a letter for good, whatever happens to it meanwhile, or fails with a NotFound
+// fault if there is none.
 func (s *Store) Discard(ctx context.Context, id string) error {
 	return s.change(ctx, id, func(doc stored) (stored, error) { return doc, document.ErrRemove })
 }

@@ -20,7 +20,8 @@ import (
 
 var epoch = time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)
 
-// poison is a dead letter of payments as its consumer makes it. telling tells apart the times that the same event is told.
+// poison is a dead letter of payments as its consumer makes it. telling tells apart the times that
+// the same event is told.
 func poison(t *testing.T, orderID string, telling int) event.DeadLetter {
 	t.Helper()
 	e, err := event.New("orders", "order.placed.v1", orderID, 1, epoch, map[string]any{"total": nil})
@@ -161,8 +162,8 @@ func TestConcurrentKeepsMakeOneLetter(t *testing.T) {
 
 var errBusy = fault.New(fault.Unavailable, "unavailable", "not yet")
 
-// What keeping or removing a letter asks of the store fails, before or after it has its effect, as a dying process leaves it: the
-// message is delivered again, and the operator asks again.
+// What keeping or removing a letter asks of the store fails, before or after it has its effect, as
+// a dying process leaves it: the message is delivered again, and the operator asks again.
 func TestWhereverAKeepIsCutOffTheNextOneMakesTheLetter(t *testing.T) {
 	for _, kept := range []bool{false, true} {
 		for _, after := range []bool{false, true} {

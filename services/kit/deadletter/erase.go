@@ -14,9 +14,10 @@ import (
 // ErasedReason stands in a letter's message where a reason stood that somebody had typed.
 const ErasedReason = "erased"
 
-// Erase overwrites what people typed, the reason of a cancellation or a refund, in the messages about these users, in every
-// letter that is kept now. Such a message can still be replayed, and its redelivery does not bring the words back. A letter that
-// changes meanwhile is looked at again. An error means that some may be left: Erase is to be repeated, which is harmless.
+// Erase overwrites what people typed, the reason of a cancellation or a refund, in the messages
+// about these users, in every letter that is kept now. Such a message can still be replayed, and
+// its redelivery does not bring the words back. A letter that changes meanwhile is looked at again.
+// An error means that some may be left: Erase is to be repeated, which is harmless.
 func (s *Store) Erase(ctx context.Context, userIDs ...string) error {
 	for before := uint64(0); ; {
 		entries, below, err := s.lists.Page(ctx, listPrefix, before, list.MaxLimit)
@@ -58,8 +59,8 @@ func (s *Store) eraseOne(ctx context.Context, l Letter, userIDs []string) error 
 	return err
 }
 
-// erased returns the message without what people typed, and whether there was anything. A message that is no event about one of
-// the users stays as it is.
+// erased returns the message without what people typed, and whether there was anything. A message
+// that is no event about one of the users stays as it is.
 func erased(message json.RawMessage, userIDs []string) (json.RawMessage, bool) {
 	var envelope, data map[string]json.RawMessage
 	if json.Unmarshal(message, &envelope) != nil || json.Unmarshal(envelope["data"], &data) != nil {
@@ -69,7 +70,8 @@ func erased(message json.RawMessage, userIDs []string) (json.RawMessage, bool) {
 	if json.Unmarshal(data["user_id"], &userID) != nil || !slices.Contains(userIDs, userID) {
 		return message, false
 	}
-	if data["reason"] == nil || json.Unmarshal(data["reason"], &reason) == nil && (reason == "" || reason == ErasedReason) {
+	if data["reason"] == nil || json.Unmarshal(data["reason"], &reason) == nil &&
+		(reason == "" || reason == ErasedReason) {
 		return message, false
 	}
 	data["reason"] = json.RawMessage(fmt.Sprintf("%q", ErasedReason))

@@ -9,7 +9,8 @@ import (
 	"sidecart.dev/kit/web"
 )
 
-// Routes adds the operators' routes under /api/v1/admin/dead-letters. The router must answer only the app's own sidecar.
+// Routes adds the operators' routes under /api/v1/admin/dead-letters. The router must answer only
+// the app's own sidecar.
 func (s *Store) Routes(r *mux.Router, verifier *auth.Verifier, consumer Replayer) {
 	const path = "/api/v1/admin/dead-letters"
 	admin := r.NewRoute().Subrouter()

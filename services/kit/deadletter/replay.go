@@ -14,10 +14,11 @@ type Replayer interface {
 	Handle(ctx context.Context, topic string, e event.Event) error
 }
 
-// Replay hands the letter's message to the consumer again. When the consumer has applied it the letter is removed, unless the event has
-// failed once more meanwhile; when that fails the letter stays, with one attempt more and the new reason. Replay returns nil in
-// both cases: the operator's wish was carried out. It returns NotFound if there is no such letter, and a transient fault if ctx ended or the
-// store failed, after which the letter may be replayed again.
+// Replay hands the letter's message to the consumer again. When the consumer has applied it the
+// letter is removed, unless the event has failed once more meanwhile; when that fails the letter
+// stays, with one attempt more and the new reason. Replay returns nil in both cases: the operator's
+// wish was carried out. It returns NotFound if there is no such letter, and a transient fault if
+// ctx ended or the store failed, after which the letter may be replayed again.
 func (s *Store) Replay(ctx context.Context, id string, consumer Replayer) error {
 	read, err := s.read(ctx, id)
 	if err != nil {
@@ -33,7 +34,8 @@ func (s *Store) Replay(ctx context.Context, id string, consumer Replayer) error 
 		return err
 	}
 	if err := ctx.Err(); err != nil { // that it failed says nothing about the message
-		return fault.Wrap(err, fault.Timeout, "timeout", "The replay was cut off; the dead letter is still there to be replayed.")
+		return fault.Wrap(err, fault.Timeout, "timeout",
+			"The replay was cut off; the dead letter is still there to be replayed.")
 	}
 	return s.failed(ctx, id, cause)
 }

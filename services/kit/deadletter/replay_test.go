@@ -54,7 +54,8 @@ func TestAReplayThatFailsKeepsTheLetterWithItsNewReason(t *testing.T) {
 	assert.JSONEq(t, string(first.Payload), string(got.Payload))
 }
 
-// The event's business may have come to its end in another way long ago: then its handler, which is idempotent, has nothing to do.
+// The event's business may have come to its end in another way long ago: then its handler, which is
+// idempotent, has nothing to do.
 func TestAReplayOfWhatWasAppliedAlreadyIsHarmless(t *testing.T) {
 	s := deadletter.New(sidecartest.NewState(), "payments")
 	consumer, balance := consumer.New("payments", s), map[string]int{}
@@ -118,7 +119,8 @@ func TestAReplayThatIsCutOffChangesNothing(t *testing.T) {
 	assert.Equal(t, []deadletter.Letter{before}, all(t, s), "that the caller went away says nothing about the message")
 }
 
-// Whichever call of the store fails, before or after its effect, the letter is there to be replayed again, or it has been applied.
+// Whichever call of the store fails, before or after its effect, the letter is there to be replayed
+// again, or it has been applied.
 func TestWhereverAReplayIsCutOffNothingIsLost(t *testing.T) {
 	for name, outcome := range map[string]error{"applied": nil, "failed": errBusy} {
 		for _, after := range []bool{false, true} {

@@ -6,8 +6,8 @@
 //	session, err := sessions.Change(ctx, id, func(s Session, exists bool) (Session, error) { … })
 //
 // A document is changed by reading it, making the new one, and writing that under the ETag that was
-// read. Where somebody else was faster, all of it is done again. [UntilWritten] is the one loop that
-// does so.
+// read. Where somebody else was faster, all of it is done again. [UntilWritten] is the one loop
+// that does so.
 package document
 
 import (
@@ -129,12 +129,14 @@ func (d *Documents[T]) Delete(ctx context.Context, read Read[T]) error {
 
 // Change replaces the document under a key with what f makes of it, and returns that. Without a
 // document f is given the zero value, and makes it. With [ErrUnchanged] f leaves everything as it
-// is, with [ErrRemove] it has the document deleted; every other error is returned as it is. f may be
-// called several times, with what was newly read each time.
+// is, with [ErrRemove] it has the document deleted; every other error is returned as it is. f may
+// be called several times, with what was newly read each time.
 //
 // An error that is not f's leaves it unknown whether the document was changed, unless it is
 // [ErrBusy].
-func (d *Documents[T]) Change(ctx context.Context, key string, f func(doc T, exists bool) (T, error)) (T, error) {
+func (d *Documents[T]) Change(ctx context.Context, key string,
+	f func(doc T, exists bool) (T, error),
+) (T, error) {
 	var doc T
 	err := UntilWritten(ctx, func() (bool, error) {
 		read, err := d.Read(ctx, key)
@@ -165,8 +167,8 @@ func (d *Documents[T]) Remove(ctx context.Context, key string) error {
 func (d *Documents[T]) decode(key string, item sidecar.Item) (Read[T], error) {
 	r := Read[T]{Exists: true, key: key, etag: item.ETag}
 	if err := json.Unmarshal(item.Value, &r.Doc); err != nil {
-		return r, fault.Wrap(fmt.Errorf("document under %s: %w", d.prefix, err), fault.Internal, "internal",
-			"A stored document cannot be read.")
+		err = fmt.Errorf("document under %s: %w", d.prefix, err)
+		return r, fault.Wrap(err, fault.Internal, "internal", "A stored document cannot be read.")
 	}
 	return r, nil
 }

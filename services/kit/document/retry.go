@@ -52,7 +52,8 @@ func pause(ctx context.Context, try int) error {
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
-		return fault.Wrap(ctx.Err(), fault.Timeout, "timeout", "This could not be written in time. Try again.")
+		return fault.Wrap(ctx.Err(), fault.Timeout, "timeout",
+			"This could not be written in time. Try again.")
 	case <-timer.C:
 		return nil
 	}

@@ -11,7 +11,8 @@ import (
 // client is what only wiring imports. A domain that pulled it in could as well call the sidecar
 // behind its interfaces' back.
 var client = []string{
-	"google.golang.org/grpc", "github.com/dapr/", "github.com/gorilla/", "sidecart.dev/kit/sidecar/daprclient",
+	"google.golang.org/grpc", "github.com/dapr/", "github.com/gorilla/",
+	"sidecart.dev/kit/sidecar/daprclient",
 }
 
 // edges are what answers requests and wires a service.
@@ -29,7 +30,9 @@ func NoClient(t *testing.T, pkg string) {
 func Domain(t *testing.T, except ...string) {
 	t.Helper()
 	walls := append(append([]string{list(t, ".")[0] + "/"}, client...), edges...)
-	keepsOut(t, ".", slices.DeleteFunc(walls, func(wall string) bool { return slices.Contains(except, wall) }))
+	keepsOut(t, ".", slices.DeleteFunc(walls, func(wall string) bool {
+		return slices.Contains(except, wall)
+	}))
 }
 
 func keepsOut(t *testing.T, pkg string, walls []string) {

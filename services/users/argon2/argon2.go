@@ -25,8 +25,9 @@ type Params struct {
 	Threads uint8
 }
 
-// Default is the one of OWASP's equivalent recommendations that needs the least memory: 7 MiB, five passes, one thread. With it
-// the service stays below 40 MB at any load; with 19 MiB and two passes, as strong, it takes 60 MB.
+// Default is the one of OWASP's equivalent recommendations that needs the least memory: 7 MiB, five
+// passes, one thread. With it the service stays below 40 MB at any load; with 19 MiB and two
+// passes, as strong, it takes 60 MB.
 var Default = Params{Memory: 7 << 10, Time: 5, Threads: 1}
 
 const (
@@ -42,9 +43,10 @@ const (
 
 // Hasher implements users.Hasher. It is safe for concurrent use.
 //
-// The memory of a hash is garbage as soon as the hash is done, and there is more of it than of anything else in the
-// process. So it is collected before the next hash takes its place, which costs a millisecond or two; without that, or
-// with a memory limit (GOMEMLIMIT) instead, the process grows by several hashes' memory or spends its time on collecting.
+// The memory of a hash is garbage as soon as the hash is done, and there is more of it than of
+// anything else in the process. So it is collected before the next hash takes its place, which
+// costs a millisecond or two; without that, or with a memory limit (GOMEMLIMIT) instead, the
+// process grows by several hashes' memory or spends its time on collecting.
 type Hasher struct {
 	params  Params
 	slots   chan struct{}
@@ -54,11 +56,13 @@ type Hasher struct {
 	hashed  atomic.Int64
 }
 
-// New makes a hasher that computes at most parallel hashes at a time, each with params.Memory, and lets at most queue
-// callers wait for their turn.
+// New makes a hasher that computes at most parallel hashes at a time, each with params.Memory, and
+// lets at most queue callers wait for their turn.
 func New(params Params, parallel, queue int) (*Hasher, error) {
-	if params.Memory < 8*uint32(params.Threads) || params.Memory > maxMemory || params.Time < 1 || params.Time > maxTime || params.Threads < 1 {
-		return nil, fmt.Errorf("argon2id parameters m=%d,t=%d,p=%d are out of range", params.Memory, params.Time, params.Threads)
+	if params.Memory < 8*uint32(params.Threads) || params.Memory > maxMemory || params.Time < 1 ||
+		params.Time > maxTime || params.Threads < 1 {
+		return nil, fmt.Errorf("argon2id parameters m=%d,t=%d,p=%d are out of range", params.Memory,
+			params.Time, params.Threads)
 	}
 	if parallel < 1 || queue < 0 {
 		return nil, errors.New("argon2id needs at least one hash at a time and no negative queue")
@@ -68,7 +72,8 @@ func New(params Params, parallel, queue int) (*Hasher, error) {
 	return h, nil
 }
 
-// Computed returns how many hashes were computed. Tests compare work with it rather than with a clock.
+// Computed returns how many hashes were computed. Tests compare work with it rather than with a
+// clock.
 func (h *Hasher) Computed() int64 { return h.hashed.Load() }
 
 // Hash implements users.Hasher.
@@ -97,7 +102,8 @@ func (h *Hasher) Verify(ctx context.Context, hash, password string) (ok, outdate
 		return false, false, err
 	}
 	same := subtle.ConstantTimeCompare(key, r.key) == 1
-	return same && known, known && (r.params != h.params || len(r.key) != keyLen || len(r.salt) != saltLen), nil
+	outdated = known && (r.params != h.params || len(r.key) != keyLen || len(r.salt) != saltLen)
+	return same && known, outdated, nil
 }
 
 // compute waits for a slot and hashes.
@@ -113,14 +119,16 @@ func (h *Hasher) compute(ctx context.Context, password string, r record) ([]byte
 	select {
 	case h.slots <- struct{}{}:
 	case <-ctx.Done():
-		return nil, fault.Wrap(ctx.Err(), fault.Unavailable, "unavailable", "Too many people are logging in at this moment; try again shortly.")
+		return nil, fault.Wrap(ctx.Err(), fault.Unavailable, "unavailable",
+			"Too many people are logging in at this moment; try again shortly.")
 	}
 	defer func() {
 		runtime.GC() // see [Hasher]
 		<-h.slots
 	}()
 	h.hashed.Add(1)
-	return argon2.IDKey([]byte(password), r.salt, r.params.Time, r.params.Memory, r.params.Threads, uint32(len(keyOr(r.key)))), nil
+	return argon2.IDKey([]byte(password), r.salt, r.params.Time, r.params.Memory, r.params.Threads,
+		uint32(len(keyOr(r.key)))), nil
 }
 
 func keyOr(key []byte) []byte {
@@ -141,7 +149,8 @@ type record struct {
 func (r record) String() string {
 	b64 := base64.RawStdEncoding
 	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version,
-		r.params.Memory, r.params.Time, r.params.Threads, b64.EncodeToString(r.salt), b64.EncodeToString(r.key))
+		r.params.Memory, r.params.Time, r.params.Threads,
+		b64.EncodeToString(r.salt), b64.EncodeToString(r.key))
 }
 
 func parse(phc string) (record, error) {
@@ -154,11 +163,13 @@ func parse(phc string) (record, error) {
 	if _, err := fmt.Sscanf(parts[2], "v=%d", &version); err != nil || version != argon2.Version {
 		return r, errors.New("the stored password hash has an unknown version")
 	}
-	if _, err := fmt.Sscanf(parts[3], "m=%d,t=%d,p=%d", &r.params.Memory, &r.params.Time, &r.params.Threads); err != nil {
+	if _, err := fmt.Sscanf(parts[3], "m=%d,t=%d,p=%d", &r.params.Memory, &r.params.Time,
+		&r.params.Threads); err != nil {
 		return r, errors.New("the stored password hash has unreadable parameters")
 	}
 	p := r.params
-	if p.Threads < 1 || p.Memory < 8*uint32(p.Threads) || p.Memory > maxMemory || p.Time < 1 || p.Time > maxTime {
+	if p.Threads < 1 || p.Memory < 8*uint32(p.Threads) || p.Memory > maxMemory || p.Time < 1 ||
+		p.Time > maxTime {
 		return r, errors.New("the stored password hash has parameters out of range")
 	}
 	var err1, err2 error

@@ -1,4 +1,5 @@
-// Package http is the API of the users service: what the gateway lets clients reach, and what other services ask.
+// Package http is the API of the users service: what the gateway lets clients reach, and what other
+// services ask.
 package http
 
 import (
@@ -18,7 +19,8 @@ type API struct {
 	Services *auth.ServiceKey // verifies which service is calling
 }
 
-// Routes adds every route of the service. The router must refuse what does not come through the sidecar.
+// Routes adds every route of the service. The router must refuse what does not come through the
+// sidecar.
 func (a *API) Routes(r *mux.Router) {
 	post, get := http.MethodPost, http.MethodGet
 
@@ -47,7 +49,8 @@ func (a *API) Routes(r *mux.Router) {
 	r.Handle("/internal/mail-tokens", notifications(handler(a.mintToken))).Methods(post)
 }
 
-// alive refuses what is asked for by a session that has ended, although its access token has not expired yet.
+// alive refuses what is asked for by a session that has ended, although its access token has not
+// expired yet.
 func (a *API) alive(next handler) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		if err := a.Service.Alive(r.Context(), auth.From(r.Context())); err != nil {

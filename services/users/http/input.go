@@ -31,7 +31,10 @@ func required(fields ...field) error {
 		case f.value == "":
 			wrong = append(wrong, fault.Field{Field: f.name, Message: "must not be empty"})
 		case utf8.RuneCountInString(f.value) > f.max:
-			wrong = append(wrong, fault.Field{Field: f.name, Message: fmt.Sprintf("must be at most %d characters long", f.max)})
+			wrong = append(wrong, fault.Field{
+				Field:   f.name,
+				Message: fmt.Sprintf("must be at most %d characters long", f.max),
+			})
 		}
 	}
 	if len(wrong) > 0 {
@@ -40,7 +43,8 @@ func required(fields ...field) error {
 	return nil
 }
 
-// decodePatch reads a JSON merge patch (RFC 7396), in which an absent member, a null and a value are three things.
+// decodePatch reads a JSON merge patch (RFC 7396), in which an absent member, a null and a value
+// are three things.
 func decodePatch(r *http.Request) (users.Patch, error) {
 	var in struct {
 		Name        json.RawMessage `json:"name"`
@@ -78,7 +82,9 @@ type patchDecoder struct {
 	unknown, wrong []fault.Field
 }
 
-func (d *patchDecoder) text(name string, raw json.RawMessage, check func(string) (string, error)) *string {
+func (d *patchDecoder) text(name string, raw json.RawMessage,
+	check func(string) (string, error),
+) *string {
 	if raw == nil {
 		return nil
 	}
@@ -107,7 +113,9 @@ func (d *patchDecoder) bool(name string, raw json.RawMessage) *bool {
 	return &b
 }
 
-func (d *patchDecoder) object(name string, raw json.RawMessage, members ...string) map[string]json.RawMessage {
+func (d *patchDecoder) object(name string, raw json.RawMessage,
+	members ...string,
+) map[string]json.RawMessage {
 	if raw == nil {
 		return nil
 	}

@@ -25,8 +25,8 @@ type contactJSON struct {
 	Status        users.Status      `json:"status"`
 }
 
-// contacts answers the details of those accounts that still have any. A deleted account has until notifications has
-// accepted its last event.
+// contacts answers the details of those accounts that still have any. A deleted account has until
+// notifications has accepted its last event.
 func (a *API) contacts(w http.ResponseWriter, r *http.Request) error {
 	var in struct {
 		UserIDs []string `json:"user_ids"`
@@ -46,15 +46,16 @@ func (a *API) contacts(w http.ResponseWriter, r *http.Request) error {
 	}{make([]contactJSON, 0, len(found))}
 	for _, u := range found {
 		out.Contacts = append(out.Contacts, contactJSON{
-			UserID: u.ID, Email: u.Email, EmailVerified: u.EmailVerified, Phone: u.Phone, PhoneVerified: u.PhoneVerified, Name: u.Name,
+			UserID: u.ID, Email: u.Email, EmailVerified: u.EmailVerified,
+			Phone: u.Phone, PhoneVerified: u.PhoneVerified, Name: u.Name,
 			Locale: u.Locale, Preferences: u.Preferences, Status: u.Status,
 		})
 	}
 	return web.WriteJSON(w, http.StatusOK, out)
 }
 
-// ended answers what has ended within the life of an access token. Any service may ask: these are ids that give access
-// to nothing.
+// ended answers what has ended within the life of an access token. Any service may ask: these are
+// ids that give access to nothing.
 func (a *API) ended(w http.ResponseWriter, r *http.Request) error {
 	set, err := a.Service.Ended(r.Context())
 	if err != nil {
@@ -63,13 +64,14 @@ func (a *API) ended(w http.ResponseWriter, r *http.Request) error {
 	return web.WriteJSON(w, http.StatusOK, set)
 }
 
-// mintToken answers a fresh token for a message that is about to be sent. Tokens travel in this answer and in the
-// message only. The answer for a code names the number that it is for: the account may have another one a moment later.
+// mintToken answers a fresh token for a message that is about to be sent. Tokens travel in this
+// answer and in the message only. The answer for a code names the number that it is for: the
+// account may have another one a moment later.
 func (a *API) mintToken(w http.ResponseWriter, r *http.Request) error {
 	var in struct {
 		UserID  string          `json:"user_id"`
 		Kind    users.TokenKind `json:"kind"`
-		EventID string          `json:"event_id"` // of the event the mail is about; for the caller's sake only
+		EventID string          `json:"event_id"` // of the event that the mail is about
 	}
 	if err := web.Decode(r, &in); err != nil {
 		return err

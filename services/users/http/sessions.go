@@ -10,7 +10,8 @@ import (
 	"sidecart.dev/users"
 )
 
-// ClientIPHeader carries the client's address. Only the gateway sets it, and it removes one that comes from outside.
+// ClientIPHeader carries the client's address. Only the gateway sets it, and it removes one that
+// comes from outside.
 const ClientIPHeader = "X-Client-Ip"
 
 func writeGrant(w http.ResponseWriter, status int, g users.Grant) error {
@@ -21,7 +22,10 @@ func writeGrant(w http.ResponseWriter, status int, g users.Grant) error {
 		RefreshToken     string `json:"refresh_token"`
 		RefreshExpiresIn int    `json:"refresh_expires_in"` // seconds
 		DeviceToken      string `json:"device_token,omitempty"`
-	}{g.AccessToken, "Bearer", int(users.AccessLife.Seconds()), g.RefreshToken, int(users.RefreshLife.Seconds()), g.DeviceToken})
+	}{
+		g.AccessToken, "Bearer", int(users.AccessLife.Seconds()),
+		g.RefreshToken, int(users.RefreshLife.Seconds()), g.DeviceToken,
+	})
 }
 
 func (a *API) login(w http.ResponseWriter, r *http.Request) error {
@@ -37,7 +41,10 @@ func (a *API) login(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if len(in.DeviceToken) > maxToken {
-		return fault.InvalidFields(fault.Field{Field: "device_token", Message: "must be at most 512 characters long"})
+		return fault.InvalidFields(fault.Field{
+			Field:   "device_token",
+			Message: "must be at most 512 characters long",
+		})
 	}
 	address, _ := netip.ParseAddr(r.Header.Get(ClientIPHeader)) // invalid: not known
 	client := users.Client{Address: address, DeviceToken: in.DeviceToken}

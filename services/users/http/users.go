@@ -31,7 +31,8 @@ type userJSON struct {
 func writeUser(w http.ResponseWriter, status int, u users.User) error {
 	w.Header().Set("ETag", web.VersionTag(u.Version))
 	return web.WriteJSON(w, status, userJSON{
-		ID: u.ID, Email: u.Email, Name: u.Name, Phone: u.Phone, PhoneVerified: u.PhoneVerified, Role: u.Role, EmailVerified: u.EmailVerified,
+		ID: u.ID, Email: u.Email, EmailVerified: u.EmailVerified, Name: u.Name,
+		Phone: u.Phone, PhoneVerified: u.PhoneVerified, Role: u.Role,
 		Locale: u.Locale, Preferences: u.Preferences, CreatedAt: u.CreatedAt, Version: u.Version,
 	})
 }
@@ -99,10 +100,12 @@ func (a *API) changePassword(w http.ResponseWriter, r *http.Request) error {
 	if err := web.Decode(r, &in); err != nil {
 		return err
 	}
-	if err := required(field{"current_password", in.Current, maxPassword}, field{"new_password", in.New, maxPassword}); err != nil {
+	if err := required(field{"current_password", in.Current, maxPassword},
+		field{"new_password", in.New, maxPassword}); err != nil {
 		return err
 	}
-	if err := a.Service.ChangePassword(r.Context(), auth.From(r.Context()), in.Current, in.New); err != nil {
+	who := auth.From(r.Context())
+	if err := a.Service.ChangePassword(r.Context(), who, in.Current, in.New); err != nil {
 		return err
 	}
 	return empty(w, http.StatusNoContent)
@@ -191,7 +194,8 @@ func (a *API) confirmReset(w http.ResponseWriter, r *http.Request) error {
 	if err := web.Decode(r, &in); err != nil {
 		return err
 	}
-	if err := required(field{"token", in.Token, maxToken}, field{"new_password", in.New, maxPassword}); err != nil {
+	if err := required(field{"token", in.Token, maxToken},
+		field{"new_password", in.New, maxPassword}); err != nil {
 		return err
 	}
 	if err := a.Service.ConfirmReset(r.Context(), in.Token, in.New); err != nil {

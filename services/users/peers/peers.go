@@ -12,6 +12,8 @@ import (
 type Peers struct{ Caller sidecar.Caller }
 
 // Accepted implements users.Peers.
-func (p Peers) Accepted(ctx context.Context, service string, eventIDs []string) (map[string]bool, error) {
+func (p Peers) Accepted(ctx context.Context, service string,
+	eventIDs []string,
+) (map[string]bool, error) {
 	return peers.AcceptedBy(ctx, p.Caller, service, eventIDs)
 }

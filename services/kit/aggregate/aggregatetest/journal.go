@@ -1,5 +1,5 @@
-// Package aggregatetest has a journal in memory for tests: it is as durable as the store, forgets only what it is told to, and offers
-// its ids to a settler when a test says so.
+// Package aggregatetest has a journal in memory for tests: it is as durable as the store, forgets
+// only what it is told to, and offers its ids to a settler when a test says so.
 package aggregatetest
 
 import (
@@ -14,7 +14,8 @@ import (
 	"sidecart.dev/kit/sidecar/sidecartest"
 )
 
-// Journal is what the replicas of a service share. [Journal.Of] gives each of them its own view. It is safe for concurrent use.
+// Journal is what the replicas of a service share. [Journal.Of] gives each of them its own view. It
+// is safe for concurrent use.
 type Journal struct {
 	mu      sync.Mutex
 	entries map[string]*entry
@@ -22,7 +23,7 @@ type Journal struct {
 }
 
 type entry struct {
-	begun int // the last of all begins that was its own: one that is forgotten and begun again is another
+	begun int // the number of its last begin: an entry that is begun anew is another one
 	open  int // tickets whose writes have not all been answered
 	since time.Time
 	by    *sidecartest.Process // who began it; nil once it was taken over
@@ -49,7 +50,8 @@ func (j *Journal) Begins() int {
 	return j.begins
 }
 
-// TakeOver says that the owners of all ids have lost them: from now on nobody owns them, and they are offered with Fence set.
+// TakeOver says that the owners of all ids have lost them: from now on nobody owns them, and they
+// are offered with Fence set.
 func (j *Journal) TakeOver() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -58,15 +60,20 @@ func (j *Journal) TakeOver() {
 	}
 }
 
-// Settle offers everything to a settler of the process once, as if each intent had that age, and forgets what is finished and was not
-// begun again meanwhile. An id whose ticket was released, or never ended, is offered with Fence set.
-func (j *Journal) Settle(ctx context.Context, p *sidecartest.Process, s journal.Settler, age time.Duration) error {
+// Settle offers everything to a settler of the process once, as if each intent had that age, and
+// forgets what is finished and was not begun again meanwhile. An id whose ticket was released, or
+// never ended, is offered with Fence set.
+func (j *Journal) Settle(ctx context.Context, p *sidecartest.Process, s journal.Settler,
+	age time.Duration,
+) error {
 	j.mu.Lock()
 	var offered []journal.Entry
 	begun := map[string]int{}
 	for _, id := range slices.Sorted(maps.Keys(j.entries)) {
 		e := j.entries[id]
-		offered = append(offered, journal.Entry{ID: id, Age: age, Since: e.since, Attempt: 1, Fence: e.fence || e.open > 0})
+		offered = append(offered, journal.Entry{
+			ID: id, Age: age, Since: e.since, Attempt: 1, Fence: e.fence || e.open > 0,
+		})
 		begun[id] = e.begun
 	}
 	j.mu.Unlock()

@@ -37,7 +37,8 @@ func (b Budget) Check(t testing.TB, calls map[string]int, items int) {
 	for _, c := range b {
 		allowed += c.of(items)
 	}
-	t.Logf("%d at once: %.2f calls for each, of at most %.2f", items, float64(total)/float64(items), allowed)
+	t.Logf("%d at once: %.2f calls for each, of at most %.2f",
+		items, float64(total)/float64(items), allowed)
 }
 
 func (c Cost) of(items int) float64 {
@@ -62,8 +63,8 @@ func (b Budget) exceeded(calls map[string]int, items int) (what []string) {
 	return what
 }
 
-// Tally counts the calls of a process, named by the operation and by what about says of it and of the
-// key, topic or path. Calls of which that is empty are left out.
+// Tally counts the calls of a process, named by the operation and by what about says of it and of
+// the key, topic or path. Calls of which that is empty are left out.
 func Tally(calls []string, about func(op, what string) string) map[string]int {
 	tally := map[string]int{}
 	for _, call := range calls {

@@ -16,8 +16,8 @@ type Message struct {
 	Body  []byte // a CloudEvent in structured JSON
 }
 
-// Bus is a [sidecar.Publisher] that keeps what was published until a test takes it: in any order, twice, or never,
-// as a real bus may. It is safe for concurrent use.
+// Bus is a [sidecar.Publisher] that keeps what was published until a test takes it: in any order,
+// twice, or never, as a real bus may. It is safe for concurrent use.
 type Bus struct {
 	// Before fails a publish that then has no effect; After one that was carried out. Both may be nil.
 	Before, After func(ctx context.Context, topic string) error
@@ -102,7 +102,8 @@ func (b *Bus) All(topic string) []Message {
 	return out
 }
 
-// Caller is a [sidecar.Caller] whose answers are functions. The zero value answers every call with Unavailable.
+// Caller is a [sidecar.Caller] whose answers are functions. The zero value answers every call with
+// Unavailable.
 type Caller struct {
 	// Handle returns the answer to a call, to be encoded as JSON. in is the request as JSON.
 	Handle func(ctx context.Context, app, method, path string, in []byte) (any, error)
@@ -149,7 +150,9 @@ type Binding struct {
 var _ sidecar.Binding = (*Binding)(nil)
 
 // Invoke implements [sidecar.Binding].
-func (b *Binding) Invoke(ctx context.Context, name, operation string, data []byte, metadata map[string]string) ([]byte, error) {
+func (b *Binding) Invoke(ctx context.Context, name, operation string, data []byte,
+	metadata map[string]string,
+) ([]byte, error) {
 	in := Invocation{Name: name, Operation: operation, Data: bytes.Clone(data), Metadata: metadata}
 	if b.Before != nil {
 		if err := b.Before(ctx, in); err != nil {

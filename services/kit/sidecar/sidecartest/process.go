@@ -11,8 +11,8 @@ import (
 )
 
 // Process is a process as the outside sees it: everything that it does is a call, and it may die at
-// one of them. From then on all of its calls fail and have no effect. The zero value lives for ever.
-// It is safe for concurrent use.
+// one of them. From then on all of its calls fail and have no effect. The zero value lives for
+// ever. It is safe for concurrent use.
 type Process struct {
 	mu    sync.Mutex
 	dieAt int  // the call, counting from 1, at which it dies; 0: none
@@ -48,8 +48,8 @@ func (p *Process) Dead() bool {
 	return p.dead
 }
 
-// Calls returns the calls so far, the fatal one included: each is an operation, a blank, and the key,
-// topic or path that it is about.
+// Calls returns the calls so far, the fatal one included: each is an operation, a blank, and the
+// key, topic or path that it is about.
 func (p *Process) Calls() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -77,10 +77,11 @@ func (p *Process) Call(name string, effect func() error) error {
 	return err
 }
 
-// EachCrash plays a story again and again: with a process that dies at its first call, before it has
-// its effect and after it, then at its second, and so on until it makes no more calls. The story lets
-// the process work, and then, with another one that lives, does what happens after a crash: messages
-// are delivered again, requests repeated, the journal settled. Then it checks what must hold.
+// EachCrash plays a story again and again: with a process that dies at its first call, before it
+// has its effect and after it, then at its second, and so on until it makes no more calls. The
+// story lets the process work, and then, with another one that lives, does what happens after a
+// crash: messages are delivered again, requests repeated, the journal settled. Then it checks what
+// must hold.
 func EachCrash(t *testing.T, story func(t *testing.T, p *Process)) {
 	t.Helper()
 	EachDeath(t, func(t *testing.T, n int, after bool) bool {
@@ -93,8 +94,8 @@ func EachCrash(t *testing.T, story func(t *testing.T, p *Process)) {
 	})
 }
 
-// EachDeath is [EachCrash] for a story that has a process die by itself, at its n-th call, and reports
-// whether it came to that. It returns how many calls the process has died at.
+// EachDeath is [EachCrash] for a story that has a process die by itself, at its n-th call, and
+// reports whether it came to that. It returns how many calls the process has died at.
 func EachDeath(t *testing.T, story func(t *testing.T, n int, after bool) (died bool)) (calls int) {
 	t.Helper()
 	for _, after := range []bool{false, true} {
@@ -103,7 +104,8 @@ func EachDeath(t *testing.T, story func(t *testing.T, n int, after bool) (died b
 			when = "after"
 		}
 		for n, died := 1, true; died; n++ {
-			ok := t.Run(fmt.Sprintf("it dies %s call %d", when, n), func(t *testing.T) { died = story(t, n, after) })
+			ok := t.Run(fmt.Sprintf("it dies %s call %d", when, n),
+				func(t *testing.T) { died = story(t, n, after) })
 			if !ok {
 				return n // the first story that goes wrong is the shortest
 			}
@@ -129,7 +131,9 @@ func (s *stateOf) Get(ctx context.Context, key string) (item sidecar.Item, err e
 	return item, err
 }
 
-func (s *stateOf) BulkGet(ctx context.Context, keys []string) (items map[string]sidecar.Item, err error) {
+func (s *stateOf) BulkGet(
+	ctx context.Context, keys []string,
+) (items map[string]sidecar.Item, err error) {
 	name := "bulk-get"
 	if len(keys) > 0 {
 		name += " " + keys[0]
@@ -138,11 +142,15 @@ func (s *stateOf) BulkGet(ctx context.Context, keys []string) (items map[string]
 	return items, err
 }
 
-func (s *stateOf) Insert(ctx context.Context, key string, value []byte, opts ...sidecar.WriteOption) error {
+func (s *stateOf) Insert(ctx context.Context, key string, value []byte,
+	opts ...sidecar.WriteOption,
+) error {
 	return s.p.Call("insert "+key, func() error { return s.s.Insert(ctx, key, value, opts...) })
 }
 
-func (s *stateOf) Update(ctx context.Context, key string, value []byte, etag string, opts ...sidecar.WriteOption) error {
+func (s *stateOf) Update(ctx context.Context, key string, value []byte, etag string,
+	opts ...sidecar.WriteOption,
+) error {
 	return s.p.Call("update "+key, func() error { return s.s.Update(ctx, key, value, etag, opts...) })
 }
 
@@ -171,7 +179,9 @@ type callerOf struct {
 }
 
 func (c callerOf) Call(ctx context.Context, app, method, path string, in, out any) error {
-	return c.p.Call("call "+app+" "+path, func() error { return c.c.Call(ctx, app, method, path, in, out) })
+	return c.p.Call("call "+app+" "+path, func() error {
+		return c.c.Call(ctx, app, method, path, in, out)
+	})
 }
 
 // Binding returns output bindings as the process sees them.
@@ -182,7 +192,12 @@ type bindingOf struct {
 	b sidecar.Binding
 }
 
-func (b bindingOf) Invoke(ctx context.Context, name, operation string, data []byte, metadata map[string]string) (out []byte, err error) {
-	err = b.p.Call("invoke "+name, func() error { out, err = b.b.Invoke(ctx, name, operation, data, metadata); return err })
+func (b bindingOf) Invoke(ctx context.Context, name, operation string, data []byte,
+	metadata map[string]string,
+) (out []byte, err error) {
+	err = b.p.Call("invoke "+name, func() error {
+		out, err = b.b.Invoke(ctx, name, operation, data, metadata)
+		return err
+	})
 	return out, err
 }

@@ -1,5 +1,6 @@
-// Package sidecartest has fakes of a sidecar's building blocks with the semantics a real sidecar has:
-// ETags, first-write, expiry, at-least-once delivery. Tests inject failures before and after a call takes effect.
+// Package sidecartest has fakes of a sidecar's building blocks with the semantics a real sidecar
+// has: ETags, first-write, expiry, at-least-once delivery. Tests inject failures before and after a
+// call takes effect.
 package sidecartest
 
 import (
@@ -28,7 +29,8 @@ const (
 // Write reports whether the call changes the store.
 func (o Op) Write() bool { return o == OpInsert || o == OpUpdate || o == OpDelete }
 
-// Hook may fail a call. It runs without the store's lock held, so it may block, or call the store itself.
+// Hook may fail a call. It runs without the store's lock held, so it may block, or call the store
+// itself.
 type Hook func(ctx context.Context, op Op, key string) error
 
 // State is an in-memory [sidecar.State]. It is safe for concurrent use.
@@ -98,7 +100,9 @@ func (s *State) BulkGet(ctx context.Context, keys []string) (map[string]sidecar.
 }
 
 // Insert implements [sidecar.State].
-func (s *State) Insert(ctx context.Context, key string, value []byte, opts ...sidecar.WriteOption) error {
+func (s *State) Insert(ctx context.Context, key string, value []byte,
+	opts ...sidecar.WriteOption,
+) error {
 	return s.do(ctx, OpInsert, key, func() error {
 		if _, ok := s.live(key); ok {
 			return fault.New(fault.Conflict, sidecar.CodeExists, "the key exists")
@@ -109,7 +113,9 @@ func (s *State) Insert(ctx context.Context, key string, value []byte, opts ...si
 }
 
 // Update implements [sidecar.State].
-func (s *State) Update(ctx context.Context, key string, value []byte, etag string, opts ...sidecar.WriteOption) error {
+func (s *State) Update(ctx context.Context, key string, value []byte, etag string,
+	opts ...sidecar.WriteOption,
+) error {
 	return s.do(ctx, OpUpdate, key, func() error {
 		if !s.matches(key, etag) {
 			return fault.New(fault.Conflict, sidecar.CodeConflict, "the key has changed")
@@ -201,5 +207,8 @@ func (s *State) now() time.Time {
 }
 
 func (e entry) item(key string) sidecar.Item {
-	return sidecar.Item{Key: key, Value: bytes.Clone(e.value), ETag: strconv.FormatUint(e.etag, 10), Expires: e.expires}
+	return sidecar.Item{
+		Key: key, Value: bytes.Clone(e.value), ETag: strconv.FormatUint(e.etag, 10),
+		Expires: e.expires,
+	}
 }

@@ -10,11 +10,12 @@ type settings struct {
 	service.Config
 	HashMemory  uint32 `env:"PASSWORD_MEMORY_KIB"  envDefault:"7168"` // argon2id memory of one hash
 	HashTime    uint32 `env:"PASSWORD_PASSES"      envDefault:"5"`    // argon2id passes over it
-	HashAtOnce  int    `env:"PASSWORD_PARALLEL"    envDefault:"1"`    // hashes at one time: each needs the memory and a core
-	HashWaiting int    `env:"PASSWORD_QUEUE"       envDefault:"64"`   // logins that may wait for their turn; more are answered 503
+	HashAtOnce  int    `env:"PASSWORD_PARALLEL"    envDefault:"1"`    // hashes at a time
+	HashWaiting int    `env:"PASSWORD_QUEUE"       envDefault:"64"`   // logins that wait; more get 503
 }
 
 // Validate implements [config.Validator].
 func (s *settings) Validate() error {
-	return config.All(s.Config.Validate(), config.Positive("PASSWORD_PARALLEL", s.HashAtOnce), config.Positive("PASSWORD_QUEUE", s.HashWaiting))
+	return config.All(s.Config.Validate(), config.Positive("PASSWORD_PARALLEL", s.HashAtOnce),
+		config.Positive("PASSWORD_QUEUE", s.HashWaiting))
 }

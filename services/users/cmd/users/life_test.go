@@ -17,7 +17,8 @@ const (
 	credentials  = `{"email":"ada@example.com","password":"correct horse battery"}`
 )
 
-// The life of an account over HTTP, each exchange checked against the contract and each event against its schema.
+// The life of an account over HTTP, each exchange checked against the contract and each event
+// against its schema.
 func TestTheLifeOfAnAccount(t *testing.T) {
 	r := start(t)
 	me := r.want(r.send("POST", "/api/v1/users", "", registration), 201, "registering")
@@ -90,7 +91,8 @@ func TestTheLifeOfAnAccount(t *testing.T) {
 	r.clean("Ada", "ada@example.com", "correct horse", "staple of", "third password", "+4915112345678", token, verify, reset, session.text("refresh_token"))
 }
 
-// refusesChanges shows the access token of an ended session to every route by which it could change something.
+// refusesChanges shows the access token of an ended session to every route by which it could change
+// something.
 func (r *running) refusesChanges(token string) {
 	r.t.Helper()
 	r.want(r.send("PATCH", "/api/v1/users/me", token, `{"name":"Eve"}`, "Content-Type", "application/merge-patch+json"), 401, "patching after the end")

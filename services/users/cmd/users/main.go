@@ -1,4 +1,5 @@
-// Command users runs the users service beside its sidecar. It is configured by the environment; see the README.
+// Command users runs the users service beside its sidecar. It is configured by the environment; see
+// the README.
 package main
 
 import (
@@ -34,14 +35,16 @@ func run(ctx context.Context) error {
 
 // wire says what the service is made of and which routes it has. It hears no events.
 func wire(s *service.Service, cfg settings) error {
-	hasher, err := argon2.New(argon2.Params{Memory: cfg.HashMemory, Time: cfg.HashTime, Threads: 1}, cfg.HashAtOnce, cfg.HashWaiting)
+	hasher, err := argon2.New(argon2.Params{Memory: cfg.HashMemory, Time: cfg.HashTime, Threads: 1},
+		cfg.HashAtOnce, cfg.HashWaiting)
 	if err != nil {
 		return err
 	}
 	secret := func(ctx context.Context) (string, error) { return s.Secret(ctx, "token-signing-keys") }
 	keys := users.NewKeyRing(secret, s.State, nil)
 	domain := users.NewService(users.Config{
-		State: s.State, Bus: s.Bus, Journal: s.Intents(), Peers: peers.Peers{Caller: s.Peers}, Hasher: hasher, Signer: keys,
+		State: s.State, Bus: s.Bus, Journal: s.Intents(), Peers: peers.Peers{Caller: s.Peers},
+		Hasher: hasher, Signer: keys,
 	})
 	s.Users = auth.NewVerifier(keys, nil)
 	s.Settles(users.AccountKind, domain)

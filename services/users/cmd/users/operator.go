@@ -18,7 +18,8 @@ type operator struct {
 	done    atomic.Bool
 }
 
-// Ready returns nil once the first operator can log in: whoever starts the system is told that login as soon as it is ready.
+// Ready returns nil once the first operator can log in: whoever starts the system is told that
+// login as soon as it is ready.
 func (o *operator) Ready(context.Context) error {
 	if !o.done.Load() {
 		return fault.New(fault.Unavailable, "unavailable", "The first operator is not there yet.")
@@ -43,7 +44,8 @@ func (o *operator) Run(ctx context.Context) error {
 	return err
 }
 
-// insist calls try until it succeeds or ctx ends. Faults that will not pass by themselves are returned.
+// insist calls try until it succeeds or ctx ends. Faults that will not pass by themselves are
+// returned.
 func insist(ctx context.Context, what string, try func(context.Context) error) error {
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
 		err := try(ctx)

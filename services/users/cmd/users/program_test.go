@@ -26,8 +26,8 @@ import (
 	"sidecart.dev/users/internal/userstest"
 )
 
-// running is the assembled service with its journal, keys and first operator, on a fake sidecar, behind an HTTP client that
-// checks every exchange against the contract.
+// running is the assembled service with its journal, keys and first operator, on a fake sidecar,
+// behind an HTTP client that checks every exchange against the contract.
 type running struct {
 	t        *testing.T
 	url      string
@@ -145,7 +145,8 @@ func (a answer) text(name string) string {
 	return s
 }
 
-// send makes a request; more are header names and values in turn. Bodies that break the contract on purpose are marked by "invalid: ".
+// send makes a request; more are header names and values in turn. Bodies that break the contract on
+// purpose are marked by "invalid: ".
 func (r *running) send(method, path, token, body string, more ...string) answer {
 	r.t.Helper()
 	body, invalid := strings.CutPrefix(body, "invalid: ")

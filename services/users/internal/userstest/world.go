@@ -1,5 +1,5 @@
-// Package userstest has a users service on fakes, for the tests of its packages: replicas that share a store, a clock
-// that is set by hand, and processes that may die at a chosen call.
+// Package userstest has a users service on fakes, for the tests of its packages: replicas that
+// share a store, a clock that is set by hand, and processes that may die at a chosen call.
 package userstest
 
 import (
@@ -172,14 +172,16 @@ func (w *World) start(proc *sidecartest.Process, params argon2.Params) *Process 
 		w.T.Fatal(err)
 	}
 	// The keys are read before anything that a test is about, and so are no calls of the process.
-	keys := users.NewKeyRing(func(context.Context) (string, error) { return Keys, nil }, w.State, w.Now)
+	secret := func(context.Context) (string, error) { return Keys, nil }
+	keys := users.NewKeyRing(secret, w.State, w.Now)
 	if err := keys.Reload(w.T.Context()); err != nil {
 		w.T.Fatal(err)
 	}
 	return &Process{
 		Proc: proc, Hasher: hasher, Keys: keys,
 		Service: users.NewService(users.Config{
-			State: proc.State(w.State), Bus: proc.Bus(w.Bus), Journal: w.Journal.Of(proc), Peers: peers{w, proc},
+			State: proc.State(w.State), Bus: proc.Bus(w.Bus),
+			Journal: w.Journal.Of(proc), Peers: peers{w, proc},
 			Hasher: hasher, Signer: keys, Now: w.Now,
 			Log: slog.New(slog.DiscardHandler),
 		}),
@@ -187,9 +189,11 @@ func (w *World) start(proc *sidecartest.Process, params argon2.Params) *Process 
 }
 
 // Keys is a secret with one signing key.
-const Keys = `{"current":"k1","keys":[{"kid":"k1","seed":"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="}]}`
+const Keys = `{"current":"k1","keys":[` +
+	`{"kid":"k1","seed":"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="}]}`
 
-// SettleAll offers every journalled id to the replica, delivering what is published, until nothing is left.
+// SettleAll offers every journalled id to the replica, delivering what is published, until nothing
+// is left.
 func (w *World) SettleAll(p *Process) {
 	w.T.Helper()
 	for range 20 {
@@ -202,8 +206,8 @@ func (w *World) SettleAll(p *Process) {
 	w.T.Fatalf("unfinished after 20 rounds of settling: %v", w.Journal.IDs())
 }
 
-// Settle offers every journalled id to the replica once, long after it was begun. It reports false if
-// there was none.
+// Settle offers every journalled id to the replica once, long after it was begun. It reports false
+// if there was none.
 func (w *World) Settle(p *Process) bool {
 	w.T.Helper()
 	if len(w.Journal.IDs()) == 0 {
@@ -218,7 +222,8 @@ func (w *World) Settle(p *Process) bool {
 // Live returns every account in the store.
 func (w *World) Live() (accounts []users.User) {
 	docs := aggregate.New(aggregate.Config[users.User]{
-		Kind: users.AccountKind, State: w.State, Journal: w.Journal.Of(&sidecartest.Process{}), Done: users.User.Done,
+		Kind: users.AccountKind, State: w.State, Journal: w.Journal.Of(&sidecartest.Process{}),
+		Done: users.User.Done,
 	})
 	for _, key := range w.State.Keys() {
 		if id, ok := strings.CutPrefix(key, users.AccountKind+"/"); ok {
