@@ -27,6 +27,7 @@ var unguarded = map[string]string{
 	"gateway/http newUpload":        "only sets a deadline",
 	"notifications Run":             "the senders guard each message; the rest is the lane's own memory",
 	"notifications recordOnce":      "only wakes the journal",
+	"notifications handOver":        "only wakes the journal",
 	"payments run/cancel":           "ends a context",
 
 	// They guard what they call for others, and answer those who wait in any case.

@@ -4,16 +4,19 @@
 //
 // Each has one meaning in the whole tree.
 //
-//	aggregate     a document that changes as a whole, under its ETag: an order, a payment, an account
+//	document      one JSON value under one key of the store, changed as a whole, under its ETag
+//	aggregate     a document that has business to finish: an order, a payment, an account
 //	first-write   a write that succeeds only if the key is absent
 //	ETag          what the store says of a key's version; an update succeeds only if it is unchanged
 //	intent        an id in the journal: the aggregate of that id has unfinished business
 //	begin         to make an intent durable, before the aggregate is written
+//	conflict      the ETag has changed, or the key is there already: somebody else was faster
 //	ticket        a handler's hold on an intent; while it is held, the settler leaves the id alone
 //	settle        to drive on what the journal offers, until nothing is left to do for it
 //	finish        to forget an intent, because its business is done
 //	fence         to make a write impossible that may still be under way
 //	tombstone     what a fence leaves where there is no aggregate; every reader takes it for absent
+//	claim         what only one may have, won by a first-write: an account's address, a lane
 //	lane          one log of the journal, appended to by one process at a time
 //	segment       the ids of one append to a lane
 //	window        how long calls that come densely wait for each other, to share one
