@@ -128,9 +128,9 @@ func (s *Service) grant(u User, token RefreshToken) (Grant, error) {
 }
 
 // Refresh exchanges a refresh token for a new pair. A token is exchanged once. Shown again within
-// seconds of that, by a second tab or because an answer was lost, it gives the refresh token that
-// is good by then, also if others were exchanged in between. Shown later it ends its whole session,
-// and is an Unauthenticated fault.
+// seconds, by a second tab or because an answer was lost, the one that was exchanged last gives the
+// same refresh token again. Any other that was good once, and that one shown later, ends its whole
+// session and is an Unauthenticated fault.
 func (s *Service) Refresh(ctx context.Context, shown string) (Grant, error) {
 	token, err := ParseRefreshToken(shown)
 	if err != nil {
