@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sidecart.dev/kit/fault"
+	"sidecart.dev/kit/sidecar"
 )
 
 // ownership decides which lanes this process claims, keeps them and gives them back.
@@ -40,7 +41,8 @@ func (o *ownership) survey(ctx context.Context) ([]candidate, error) {
 	for n := range keys {
 		keys[n] = headKey(o.p.cfg.Name, n)
 	}
-	items, err := o.p.store.bulkGet(ctx, keys)
+	// Most lanes have never been used, and have no head. One that is overlooked cannot be claimed by that, and is seen the next time.
+	items, err := o.p.store.bulkGet(sidecar.Glance(ctx), keys)
 	if err != nil {
 		return nil, fmt.Errorf("reading the journal's heads: %w", err)
 	}
