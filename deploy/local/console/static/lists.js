@@ -230,7 +230,7 @@ const flows = (list, head) =>
     ['App', head, '#a second', '#p50', '#p95', '#errors', '#Course'],
     list.map((r) => [
       chip(r.app),
-      r.name,
+      el('span', { class: 'wide' }, r.name),
       rate(r.rate),
       ms(r.p50),
       ms(r.p95),
