@@ -63,6 +63,15 @@ const routeRow = (r) => [
   el('span', { class: r.errors ? 'bad' : null }, rate(r.errors)),
 ];
 
+function howToAct(processes) {
+  if (!processes.some((p) => p.actions)) {
+    return 'These apps were started elsewhere, and are stopped there.';
+  }
+  return sessionStorage.getItem('token')
+    ? ''
+    : 'To stop, start and restart, open the console by the link that the launcher printed.';
+}
+
 export async function overview(main) {
   const data = await ask('overview'),
     { processes, traces } = data;
@@ -83,12 +92,7 @@ export async function overview(main) {
         ['Process', 'State', '#Restarts', 'Ports', '#Memory', '#Processor', 'Actions'],
         processes.map(processRow),
       ),
-      !sessionStorage.getItem('token') &&
-        el(
-          'p',
-          { class: 'soft small' },
-          'To stop, start and restart, open the console by the link that the launcher printed.',
-        ),
+      el('p', { class: 'soft small' }, howToAct(processes)),
       el('h2', {}, 'Slowest routes of the last minute'),
       table(
         ['App', 'Route', '#p95', '#p50', '#a second', '#errors a second'],
