@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/registry"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
@@ -37,37 +38,47 @@ const (
 	baseFile = "etc/ssl/certs/ca-certificates.crt"
 )
 
-// serveBase serves an image that stands for the base of .ko.yaml, which no test fetches: it has that one's user and, of its files,
-// the certificates of authorities alone.
-func serveBase(t *testing.T) (reference string) {
+// architectures are those that images are built for.
+var architectures = []string{"amd64", "arm64"}
+
+// serveRegistry runs a registry with an image that stands for the base of .ko.yaml, which no test fetches: it has that one's user and
+// architectures and, of its files, the certificates of authorities alone.
+func serveRegistry(t *testing.T) (host, base string) {
 	t.Helper()
 	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
 	t.Cleanup(server.Close)
-	image, err := crane.Image(map[string][]byte{baseFile: []byte("authorities")})
+	host = strings.TrimPrefix(server.URL, "http://")
+	var index v1.ImageIndex = empty.Index
+	for _, architecture := range architectures {
+		image, err := crane.Image(map[string][]byte{baseFile: []byte("authorities")})
+		require.NoError(t, err)
+		config, err := image.ConfigFile()
+		require.NoError(t, err)
+		config.OS, config.Architecture, config.Config.User = "linux", architecture, baseUser
+		image, err = mutate.ConfigFile(image, config)
+		require.NoError(t, err)
+		index = mutate.AppendManifests(index, mutate.IndexAddendum{
+			Add: image, Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: "linux", Architecture: architecture}},
+		})
+	}
+	digest, err := index.Digest()
 	require.NoError(t, err)
-	config, err := image.ConfigFile()
+	ref, err := name.NewDigest(host + "/base@" + digest.String())
 	require.NoError(t, err)
-	config.OS, config.Architecture, config.Config.User = "linux", runtime.GOARCH, baseUser
-	image, err = mutate.ConfigFile(image, config)
-	require.NoError(t, err)
-	digest, err := image.Digest()
-	require.NoError(t, err)
-	ref, err := name.NewDigest(strings.TrimPrefix(server.URL, "http://") + "/base@" + digest.String())
-	require.NoError(t, err)
-	require.NoError(t, remote.Write(ref, image))
-	return ref.String()
+	require.NoError(t, remote.WriteIndex(ref, index))
+	return host, ref.String()
 }
 
-// buildImages runs images.sh for this machine's architecture, and returns the folder with a layout of each image.
-func buildImages(t *testing.T) (dir string) {
+// images runs images.sh and returns what it prints.
+func images(t *testing.T, dir string, env []string, names ...string) string {
 	t.Helper()
-	dir = t.TempDir()
-	cmd := exec.CommandContext(t.Context(), "./images.sh")
-	cmd.Env = append(os.Environ(), "GOWORK=", "KO_DOCKER_REPO=", "IMAGES_DIR="+dir,
-		"KO_DEFAULTPLATFORMS=linux/"+runtime.GOARCH, "KO_DEFAULTBASEIMAGE="+serveBase(t))
-	output, err := cmd.CombinedOutput()
-	require.NoError(t, err, "%s", output)
-	return dir
+	cmd := exec.CommandContext(t.Context(), "./images.sh", names...)
+	cmd.Env = append(append(os.Environ(), "GOWORK=", "IMAGES_DIR="+dir), env...)
+	var problems bytes.Buffer
+	cmd.Stderr = &problems
+	output, err := cmd.Output()
+	require.NoError(t, err, problems.String())
+	return string(output)
 }
 
 // imageIn reads the one image of a layout.
@@ -110,7 +121,9 @@ func TestAnImageIsOneStaticBinaryOnTheBase(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short: six images are built")
 	}
-	dir := buildImages(t)
+	dir := t.TempDir()
+	_, base := serveRegistry(t)
+	images(t, dir, []string{"KO_DOCKER_REPO=", "KO_DEFAULTPLATFORMS=linux/" + runtime.GOARCH, "KO_DEFAULTBASEIMAGE=" + base})
 	for _, app := range append([]string{"inbox"}, apps...) {
 		t.Run(app, func(t *testing.T) {
 			image := imageIn(t, filepath.Join(dir, app))
@@ -135,6 +148,33 @@ func TestAnImageIsOneStaticBinaryOnTheBase(t *testing.T) {
 			checkParts(t, dir, app)
 		})
 	}
+}
+
+// TestAnImageIsPushedForBothArchitecturesWithItsListOfParts pushes the smallest one to a registry, and asks for it there by the name that
+// is printed, which is the one that a workflow signs.
+func TestAnImageIsPushedForBothArchitecturesWithItsListOfParts(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: an image is built")
+	}
+	host, base := serveRegistry(t)
+	printed := images(t, t.TempDir(), []string{"KO_DOCKER_REPO=" + host + "/sidecart", "IMAGE_TAG=1.2.3", "KO_DEFAULTBASEIMAGE=" + base}, "inbox")
+	ref, err := name.NewDigest(strings.TrimSpace(printed), name.StrictValidation)
+	require.NoError(t, err, "printed: %q", printed)
+	assert.Equal(t, host+"/sidecart/inbox", ref.Context().Name())
+	index, err := remote.Index(ref)
+	require.NoError(t, err)
+	manifest, err := index.IndexManifest()
+	require.NoError(t, err)
+	var built []string
+	for _, image := range manifest.Manifests {
+		built = append(built, image.Platform.Architecture)
+	}
+	assert.ElementsMatch(t, architectures, built)
+	tagged, err := remote.Head(ref.Context().Tag("1.2.3"))
+	require.NoError(t, err)
+	assert.Equal(t, ref.DigestStr(), tagged.Digest.String())
+	_, err = remote.Image(ref.Context().Tag(strings.Replace(ref.DigestStr(), ":", "-", 1) + ".sbom"))
+	assert.NoError(t, err, "the list of parts")
 }
 
 // checkBinary holds that the binary needs nothing beside it, names no folder of the machine that built it, and starts.
@@ -190,5 +230,9 @@ func TestImagesAreBuiltOnAFixedBaseForBothArchitectures(t *testing.T) {
 	}
 	require.NoError(t, yaml.UnmarshalStrict(text, &config))
 	assert.Regexp(t, `/distroless/static-debian12:nonroot@sha256:[0-9a-f]{64}$`, config.DefaultBaseImage)
-	assert.ElementsMatch(t, []string{"linux/amd64", "linux/arm64"}, config.DefaultPlatforms)
+	var platforms []string
+	for _, architecture := range architectures {
+		platforms = append(platforms, "linux/"+architecture)
+	}
+	assert.ElementsMatch(t, platforms, config.DefaultPlatforms)
 }
