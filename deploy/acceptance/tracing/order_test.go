@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -75,6 +76,35 @@ func (w *world) orderIsTraced(t *testing.T) {
 	named := w.of(trace).
 		where(func(s *span) bool { return attribute(s.GetAttributes(), "sidecart.resource.id") == order.ID })
 	assert.NotEmpty(t, named, "a trace is found by its order")
+}
+
+// ordersKeepApart places many orders at once, so that calls for several are made together, and finds
+// each in the trace of its own request up to the mail, with nothing that is about another.
+func (w *world) ordersKeepApart(t *testing.T) {
+	customer := w.NewCustomer(t)
+	orders := make([]harness.Order, 24)
+	traces := make([]string, len(orders))
+	var all sync.WaitGroup
+	for i := range orders {
+		traces[i] = newTrace()
+		all.Go(func() { orders[i] = customer.Place(t, w.product, "tok_visa", traced(traces[i])) })
+	}
+	all.Wait()
+	for i, trace := range traces {
+		w.awaitJourneys(t, trace, map[string][]step{"up to the mail": {
+			{"orders", "send orders"},
+			{"payments", "process orders"},
+			{"payments", "send payments"},
+			{"notifications", "process payments"},
+			{"notifications", "deliver email"},
+		}})
+		for _, s := range w.of(trace) {
+			about := attribute(s.GetAttributes(), "sidecart.resource.id")
+			if strings.HasPrefix(about, "ord_") {
+				assert.Equal(t, orders[i].ID, about, "%s of %s is about another order", s.GetName(), s.who())
+			}
+		}
+	}
 }
 
 func (w *world) resumedWorkLeadsBack(t *testing.T) {

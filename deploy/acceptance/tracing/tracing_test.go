@@ -30,6 +30,7 @@ type world struct {
 func TestTracing(t *testing.T) {
 	w := start(t)
 	t.Run("the trace of an order is complete", w.orderIsTraced)
+	t.Run("orders of the same moment keep to their own traces", w.ordersKeepApart)
 	t.Run("what is taken up again leads back to the order", w.resumedWorkLeadsBack)
 	t.Run("problems and log lines name the trace", w.problemsAndLogsNameTheTrace)
 	t.Run("nothing personal stands in a span", w.nothingPersonalIsTraced)
@@ -53,6 +54,7 @@ func start(t *testing.T) *world {
 			"OTEL_EXPORTER_OTLP_INSECURE": "true",
 			"OTEL_BSP_SCHEDULE_DELAY":     "200", "LOG_FORMAT": "json",
 			"RATE_LIMIT_ADDRESS": "5000", "RATE_LIMIT_USER": "5000", "RATE_LIMIT_SENSITIVE": "1000",
+			"FLOOD_ORDERS_PER_HOUR": "0", "FLOOD_UNVERIFIED_PER_HOUR": "0",
 		},
 	})
 	require.NoError(t, err)

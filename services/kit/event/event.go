@@ -30,6 +30,10 @@ type Event struct {
 	DataContentType string          `json:"datacontenttype"`
 	Data            json.RawMessage `json:"data"`
 	TraceParent     string          `json:"traceparent,omitempty"`
+	// TraceID is the same again, under the name that Dapr had for it before. A sidecar leaves the TraceParent of an event
+	// alone only if this is there, and otherwise puts its own call in its place: that of whoever else's event was published
+	// in the same call.
+	TraceID string `json:"traceid,omitempty"`
 }
 
 // New makes an event of the given service about one version of an aggregate. Its id is "<subject>:<version>:<type>".
@@ -63,6 +67,7 @@ func Publish(ctx context.Context, bus sidecar.Publisher, topic string, e Event) 
 		span.SetAttributes(append(Attributes(topic, e), semconv.MessagingOperationName("send"), semconv.MessagingOperationTypeSend)...)
 	}
 	e.TraceParent = tracing.TraceParent(ctx)
+	e.TraceID = e.TraceParent
 	raw, err := e.Encode()
 	if err == nil {
 		err = bus.Publish(ctx, topic, raw)

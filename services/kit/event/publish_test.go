@@ -24,4 +24,5 @@ func TestAnEventWithATraceOfItsOwnStaysInIt(t *testing.T) {
 	told, err := event.Parse(bus.Take(0).Body)
 	require.NoError(t, err)
 	assert.True(t, strings.HasPrefix(told.TraceParent, "00-0af7651916cd43dd8448eb211c80319c-"), "the trace is %s", told.TraceParent)
+	assert.Equal(t, told.TraceParent, told.TraceID, "without it a sidecar puts its own call in the place of the trace")
 }
