@@ -26,7 +26,7 @@ import (
 // and of 64 customers' at once. What the journal does whether or not there is an order is not
 // counted: the heads of its lanes are written three times per lease.
 var budget = sidecartest.Budget{
-	sidecartest.Allow("call users /internal/contacts", 1, 3.0/64, "who is it: everyone who waits shares a call, of which two may be under way"),
+	sidecartest.Allow("call users /internal/contacts", 1, 3.0/64, "who is it: everyone who waits shares a call"),
 	sidecartest.Allow("get notifications-of", 1, 1, "the head of the customer's list, which the delivery is added to"),
 	sidecartest.Allow("insert notifications-of", 1, 1, "the delivery is listed (an update, if it is not the customer's first)"),
 	sidecartest.Allow("insert journal", 1, 3.0/64, "the intent: everyone who waits shares a segment"),

@@ -32,6 +32,14 @@
 // The default is 40 ms. Below it too few calls meet at this rate for a wait to be worth it, so that there is none; above it
 // customers wait for longer and nothing is saved. For one client it makes no difference, as nothing waits.
 //
+// Against commit 0331eae, which had no such windows and read and wrote more for an order, one run after the other on the same busy machine:
+//
+//	                                   0331eae    since
+//	orders a second                    31.4       70.2
+//	calls of the sidecars per order    43.1       19.3
+//	of these writes of the stores      19.5       10.0
+//	processor time per order (ms)      33.2       15.2
+//
 // # Bare sidecars
 //
 // The yardstick of the order flow is the program in folder bare: apps whose handlers do nothing but call their sidecars.
