@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -66,11 +67,33 @@ func TestAServicesProbesAndEndFitTheService(t *testing.T) {
 			assert.Equal(t, "/readyz", app.ReadinessProbe.HTTPGet.Path, w.name)
 			const drain = 10 // DRAIN_TIMEOUT
 			assert.GreaterOrEqual(t, *w.pod.Spec.TerminationGracePeriodSeconds, app.Lifecycle.PreStop.Sleep.Seconds+drain+5, w.name)
+			if w.name != "gateway" {
+				endsUnnoticed(t, w)
+			}
 			env := names(app.Env)
 			assert.Equal(t, "metadata.name", env["INSTANCE"].ValueFrom.FieldRef.FieldPath, w.name)
 			assert.Equal(t, "0.0.0.0", env["APP_HOST"].Value, w.name)
 		}
 	})
+}
+
+// endsUnnoticed holds the order in which a Pod ends that other sidecars call. They keep its address
+// for 20 s (resolverCacheTTL in Dapr's pkg/messaging), and a name server keeps it for 5 s. Until
+// then it goes on as before. The app ends while its sidecar is there, so that it can hand its work
+// over.
+func endsUnnoticed(t *testing.T, w workload) {
+	t.Helper()
+	const kept = 20 + 5
+	app := w.pod.Spec.Containers[0].Lifecycle.PreStop.Sleep.Seconds
+	assert.Greater(t, app, int64(kept), "%s: the app ends while it is still called", w.name)
+	_, sidecar := injected(t, w)
+	at := slices.Index(sidecar.Args, "--dapr-block-shutdown-duration")
+	require.GreaterOrEqual(t, at, 0, w.name)
+	stays, err := time.ParseDuration(sidecar.Args[at+1])
+	require.NoError(t, err)
+	assert.Greater(t, stays, time.Duration(app)*time.Second, "%s: the sidecar ends first", w.name)
+	assert.Greater(t, time.Duration(*w.pod.Spec.TerminationGracePeriodSeconds)*time.Second,
+		stays+10*time.Second, "%s: the sidecar is killed", w.name)
 }
 
 func TestSelectorsFindThePodsTheyMean(t *testing.T) {

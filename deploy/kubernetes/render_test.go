@@ -185,7 +185,7 @@ func TestDaprsInjectorDoesWhatTheAnnotationsSay(t *testing.T) {
 			} {
 				assert.Contains(t, args, want, w.name)
 			}
-			assert.Equal(t, w.name != "gateway", strings.Contains(args, "--dapr-block-shutdown-duration 3s"), w.name)
+			assert.Equal(t, w.name != "gateway", strings.Contains(args, "--dapr-block-shutdown-duration 32s"), w.name)
 			assert.NotEmpty(t, sidecar.Resources.Limits.Memory().String(), w.name)
 			env := names(sidecar.Env)
 			for _, name := range []string{"DAPR_API_TOKEN", "APP_API_TOKEN"} {
