@@ -39,6 +39,10 @@ func TestAnOrdersRecordIsReadThroughTheSidecarUnderItsWholeKey(t *testing.T) {
 	asked := ""
 	sidecar := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked = r.URL.EscapedPath() + " " + r.Header.Get("dapr-api-token")
+		trace := r.Header.Get("traceparent")
+		if len(trace) != 55 || !strings.HasSuffix(trace, "-00") {
+			t.Errorf("the sidecar would record the question as a trace: traceparent is %q", trace)
+		}
 		_, _ = io.WriteString(w, `{"status":"paid","history":[{"status":"paid"}]}`)
 	}))
 	defer sidecar.Close()

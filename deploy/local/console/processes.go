@@ -116,9 +116,7 @@ func ask(ctx context.Context, url, token string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if token != "" {
-		req.Header.Set("dapr-api-token", token)
-	}
+	unseen(req, token)
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return 0, err
