@@ -32,7 +32,8 @@ import (
 const (
 	// maxImage bounds the unpacked size of an image.
 	maxImage = 25 << 20
-	// realBase is more than the unpacked size of the base that .ko.yaml names, in whose place the test has a tiny one.
+	// realBase is more than the unpacked size of the base that .ko.yaml names, in whose place the
+	// test has a tiny one.
 	realBase = 4 << 20
 	baseUser = "65532"
 	baseFile = "etc/ssl/certs/ca-certificates.crt"
@@ -41,8 +42,9 @@ const (
 // architectures are those that images are built for.
 var architectures = []string{"amd64", "arm64"}
 
-// serveRegistry runs a registry with an image that stands for the base of .ko.yaml, which no test fetches: it has that one's user and
-// architectures and, of its files, the certificates of authorities alone.
+// serveRegistry runs a registry with an image that stands for the base of .ko.yaml, which no test
+// fetches: it has that one's user and architectures and, of its files, the certificates of
+// authorities alone.
 func serveRegistry(t *testing.T) (host, base string) {
 	t.Helper()
 	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
@@ -116,7 +118,8 @@ func filesOf(t *testing.T, image v1.Image) map[string][]byte {
 	}
 }
 
-// TestAnImageIsOneStaticBinaryOnTheBase builds every image as `make images` does and opens what came out.
+// TestAnImageIsOneStaticBinaryOnTheBase builds every image as `make images` does and opens what
+// came out.
 func TestAnImageIsOneStaticBinaryOnTheBase(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short: six images are built")
@@ -150,8 +153,8 @@ func TestAnImageIsOneStaticBinaryOnTheBase(t *testing.T) {
 	}
 }
 
-// TestAnImageIsPushedForBothArchitecturesWithItsListOfParts pushes the smallest one to a registry, and asks for it there by the name that
-// is printed, which is the one that a workflow signs.
+// TestAnImageIsPushedForBothArchitecturesWithItsListOfParts pushes the smallest one to a registry,
+// and asks for it there by the name that is printed, which is the one that a workflow signs.
 func TestAnImageIsPushedForBothArchitecturesWithItsListOfParts(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short: an image is built")
@@ -177,7 +180,8 @@ func TestAnImageIsPushedForBothArchitecturesWithItsListOfParts(t *testing.T) {
 	assert.NoError(t, err, "the list of parts")
 }
 
-// checkBinary holds that the binary needs nothing beside it, names no folder of the machine that built it, and starts.
+// checkBinary holds that the binary needs nothing beside it, names no folder of the machine that
+// built it, and starts.
 func checkBinary(t *testing.T, binary []byte) {
 	t.Helper()
 	program, err := elf.NewFile(bytes.NewReader(binary))

@@ -15,9 +15,10 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// TestThePoolsOfAllReplicasFitInTheServer counts the connections to PostgreSQL that the sidecars may open during a rollout, when each
-// service has one replica more. The demo's server has room for all that the autoscalers may start. A server of one's own has 100
-// connections unless told otherwise, three of them for its administrator: room for two replicas of each service.
+// TestThePoolsOfAllReplicasFitInTheServer counts the connections to PostgreSQL that the sidecars
+// may open during a rollout, when each service has one replica more. The demo's server has room for
+// all that the autoscalers may start. A server of one's own has 100 connections unless told
+// otherwise, three of them for its administrator: room for two replicas of each service.
 func TestThePoolsOfAllReplicasFitInTheServer(t *testing.T) {
 	const ofOnesOwn, reserved = 100, 3
 	eachOverlay(t, func(t *testing.T, objects []object) {
@@ -71,8 +72,8 @@ func poolOf(t *testing.T, c *components.Component) int {
 	return 0
 }
 
-// TestOrdersOnMongoDBAreThoseOfTheProductionSet holds the demo's component against the file that runs elsewhere, and its secrets against
-// the server that they are for. No MongoDB is run.
+// TestOrdersOnMongoDBAreThoseOfTheProductionSet holds the demo's component against the file that
+// runs elsewhere, and its secrets against the server that they are for. No MongoDB is run.
 func TestOrdersOnMongoDBAreThoseOfTheProductionSet(t *testing.T) {
 	objects := render(t, "demo-mongodb")
 	got, found := find(objects, "dapr.io/v1alpha1/Component", "orders-store").(*components.Component)

@@ -16,7 +16,8 @@ func healthz(w http.ResponseWriter, _ *http.Request) error {
 	return web.WriteJSON(w, http.StatusOK, map[string]string{"status": "ok"})
 }
 
-// readyz answers whether the service takes requests. If not, the answer and a line in the log say why.
+// readyz answers whether the service takes requests. If not, the answer and a line in the log say
+// why.
 func (c *Chassis) readyz(w http.ResponseWriter, r *http.Request) error {
 	if c.draining.Load() {
 		return fault.New(fault.Unavailable, "unavailable", "The service is shutting down.")
@@ -31,7 +32,8 @@ func (c *Chassis) readyz(w http.ResponseWriter, r *http.Request) error {
 	return web.WriteJSON(w, http.StatusOK, map[string]string{"status": "ok"})
 }
 
-// standing is how readiness was answered last, so that the log has one line for each change and not one for each probe.
+// standing is how readiness was answered last, so that the log has one line for each change and not
+// one for each probe.
 type standing struct {
 	mu     sync.Mutex
 	reason string // why the service was not ready; empty: it was, or was never asked
@@ -55,11 +57,13 @@ func (s *standing) ready(ctx context.Context) {
 	}
 }
 
-// sidecarAsks is the address that a sidecar asks first, when it has found the app's port, and before it subscribes to topics.
+// sidecarAsks is the address that a sidecar asks first, when it has found the app's port, and
+// before it subscribes to topics.
 const sidecarAsks = "/dapr/config"
 
-// KnowsSidecar makes it a condition of readiness that the sidecar, when it asked for its configuration, showed the APP_API_TOKEN that
-// this app was given. It is for a service that nobody but its sidecar can reach: whoever else asks from this host is taken for it.
+// KnowsSidecar makes it a condition of readiness that the sidecar, when it asked for its
+// configuration, showed the APP_API_TOKEN that this app was given. It is for a service that nobody
+// but its sidecar can reach: whoever else asks from this host is taken for it.
 func (c *Chassis) KnowsSidecar() {
 	if c.cfg.AppAPIToken == "" {
 		return

@@ -17,8 +17,9 @@ import (
 	"sidecart.dev/kit/web"
 )
 
-// startup is what a service's address answers from the moment it is listened on: at first that the process is live, not ready, and
-// what it waits for; once the service is wired, the service's own routes.
+// startup is what a service's address answers from the moment it is listened on: at first that the
+// process is live, not ready, and what it waits for; once the service is wired, the service's own
+// routes.
 type startup struct {
 	mu      sync.Mutex
 	waits   error // what the wiring waits for; nil while nothing is amiss
@@ -54,8 +55,9 @@ func (s *startup) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// hold answers the sidecar's first question when the service is wired. The sidecar asks it before it subscribes to topics, so no event
-// is delivered to, and given up for, a service that cannot take any yet. A sidecar that hung up is not noticed before that.
+// hold answers the sidecar's first question when the service is wired. The sidecar asks it before
+// it subscribes to topics, so no event is delivered to, and given up for, a service that cannot
+// take any yet. A sidecar that hung up is not noticed before that.
 func (s *startup) hold(w http.ResponseWriter, r *http.Request) {
 	select {
 	case <-s.wired:
@@ -87,7 +89,8 @@ func (s *startup) become(service http.Handler) {
 	close(s.wired)
 }
 
-// reasonOf is the message of the innermost fault, which names what is amiss and carries no internals.
+// reasonOf is the message of the innermost fault, which names what is amiss and carries no
+// internals.
 func reasonOf(err error) string {
 	reason := "Something unexpected failed."
 	for f, ok := errors.AsType[*fault.Error](err); ok; f, ok = errors.AsType[*fault.Error](f.Err) {
@@ -96,8 +99,9 @@ func reasonOf(err error) string {
 	return reason
 }
 
-// Open listens at the service's address, before the service is wired: until [Chassis.Run] its /healthz says that the process is live,
-// its /readyz that it is not ready and what it waits for, and everything else is refused as unavailable.
+// Open listens at the service's address, before the service is wired: until [Chassis.Run] its
+// /healthz says that the process is live, its /readyz that it is not ready and what it waits for,
+// and everything else is refused as unavailable.
 func (c *Chassis) Open() error {
 	listener, err := net.Listen("tcp", net.JoinHostPort(c.cfg.Host, strconv.Itoa(c.cfg.Port)))
 	if err != nil {
@@ -126,7 +130,8 @@ func (c *Chassis) listen(listener net.Listener) {
 // answer runs the HTTP server, which recovers from panics by itself.
 func (c *Chassis) answer() { c.served <- c.server.Serve(c.listener) }
 
-// Close ends what [Chassis.Open] began, for a service that cannot be wired. It is not for use after Run.
+// Close ends what [Chassis.Open] began, for a service that cannot be wired. It is not for use after
+// Run.
 func (c *Chassis) Close() error {
 	var err error
 	if c.server != nil {

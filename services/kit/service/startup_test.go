@@ -26,7 +26,8 @@ import (
 	"sidecart.dev/kit/service"
 )
 
-// TestAServiceIsLiveAndSaysWhatItLacksUntilItHasItsSecrets goes from the first moment of a service to the one in which it is wired.
+// TestAServiceIsLiveAndSaysWhatItLacksUntilItHasItsSecrets goes from the first moment of a service
+// to the one in which it is wired.
 func TestAServiceIsLiveAndSaysWhatItLacksUntilItHasItsSecrets(t *testing.T) {
 	for name, c := range map[string]struct {
 		refusal error
@@ -108,7 +109,8 @@ func TestAReadinessThatIsOffSaysWhyInOneLine(t *testing.T) {
 
 const appToken = "the app's token"
 
-// start runs a service beside the sidecar, from its first moment. stop ends it and returns how it ended.
+// start runs a service beside the sidecar, from its first moment. stop ends it and returns how it
+// ended.
 func start(t *testing.T, sidecar *daprd) (url string, stop func() error) {
 	t.Helper()
 	port := freePort(t)

@@ -15,7 +15,8 @@ import (
 // The oldest Dapr that has everything the services ask of a sidecar.
 const oldestMajor, oldestMinor = 1, 18
 
-// AppID asks the sidecar for the id of the app that it stands beside. State keys begin with it where they are stored.
+// AppID asks the sidecar for the id of the app that it stands beside. State keys begin with it
+// where they are stored.
 func (c *Client) AppID(ctx context.Context) (string, error) {
 	answer, err := c.sdk.GetMetadata(ctx)
 	if err != nil {
@@ -24,8 +25,8 @@ func (c *Client) AppID(ctx context.Context) (string, error) {
 	return answer.ID, nil
 }
 
-// Ready fails while the sidecar cannot be used for outgoing calls. It does not depend on this process listening,
-// so it may be asked while starting.
+// Ready fails while the sidecar cannot be used for outgoing calls. It does not depend on this
+// process listening, so it may be asked while starting.
 func (c *Client) Ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
@@ -44,8 +45,9 @@ func (c *Client) Ready(ctx context.Context) error {
 	return c.checkVersion(ctx)
 }
 
-// checkVersion refuses a sidecar that is too old, or that refuses this app. It asks until it was satisfied once: an app's sidecar is not
-// replaced by another one during the app's life. A version that is no number, as of a build from source, is taken as it is.
+// checkVersion refuses a sidecar that is too old, or that refuses this app. It asks until it was
+// satisfied once: an app's sidecar is not replaced by another one during the app's life. A version
+// that is no number, as of a build from source, is taken as it is.
 func (c *Client) checkVersion(ctx context.Context) error {
 	if c.known.Load() {
 		return nil
