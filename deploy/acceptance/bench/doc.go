@@ -40,6 +40,20 @@
 //	of these writes of the stores      19.5       10.0
 //	processor time per order (ms)      33.2       15.2
 //
+// # What an order writes
+//
+// 64 customers, mails by bindings.smtp one at a time, on two busy processors: 17.5 calls of the sidecars per order, 9.7 of them writes.
+// Eight are documents that nothing shares: the order, its outcome and its place in the customer's list; the capture at the simulated
+// provider and the payment; the message's record, its outcome and its place in the list. The message's outcome is a write of its own only
+// where the lane of mails is busy, as it is here (services/notifications/README.md). The rest is the journals' and the list of all payments.
+//
+// # With nothing to do
+//
+// BenchmarkIdle, per minute, measured for 20 s on busy processors: 360 reads, 123 bulk reads, 120 writes and 6 deletes of the stores, and 240 calls
+// between apps take 3.7 % of a core. Of these 30 reads, 30 bulk reads and 30 writes are the journal of each service, which renews its lease
+// and looks at the others'. The calls are each service's question to users, once a second, which sessions have ended, each of which
+// users reads its store for: with what stands behind them in users and its sidecar the largest share. Nothing grows.
+//
 // # Bare sidecars
 //
 // The yardstick of the order flow is the program in folder bare: apps whose handlers do nothing but call their sidecars.
