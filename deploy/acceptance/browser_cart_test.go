@@ -116,7 +116,8 @@ func TestTheNameOfAProductIsTextAndNothingElse(t *testing.T) {
 	assert.Equal(t, "Shop · Sidecart", title, "the page's policy lets no inline script run")
 }
 
-// TestThePageAndTheMailAgreeOnEveryAmount orders in currencies in which browsers' tables, ISO 4217 and habit differ.
+// TestThePageAndTheMailAgreeOnEveryAmount orders in currencies in which browsers' tables, ISO 4217
+// and habit differ.
 func TestThePageAndTheMailAgreeOnEveryAmount(t *testing.T) {
 	operator, customer := world.LogIn(t, world.Operator), world.NewCustomer(t)
 	amounts := []struct {

@@ -193,13 +193,14 @@ func TestARefundWithoutAnAnswerIsMadeOnce(t *testing.T) {
 	assert.Equal(t, harness.Money{Amount: 500, Currency: "JPY"}, payments.Items[0].RefundedAmount)
 }
 
-// askAgain clicks the button that repeats a request, if it is there: the page repeats the request by itself too, and the button
-// is gone as soon as there is an answer.
+// askAgain clicks the button that repeats a request, if it is there: the page repeats the request
+// by itself too, and the button is gone as soon as there is an answer.
 func askAgain() chromedp.Action[chromedp.Void] {
 	return script(`[...document.querySelectorAll("button")].find((b) => b.textContent === "Ask again now")?.click()`)
 }
 
-// What the shop sends with a login tells the browser from a stranger who guesses. It outlives the session and names nobody.
+// What the shop sends with a login tells the browser from a stranger who guesses. It outlives the
+// session and names nobody.
 func TestTheBrowserShowsAtALoginThatItHasLoggedInBefore(t *testing.T) {
 	customer := world.NewCustomer(t)
 	s := openShop(t)

@@ -47,7 +47,8 @@ func browser(t *testing.T) context.Context {
 	return ctx
 }
 
-// look keeps pictures of the page in SIDECART_SCREENSHOTS, if that is set: as it is, and as wide as a phone.
+// look keeps pictures of the page in SIDECART_SCREENSHOTS, if that is set: as it is, and as wide as
+// a phone.
 func look(name string) chromedp.Action[chromedp.Void] {
 	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
 		dir := os.Getenv("SIDECART_SCREENSHOTS")
@@ -138,7 +139,8 @@ func (s *shopper) in(tab context.Context, steps ...chromedp.Action[chromedp.Void
 	}
 }
 
-// stale reports whether a step failed because its element was replaced between being found and being used.
+// stale reports whether a step failed because its element was replaced between being found and
+// being used.
 func stale(err error) bool {
 	return err != nil && strings.Contains(err.Error(), "Could not find node with given id")
 }

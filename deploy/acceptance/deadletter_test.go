@@ -22,7 +22,8 @@ type deadLetter struct {
 	Attempts                   int
 }
 
-// TestPoisonIsKeptForOperators puts a message that no schema allows onto the bus, as a defective publisher would.
+// TestPoisonIsKeptForOperators puts a message that no schema allows onto the bus, as a defective
+// publisher would.
 func TestPoisonIsKeptForOperators(t *testing.T) {
 	if own == nil {
 		t.Skip("needs the bus of a stack this suite started")

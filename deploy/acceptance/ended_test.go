@@ -30,8 +30,8 @@ func customersChanges(product harness.Product, orderID string) []change {
 	}
 }
 
-// ways to a service: through the gateway, and, where the suite started the system, to the service itself, which must
-// not rely on the gateway's judgement.
+// ways to a service: through the gateway, and, where the suite started the system, to the service
+// itself, which must not rely on the gateway's judgement.
 func ways(t *testing.T, app string) map[string]*harness.API {
 	t.Helper()
 	all := map[string]*harness.API{"through the gateway": world.API}
@@ -118,7 +118,8 @@ func TestAnEndedSessionChangesNothingAnywhere(t *testing.T) {
 	}
 }
 
-// The session that a password is changed in is the only one that lives on, with the access token it has.
+// The session that a password is changed in is the only one that lives on, with the access token it
+// has.
 func TestTheSessionThatAPasswordIsChangedInGoesOn(t *testing.T) {
 	inContract(t)
 	product := firstProduct(t)

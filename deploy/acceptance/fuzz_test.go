@@ -12,11 +12,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// attempts is how many malformed requests are sent; the seed is printed so that a failure can be repeated.
+// attempts is how many malformed requests are sent; the seed is printed so that a failure can be
+// repeated.
 const attempts = 1500
 
-// TestNoInputIsAServersFault sends malformed and random requests to every route, as nobody, as a customer and as an operator.
-// Whatever a client sends, the answer is the client's to act on: below 500.
+// TestNoInputIsAServersFault sends malformed and random requests to every route, as nobody, as a
+// customer and as an operator. Whatever a client sends, the answer is the client's to act on: below
+// 500.
 func TestNoInputIsAServersFault(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)

@@ -84,7 +84,8 @@ func TestLoginTellsNothingAboutWhoExists(t *testing.T) {
 	}
 }
 
-// The guesser is slowed down. The owner goes on in his session, and logs in with what an earlier login gave his device.
+// The guesser is slowed down. The owner goes on in his session, and logs in with what an earlier
+// login gave his device.
 func TestGuessingAPasswordDoesNotKeepTheOwnerOut(t *testing.T) {
 	inContract(t)
 	customer := world.NewCustomer(t)

@@ -11,8 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// drivers are what a service would import if it talked to anything but its sidecar. The standard library's database/sql is not
-// among them: google/uuid refers to it, and without a driver it reaches nothing.
+// drivers are what a service would import if it talked to anything but its sidecar. The standard
+// library's database/sql is not among them: google/uuid refers to it, and without a driver it
+// reaches nothing.
 var drivers = []string{
 	"github.com/jackc/", "github.com/lib/pq", "go.mongodb.org/", "github.com/redis/", "github.com/gomodule/",
 	"modernc.org/sqlite", "github.com/mattn/go-sqlite3", "net/smtp", "github.com/emersion/", "github.com/twilio/",

@@ -9,7 +9,8 @@ import (
 	"sidecart.dev/acceptance/harness"
 )
 
-// TestAnOrderSurvivesTheDeathOf kills each process of the system right after an order was acknowledged.
+// TestAnOrderSurvivesTheDeathOf kills each process of the system right after an order was
+// acknowledged.
 func TestAnOrderSurvivesTheDeathOf(t *testing.T) {
 	if own == nil {
 		t.Skip("only processes this suite started are killed")
@@ -30,7 +31,8 @@ func TestAnOrderSurvivesTheDeathOf(t *testing.T) {
 	}
 }
 
-// awaitAll waits until every service answers again. For a moment after a death the gateway's circuit breaker may still be open.
+// awaitAll waits until every service answers again. For a moment after a death the gateway's
+// circuit breaker may still be open.
 func awaitAll(t *testing.T, c *harness.Customer) {
 	t.Helper()
 	for _, path := range []string{"/api/v1/users/me", "/api/v1/orders", "/api/v1/payments?order_id=ord_1", "/api/v1/notifications"} {

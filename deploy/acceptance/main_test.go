@@ -1,7 +1,8 @@
 // Package acceptance proves from outside that a deployment does what the contract says.
 //
-// It tests the system at SIDECART_URL, with the inbox at SIDECART_INBOX_URL and the operator of SIDECART_OPERATOR_EMAIL
-// and SIDECART_OPERATOR_PASSWORD. Without SIDECART_URL it starts one of its own, on free ports, from this checkout.
+// It tests the system at SIDECART_URL, with the inbox at SIDECART_INBOX_URL and the operator of
+// SIDECART_OPERATOR_EMAIL and SIDECART_OPERATOR_PASSWORD. Without SIDECART_URL it starts one of its
+// own, on free ports, from this checkout.
 package acceptance
 
 import (
@@ -72,7 +73,8 @@ func runAll(m *testing.M) (code int, err error) {
 	return m.Run(), nil
 }
 
-// options of the suite's own stack: on free ports, and with rate limits that a test suite does not run into.
+// options of the suite's own stack: on free ports, and with rate limits that a test suite does not
+// run into.
 func options(dir string) stack.Options {
 	return stack.Options{
 		File: "../../dapr.yaml", StateDir: dir, FreePorts: true,

@@ -87,8 +87,8 @@ func about(ctx context.Context, customer *harness.Customer, orderID string) ([]s
 	return subjects, err
 }
 
-// TestAnOrderIsToldOnce waits for the mail about a later order: nothing about the first can be on its way then but what is told
-// of orders that wait, and the first does not.
+// TestAnOrderIsToldOnce waits for the mail about a later order: nothing about the first can be on
+// its way then but what is told of orders that wait, and the first does not.
 func TestAnOrderIsToldOnce(t *testing.T) {
 	inContract(t)
 	product, customer := firstProduct(t), world.NewCustomer(t)
@@ -114,8 +114,8 @@ func TestAnOrderIsToldOnce(t *testing.T) {
 	}
 }
 
-// TestAnOrderThatWaitedIsToldTwiceInOrder keeps payments from doing anything until the customer has been told that the order has
-// come in.
+// TestAnOrderThatWaitedIsToldTwiceInOrder keeps payments from doing anything until the customer has
+// been told that the order has come in.
 func TestAnOrderThatWaitedIsToldTwiceInOrder(t *testing.T) {
 	if own == nil {
 		t.Skip("only processes this suite started are stopped")

@@ -12,8 +12,8 @@ import (
 	"sidecart.dev/acceptance/harness"
 )
 
-// Somebody registers an address that is not his, with his own number. Its owner takes the account over, and the first
-// learns nothing more of it.
+// Somebody registers an address that is not his, with his own number. Its owner takes the account
+// over, and the first learns nothing more of it.
 func TestWhoRegistersAnothersAddressIsOutWithItsFirstProof(t *testing.T) {
 	inContract(t)
 	product := firstProduct(t)
@@ -55,7 +55,8 @@ func TestWhoRegistersAnothersAddressIsOutWithItsFirstProof(t *testing.T) {
 	}
 }
 
-// resetPassword sets a new password with a mailed link, as the owner of the address, and logs in with it.
+// resetPassword sets a new password with a mailed link, as the owner of the address, and logs in
+// with it.
 func resetPassword(t *testing.T, email, password string) *harness.Customer {
 	t.Helper()
 	harness.Must(t, world.API, http.StatusAccepted, http.MethodPost, "/api/v1/password-resets", map[string]string{"email": email}, nil)
@@ -90,7 +91,8 @@ func TestTheMailedLinkInTheBrowserEndsNothingOfItsUser(t *testing.T) {
 	assert.Equal(t, phone, me.Phone)
 }
 
-// A browser in which nobody is logged in, where somebody did not register: the way out is a new password.
+// A browser in which nobody is logged in, where somebody did not register: the way out is a new
+// password.
 func TestTheMailedLinkOffersWhoDidNotRegisterANewPassword(t *testing.T) {
 	customer := world.NewCustomer(t)
 	s := openShop(t)

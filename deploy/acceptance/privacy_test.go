@@ -14,8 +14,9 @@ import (
 	"sidecart.dev/acceptance/harness"
 )
 
-// TestNothingPersonalIsLoggedOrPublished reads what the tests before it made the system write. Tests run in the order of
-// their files, so it sees most of the suite; and it makes one customer of its own for when it runs alone.
+// TestNothingPersonalIsLoggedOrPublished reads what the tests before it made the system write.
+// Tests run in the order of their files, so it sees most of the suite; and it makes one customer of
+// its own for when it runs alone.
 func TestNothingPersonalIsLoggedOrPublished(t *testing.T) {
 	if own == nil {
 		t.Skip("only logs of a stack this suite started can be read")

@@ -14,7 +14,8 @@ import (
 	"sidecart.dev/acceptance/harness"
 )
 
-// TestTheReadmesFirstOrder pastes the README's lines, one after another, against the system under test.
+// TestTheReadmesFirstOrder pastes the README's lines, one after another, against the system under
+// test.
 func TestTheReadmesFirstOrder(t *testing.T) {
 	raw, err := os.ReadFile("../../README.md")
 	require.NoError(t, err)

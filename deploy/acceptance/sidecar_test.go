@@ -9,7 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestAServiceAnswersOnlyItsSidecar goes to the apps' own ports, as a process inside the network could.
+// TestAServiceAnswersOnlyItsSidecar goes to the apps' own ports, as a process inside the network
+// could.
 func TestAServiceAnswersOnlyItsSidecar(t *testing.T) {
 	if own == nil {
 		t.Skip("needs a stack this suite started")

@@ -56,7 +56,8 @@ func allowed() []call {
 			all = append(all, call{"gateway", r.App, r.Method, path})
 		}
 	}
-	// What the gateway answers itself it makes of these: an order's events from the order, and the services' dead letters.
+	// What the gateway answers itself it makes of these: an order's events from the order, and the
+	// services' dead letters.
 	all = append(all, call{"gateway", "orders", http.MethodGet, "/api/v1/orders/*"})
 	for _, app := range gateway.Services {
 		letters := gateway.DeadLetters
@@ -122,9 +123,10 @@ func access(t *testing.T) string {
 	return out.String()
 }
 
-// governing merges rules as Dapr 1.18 applies them: in its search (pkg/config/acl_trie.go) the rule of the shortest path decides on
-// every path below it. So a path below another has no rule of its own, and its verbs are allowed to the one above. What exactly
-// may be asked there, the app's own guards decide.
+// governing merges rules as Dapr 1.18 applies them: in its search (pkg/config/acl_trie.go) the rule
+// of the shortest path decides on every path below it. So a path below another has no rule of its
+// own, and its verbs are allowed to the one above. What exactly may be asked there, the app's own
+// guards decide.
 func governing(verbs map[string][]string) map[string][]string {
 	rules := map[string][]string{}
 	for _, path := range slices.Sorted(maps.Keys(verbs)) { // a path comes before all that are below it
@@ -154,7 +156,8 @@ func TestAccessIsWhatTheRoutesNeedAndNothingElse(t *testing.T) {
 	assert.Equal(t, want, string(got), "run: go test -run TestAccess -update .")
 }
 
-// TestEveryInternalRouteHasACaller finds routes of the services that no app may call, and calls of what is no route.
+// TestEveryInternalRouteHasACaller finds routes of the services that no app may call, and calls of
+// what is no route.
 func TestEveryInternalRouteHasACaller(t *testing.T) {
 	routes := map[string]bool{}
 	pattern := regexp.MustCompile(`"(/internal/[a-z/-]+)"`)

@@ -44,7 +44,8 @@ func (a api) do(t *testing.T, manifest []byte, args ...string) (stdout string, e
 	return out.String(), nil
 }
 
-// cluster is the API server that the environment names, or one that is started of binaries that the environment names.
+// cluster is the API server that the environment names, or one that is started of binaries that the
+// environment names.
 func cluster(t *testing.T) api {
 	t.Helper()
 	if config := os.Getenv("KUBECONFIG"); config != "" {
@@ -67,7 +68,8 @@ func cluster(t *testing.T) api {
 	return a
 }
 
-// startAPI starts etcd and kube-apiserver on free ports of loopback and returns the path of a kubeconfig.
+// startAPI starts etcd and kube-apiserver on free ports of loopback and returns the path of a
+// kubeconfig.
 func startAPI(t *testing.T, assets string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -142,7 +144,8 @@ func runWith(t *testing.T, env []string, path string, args ...string) {
 	})
 }
 
-// prepare makes the namespace with its ServiceAccounts, which everything else is tried in, and removes what it made.
+// prepare makes the namespace with its ServiceAccounts, which everything else is tried in, and
+// removes what it made.
 func prepare(t *testing.T, a api, objects []object) {
 	t.Helper()
 	if _, err := a.do(t, nil, "get", "namespace", "sidecart"); err != nil {
@@ -169,8 +172,9 @@ func (a api) undo(args ...string) (string, error) {
 	return string(out), err
 }
 
-// TestARealAPIServerTakesEveryOverlayAsItIs applies them with strict validation, admission and, on a cluster, its webhooks. On a
-// cluster that is not the test's own, nothing but the namespace and its ServiceAccounts is kept, and those only for the test.
+// TestARealAPIServerTakesEveryOverlayAsItIs applies them with strict validation, admission and, on
+// a cluster, its webhooks. On a cluster that is not the test's own, nothing but the namespace and
+// its ServiceAccounts is kept, and those only for the test.
 func TestARealAPIServerTakesEveryOverlayAsItIs(t *testing.T) {
 	a := cluster(t)
 	for _, overlay := range overlays {
@@ -191,7 +195,8 @@ func TestARealAPIServerTakesEveryOverlayAsItIs(t *testing.T) {
 	}
 }
 
-// TestTheRestrictedStandardAdmitsThePodsWithTheirSidecars asks admission itself, and that it would refuse another Pod.
+// TestTheRestrictedStandardAdmitsThePodsWithTheirSidecars asks admission itself, and that it would
+// refuse another Pod.
 func TestTheRestrictedStandardAdmitsThePodsWithTheirSidecars(t *testing.T) {
 	a := cluster(t)
 	objects := render(t, "demo")

@@ -22,7 +22,8 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 )
 
-// TestEveryContainerKeepsTheRestrictedStandard holds what the Pod Security standard "restricted" asks, and what we ask besides.
+// TestEveryContainerKeepsTheRestrictedStandard holds what the Pod Security standard "restricted"
+// asks, and what we ask besides.
 func TestEveryContainerKeepsTheRestrictedStandard(t *testing.T) {
 	eachOverlay(t, func(t *testing.T, objects []object) {
 		for _, w := range workloads(objects) {
@@ -55,7 +56,8 @@ func TestEveryContainerKeepsTheRestrictedStandard(t *testing.T) {
 	})
 }
 
-// TestAServicesProbesAndEndFitTheService: it is live while it waits for its secrets, and its Pod may take as long as its end needs.
+// TestAServicesProbesAndEndFitTheService: it is live while it waits for its secrets, and its Pod
+// may take as long as its end needs.
 func TestAServicesProbesAndEndFitTheService(t *testing.T) {
 	eachOverlay(t, func(t *testing.T, objects []object) {
 		for _, w := range workloads(objects) {
@@ -140,7 +142,8 @@ func portsOf(w workload) (all []string) {
 	return all
 }
 
-// reach is what the policies let through: whether a Pod of one workload may open a connection to a port of another.
+// reach is what the policies let through: whether a Pod of one workload may open a connection to a
+// port of another.
 func reach(t *testing.T, objects []object, from, to workload, port string) bool {
 	t.Helper()
 	selects := func(s *metav1.LabelSelector, pod map[string]string) bool {

@@ -19,7 +19,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// TestTheProductionSecretsThatAreListedAreThoseThatAreNeeded: an operator makes them by that list alone.
+// TestTheProductionSecretsThatAreListedAreThoseThatAreNeeded: an operator makes them by that list
+// alone.
 func TestTheProductionSecretsThatAreListedAreThoseThatAreNeeded(t *testing.T) {
 	text, err := os.ReadFile("overlays/production/secrets.example.yaml")
 	require.NoError(t, err)
@@ -75,8 +76,8 @@ func TestProductionTalksToNoServerWithoutTLS(t *testing.T) {
 	}
 }
 
-// TestBothWaysInLeadToTheGatewayAndNowhereElse also holds that only a proxy's word on a client's address is taken, and that no
-// proxy is told to hold an order's events back.
+// TestBothWaysInLeadToTheGatewayAndNowhereElse also holds that only a proxy's word on a client's
+// address is taken, and that no proxy is told to hold an order's events back.
 func TestBothWaysInLeadToTheGatewayAndNowhereElse(t *testing.T) {
 	byIngress, byGatewayAPI := render(t, "production"), renderWith(t, "gateway-api")
 	for way, objects := range map[string][]object{"ingress": byIngress, "gateway-api": byGatewayAPI} {

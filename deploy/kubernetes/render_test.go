@@ -144,7 +144,8 @@ func find(objects []object, kind, name string) any {
 	return nil
 }
 
-// injected is the Pod as Dapr's injector leaves it, with the chart's values that the guide asks for.
+// injected is the Pod as Dapr's injector leaves it, with the chart's values that the guide asks
+// for.
 func injected(t *testing.T, w workload) (pod corev1.Pod, sidecar corev1.Container) {
 	t.Helper()
 	pod = corev1.Pod{ObjectMeta: w.pod.ObjectMeta, Spec: *w.pod.Spec.DeepCopy()}
@@ -203,7 +204,8 @@ func names(env []corev1.EnvVar) map[string]corev1.EnvVar {
 	return all
 }
 
-// TestEverySidecarHasWhatItsComponentsReferTo finds variables that a component reads and its sidecars lack, or may not pass on.
+// TestEverySidecarHasWhatItsComponentsReferTo finds variables that a component reads and its
+// sidecars lack, or may not pass on.
 func TestEverySidecarHasWhatItsComponentsReferTo(t *testing.T) {
 	eachOverlay(t, func(t *testing.T, objects []object) {
 		sidecars := map[string]map[string]corev1.EnvVar{}

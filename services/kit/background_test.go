@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// unguarded are the functions that run in a goroutine of their own and are not guarded, and why. A name is that of
-// the function that runs, or of the one that starts it if it has none.
+// unguarded are the functions that run in a goroutine of their own and are not guarded, and why. A
+// name is that of the function that runs, or of the one that starts it if it has none.
 var unguarded = map[string]string{
 	"kit/chassis answer":            "the HTTP server recovers from panics by itself",
 	"kit/chassis watch":             "only waits",
@@ -35,15 +35,17 @@ var unguarded = map[string]string{
 	"kit/batch look": "only starts a call",
 	"kit/batch send": "the calls guard themselves",
 
-	// The journal guards the store and the settler. A panic in its own memory is meant to end the process: what is
-	// left of that memory might forget an id, while the log, which the next owner reads, does not.
+	// The journal guards the store and the settler. A panic in its own memory is meant to end the
+	// process: what is left of that memory might forget an id, while the log, which the next owner
+	// reads, does not.
 	"kit/journal Run":        "the journal's memory",
 	"kit/journal releaseAll": "the journal's memory",
 	"kit/journal run":        "the journal's memory",
 	"kit/journal hold":       "the journal's memory",
 }
 
-// TestAPanicInTheBackgroundEndsNoService finds every goroutine of every service, and wants what runs in it guarded.
+// TestAPanicInTheBackgroundEndsNoService finds every goroutine of every service, and wants what
+// runs in it guarded.
 func TestAPanicInTheBackgroundEndsNoService(t *testing.T) {
 	found := map[string]bool{}
 	guarded := 0
@@ -84,8 +86,8 @@ type goroutine struct {
 	guarded bool
 }
 
-// goroutines returns what the package in a directory starts, tests aside: by the go statement, by a method named Go, or by a
-// function named AfterFunc.
+// goroutines returns what the package in a directory starts, tests aside: by the go statement, by a
+// method named Go, or by a function named AfterFunc.
 func goroutines(t *testing.T, dir string) []goroutine {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
@@ -128,8 +130,8 @@ func startedBy(n ast.Node) ast.Expr {
 		if !ok || len(n.Args) == 0 {
 			return nil
 		}
-		// background.Group and payments.Pool guard what they run. Their Go takes a context as well, unlike
-		// that of a WaitGroup.
+		// background.Group and payments.Pool guard what they run. Their Go takes a context as well,
+		// unlike that of a WaitGroup.
 		if method.Sel.Name == "AfterFunc" || method.Sel.Name == "Go" && len(n.Args) == 1 {
 			return n.Args[len(n.Args)-1]
 		}

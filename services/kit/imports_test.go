@@ -9,8 +9,9 @@ import (
 	"sidecart.dev/kit/walls"
 )
 
-// TestWhatADomainStandsOnReachesNoSidecarByItself guards the wall between what a domain is written with and the client that only wiring
-// imports: a domain that pulls gRPC in could as well call the sidecar behind its interfaces' back.
+// TestWhatADomainStandsOnReachesNoSidecarByItself guards the wall between what a domain is written
+// with and the client that only wiring imports: a domain that pulls gRPC in could as well call the
+// sidecar behind its interfaces' back.
 func TestWhatADomainStandsOnReachesNoSidecarByItself(t *testing.T) {
 	for _, pkg := range []string{"fault", "money", "text", "sidecar", "event", "journal", "list", "document", "aggregate"} {
 		walls.NoClient(t, "./"+pkg)

@@ -43,8 +43,8 @@ func (s *Service) Accept(ctx context.Context, e event.Event) error {
 // can be made at once, and end soon, the record is written with their outcome, and not again.
 //
 // Then nothing but the journal has the event while the provider is asked. What keeps two processes
-// from telling it is the list of the user: whoever adds the event to it sends. Whoever finds it there
-// without a record leaves it, for a while, to a process that may be sending it.
+// from telling it is the list of the user: whoever adds the event to it sends. Whoever finds it
+// there without a record leaves it, for a while, to a process that may be sending it.
 func (s *Service) create(ctx context.Context, m Message, e event.Event, facts Facts) (r Record, created bool, err error) {
 	if s.cfg.Prompt <= 0 || m.Provisional || m.Erases || !s.prompt() {
 		return s.records.Create(ctx, RecordID(e.ID), func() (Record, error) {
@@ -95,8 +95,8 @@ func (s *Service) written(ctx context.Context, w aggregate.Written[Record]) {
 	s.handOver(ctx, w.Doc)
 }
 
-// compose decides who is told what, asks for what it takes, and lists it. listed reports that it was
-// in the list already.
+// compose decides who is told what, asks for what it takes, and lists it. listed reports that it
+// was in the list already.
 func (s *Service) compose(ctx context.Context, m Message, e event.Event, facts Facts) (r Record, listed bool, err error) {
 	contact, err := s.contact(ctx, facts.UserID, e.Time)
 	if err != nil {

@@ -22,9 +22,9 @@ import (
 	"sidecart.dev/notifications/store"
 )
 
-// budget is what telling of orders by mail may cost: calls of the sidecar per order, of one by itself
-// and of 64 customers' at once. What the journal does whether or not there is an order is not
-// counted: the heads of its lanes are written three times per lease.
+// budget is what telling of orders by mail may cost: calls of the sidecar per order, of one by
+// itself and of 64 customers' at once. What the journal does whether or not there is an order is
+// not counted: the heads of its lanes are written three times per lease.
 var budget = sidecartest.Budget{
 	sidecartest.Allow("call users /internal/contacts", 1, 3.0/64, "who is it: everyone who waits shares a call"),
 	sidecartest.Allow("get notifications-of", 1, 1, "the head of the customer's list, which the delivery is added to"),

@@ -90,7 +90,8 @@ func TestAProviderThatTakesLongerDoesNotHoldAnEventUp(t *testing.T) {
 	}
 }
 
-// The same event comes to two replicas at once. The second knows by the customer's list that another has it.
+// The same event comes to two replicas at once. The second knows by the customer's list that
+// another has it.
 func TestWhatAnotherProcessSendsAtOnceIsLeftToIt(t *testing.T) {
 	w, mail := promptWorld(t, time.Minute), newHeldMail()
 	a, b := w.mailOf(mail.sender(w)), w.start(nil)
@@ -179,7 +180,8 @@ func TestWhatTheProviderRefusesAtFirstIsRecordedAndTriedAgain(t *testing.T) {
 	}
 }
 
-// An event that was told long ago comes again, to a process that knows nothing of it, when its entry is not among the latest.
+// An event that was told long ago comes again, to a process that knows nothing of it, when its
+// entry is not among the latest.
 func TestWhatWasToldLongAgoIsNotToldAgain(t *testing.T) {
 	w := promptWorld(t, time.Minute)
 	e := example(t, "user.password_changed.v1", 1)
@@ -198,7 +200,8 @@ func TestWhatWasToldLongAgoIsNotToldAgain(t *testing.T) {
 	}
 }
 
-// A mail that waits for its turn when its record fails to be written is not sent: the event comes again.
+// A mail that waits for its turn when its record fails to be written is not sent: the event comes
+// again.
 func TestWhatIsNotRecordedAndNotBegunIsNotSent(t *testing.T) {
 	w, mail := promptWorld(t, time.Millisecond), newHeldMail()
 	p := w.mailOf(mail.sender(w))

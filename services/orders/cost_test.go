@@ -13,7 +13,8 @@ import (
 )
 
 // budget is what one order that is paid costs this service, from its POST until it has left the
-// journal: calls of the sidecar per order, alone and in the company of 63 others of the same moment.
+// journal: calls of the sidecar per order, alone and in the company of 63 others of the same
+// moment.
 var budget = sidecartest.Budget{
 	sidecartest.Allow("insert segment", 1, 0.1, "the intent, before anything is promised; those of the same moment share it"),
 	sidecartest.Allow("get list", 1, 1, "a customer's list is replaced under its ETag, which no write returns"),

@@ -116,8 +116,8 @@ func eachDeath(t *testing.T, story func(t *testing.T, n int, after bool) (died b
 	})
 }
 
-// diesAt lets the replica work until it dies at its n-th call or has nothing to do any more, and ends
-// it. It reports whether it came to the call.
+// diesAt lets the replica work until it dies at its n-th call or has nothing to do any more, and
+// ends it. It reports whether it came to the call.
 func diesAt(r *replica, n int, after bool, work func()) (died bool) {
 	r.life.Arm(n, after)
 	work()

@@ -10,8 +10,8 @@ import (
 	"sidecart.dev/kit/sidecar/sidecartest"
 )
 
-// BenchmarkPlaced carries orders from their event to a published confirmation, on fakes: what the service itself costs, and how many
-// calls to the store one payment makes.
+// BenchmarkPlaced carries orders from their event to a published confirmation, on fakes: what the
+// service itself costs, and how many calls to the store one payment makes.
 func BenchmarkPlaced(b *testing.B) {
 	w := newWorld()
 	s := w.replica()

@@ -18,8 +18,9 @@ import (
 	"sidecart.dev/payments/simulated"
 )
 
-// budget is what one order costs this service, from its event until its payment has left the journal:
-// calls of the sidecar per order, alone and in the company of 63 others of the same moment.
+// budget is what one order costs this service, from its event until its payment has left the
+// journal: calls of the sidecar per order, alone and in the company of 63 others of the same
+// moment.
 var budget = sidecartest.Budget{
 	sidecartest.Allow("insert segment", 1, 0.1, "the intent, before the payment is written; those of the same moment share it"),
 	sidecartest.Allow("get payment", 1, 1, "whether the order was cancelled or charged before; neighbours may share the call"),
@@ -37,8 +38,8 @@ var budget = sidecartest.Budget{
 	sidecartest.Allow("delete segment", 1, 0.1, "the intent is forgotten"),
 }
 
-// latency is how long a call takes, so that what is called at the same time is under way at the same
-// time.
+// latency is how long a call takes, so that what is called at the same time is under way at the
+// same time.
 const latency = 2 * time.Millisecond
 
 // about says what a call is about. A lane's head is renewed by the clock and not by orders.

@@ -10,9 +10,10 @@ import (
 	"sidecart.dev/payments"
 )
 
-// TestWhereverItDiesTheMoneyIsRight lets the process die at each of the calls that one message, request or round of settling makes, before
-// the call has its effect and after it. Then another process goes on: the message is delivered again unless it was acknowledged,
-// and the request is made again under its key.
+// TestWhereverItDiesTheMoneyIsRight lets the process die at each of the calls that one message,
+// request or round of settling makes, before the call has its effect and after it. Then another
+// process goes on: the message is delivered again unless it was acknowledged, and the request is
+// made again under its key.
 func TestWhereverItDiesTheMoneyIsRight(t *testing.T) {
 	place, cancel := (*story).place, (*story).cancel
 	refund := func(amount int64) step {
@@ -57,7 +58,8 @@ func TestWhereverItDiesTheMoneyIsRight(t *testing.T) {
 // step is something that happens to an order.
 type step func(o *story, ctx context.Context, s *payments.Service) error
 
-// unfinished is a step after whose acknowledgement the process is gone: what it would go on to do is left to the settler.
+// unfinished is a step after whose acknowledgement the process is gone: what it would go on to do
+// is left to the settler.
 func unfinished(f step) step {
 	return func(o *story, ctx context.Context, s *payments.Service) error {
 		s.Runner, s.Prompt = idle{}, 0
@@ -71,7 +73,8 @@ func (idle) Go(context.Context, string, func(context.Context)) (<-chan struct{},
 	return nil, false
 }
 
-// dieAt plays the steps, the last of which dies at its n-th call, and reports whether it came to that.
+// dieAt plays the steps, the last of which dies at its n-th call, and reports whether it came to
+// that.
 func (w *world) dieAt(t *testing.T, o *story, before []step, dying step, n int, after bool) bool {
 	t.Helper()
 	ctx := context.Background()

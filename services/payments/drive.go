@@ -14,12 +14,13 @@ import (
 )
 
 // run lets the runner drive a payment on, and publish the news and what is new after that; then the
-// ticket is ended. Whatever the runner does not take, or does not finish, the settler finds in the journal.
-// ended is closed when the payment has been driven on; it is nil if the runner has too much to do. begunBy names the trace
-// that began the payment's business where the work is taken up again, and is empty where it belongs to the trace of ctx.
+// ticket is ended. Whatever the runner does not take, or does not finish, the settler finds in the
+// journal. ended is closed when the payment has been driven on; it is nil if the runner has too
+// much to do. begunBy names the trace that began the payment's business where the work is taken up
+// again, and is empty where it belongs to the trace of ctx.
 //
-// A write of unknown outcome by a step of driving needs no fence, see the second rule of the package
-// documentation: so the ticket is ended as if all writes had been answered.
+// A write of unknown outcome by a step of driving needs no fence, see the second rule of the
+// package documentation: so the ticket is ended as if all writes had been answered.
 func (s *Service) run(
 	ctx context.Context, p Payment, news []event.Event, ticket aggregate.Ticket, begunBy string,
 ) (ended <-chan struct{}) {
@@ -42,7 +43,8 @@ func (s *Service) run(
 	return ended
 }
 
-// driveSpan starts the span of driving a payment on: where it is taken up again, in a trace of its own.
+// driveSpan starts the span of driving a payment on: where it is taken up again, in a trace of its
+// own.
 func driveSpan(ctx context.Context, p Payment, begunBy string) (context.Context, func(error)) {
 	const name = "drive " + KindPayment
 	if begunBy != "" {
@@ -51,8 +53,8 @@ func driveSpan(ctx context.Context, p Payment, begunBy string) (context.Context,
 	return tracing.Start(ctx, name, tracing.About(p.OrderID))
 }
 
-// runAgain drives on what nobody has changed, and tells everything again: whoever asks has not heard of it. begunBy is as
-// for run.
+// runAgain drives on what nobody has changed, and tells everything again: whoever asks has not
+// heard of it. begunBy is as for run.
 func (s *Service) runAgain(ctx context.Context, p Payment, begunBy string) <-chan struct{} {
 	events, err := p.Events(0)
 	if err != nil {
@@ -74,11 +76,13 @@ func (s *Service) driveAndTell(ctx context.Context, p Payment, news []event.Even
 // maxSteps bounds one drive. A charge, a cancellation and a refund are three; conflicts add some.
 const maxSteps = 2*MaxRefunds + 8
 
-// drivenOn takes step after step until nothing is left to do for the payment, and returns it as it then is. It may begin at an outdated
-// copy, stop anywhere and be repeated, also at the same time by other processes: what was done is never done again, because every call
-// to the provider has a key that is derived from the payment, and every write depends on the ETag.
+// drivenOn takes step after step until nothing is left to do for the payment, and returns it as it
+// then is. It may begin at an outdated copy, stop anywhere and be repeated, also at the same time
+// by other processes: what was done is never done again, because every call to the provider has a
+// key that is derived from the payment, and every write depends on the ETag.
 //
-// Errors are transient: the outcome of the last step is unknown. The payment returned with one is the last that was read.
+// Errors are transient: the outcome of the last step is unknown. The payment returned with one is
+// the last that was read.
 func (s *Service) drivenOn(ctx context.Context, p Payment) (Payment, error) {
 	for range maxSteps {
 		var next Payment
@@ -115,8 +119,9 @@ func (s *Service) drivenOn(ctx context.Context, p Payment) (Payment, error) {
 	return p, fault.New(fault.Unavailable, "unavailable", "The payment is changing too often; try again.")
 }
 
-// charge authorises, looks whether the order was cancelled meanwhile, captures and records. The place in the index is taken
-// before the capture, so that no captured payment can be missing from the report.
+// charge authorises, looks whether the order was cancelled meanwhile, captures and records. The
+// place in the index is taken before the capture, so that no captured payment can be missing from
+// the report.
 func (s *Service) charge(ctx context.Context, p Payment) (Payment, error) {
 	result, err := ask(ctx, s, "authorize", func(ctx context.Context) (Result, error) { return s.Provider.Authorize(ctx, p.charge()) })
 	if err != nil {
@@ -153,9 +158,9 @@ func (s *Service) void(ctx context.Context, p Payment) (Payment, error) {
 	return s.decide(ctx, read, result, seq)
 }
 
-// giveUp ends a charge whose outcome the provider has not told for too long, which err says. Before that
-// it returns the payment and err as they are, and so it does for an order that was cancelled: that order has
-// ended, its customer knows, and the provider can be asked for as long as it takes.
+// giveUp ends a charge whose outcome the provider has not told for too long, which err says. Before
+// that it returns the payment and err as they are, and so it does for an order that was cancelled:
+// that order has ended, its customer knows, and the provider can be asked for as long as it takes.
 func (s *Service) giveUp(ctx context.Context, p Payment, err error) (Payment, error) {
 	if p.Status != Pending || p.Cancellation != nil || s.now().Sub(p.CreatedAt) < s.GiveUpAfter {
 		return p, err
@@ -183,8 +188,9 @@ func (s *Service) giveUp(ctx context.Context, p Payment, err error) (Payment, er
 	return next, nil
 }
 
-// remind tells operators of a void or a refund that has not been decided for too long. Unlike a charge it is not
-// given up: the money is not this system's, so the provider is asked for as long as it takes.
+// remind tells operators of a void or a refund that has not been decided for too long. Unlike a
+// charge it is not given up: the money is not this system's, so the provider is asked for as long
+// as it takes.
 func (s *Service) remind(ctx context.Context, p Payment, step Step, refund *Refund, err error) {
 	var attention string
 	var since time.Time
@@ -287,8 +293,8 @@ func changing(f func(*Payment) error) func(Payment) (Payment, error) {
 	}
 }
 
-// quickTries is how often a call to the provider is made before it is left to the settler, and firstPause the first pause between
-// them, which doubles.
+// quickTries is how often a call to the provider is made before it is left to the settler, and
+// firstPause the first pause between them, which doubles.
 const (
 	quickTries = 4
 	firstPause = 100 * time.Millisecond

@@ -12,12 +12,14 @@ import (
 	"sidecart.dev/kit/journal"
 )
 
-// ErasedMethod stands where a payment method was. A token leads to a card only together with the provider's secret key, but it belongs to
-// a person, and once the charge is decided nothing needs it: refunds name the charge.
+// ErasedMethod stands where a payment method was. A token leads to a card only together with the
+// provider's secret key, but it belongs to a person, and once the charge is decided nothing needs
+// it: refunds name the charge.
 const ErasedMethod = "tok_erased"
 
-// UserDeleted takes the erasure of a deleted user's payment methods on. Payments themselves are financial records and stay; all they
-// still say of the person is an id that no longer leads anywhere. It returns nil once the intent is durable.
+// UserDeleted takes the erasure of a deleted user's payment methods on. Payments themselves are
+// financial records and stay; all they still say of the person is an id that no longer leads
+// anywhere. It returns nil once the intent is durable.
 func (s *Service) UserDeleted(ctx context.Context, userID string) error {
 	if !userPattern.MatchString(userID) {
 		return fault.InvalidFields(fault.Field{Field: "user_id", Message: "must be a user id"})
@@ -30,7 +32,8 @@ func (s *Service) UserDeleted(ctx context.Context, userID string) error {
 	return nil
 }
 
-// erasures are what this process knows of the erasures in its journal; a process that knows nothing begins again.
+// erasures are what this process knows of the erasures in its journal; a process that knows nothing
+// begins again.
 type erasures struct {
 	mu     sync.Mutex
 	wanted map[string]bool      // users to look for in the next sweep
@@ -41,9 +44,10 @@ func newErasures() *erasures {
 	return &erasures{wanted: map[string]bool{}, swept: map[string]time.Time{}}
 }
 
-// settleErasures starts a sweep for all users that need one, and returns the entries that are finished: those whose window, in which
-// charges under way are decided, was over when their last sweep began. There is no list of a user's payments, as it would cost every
-// payment a write; instead one sweep over all payments serves all users deleted in the meantime.
+// settleErasures starts a sweep for all users that need one, and returns the entries that are
+// finished: those whose window, in which charges under way are decided, was over when their last
+// sweep began. There is no list of a user's payments, as it would cost every payment a write;
+// instead one sweep over all payments serves all users deleted in the meantime.
 func (s *Service) settleErasures(ctx context.Context, entries []journal.Entry) (finished []string, _ error) {
 	for _, e := range entries {
 		if s.erasures.want(e.ID, e.Since.Add(s.ErasureWindow), s.now()) {
@@ -54,7 +58,8 @@ func (s *Service) settleErasures(ctx context.Context, entries []journal.Entry) (
 	return finished, nil
 }
 
-// want asks for a sweep if there was none or a last one is due, and reports whether that has been done.
+// want asks for a sweep if there was none or a last one is due, and reports whether that has been
+// done.
 func (e *erasures) want(user string, windowEnds, now time.Time) (finished bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -97,8 +102,8 @@ func (s *Service) sweep(ctx context.Context) {
 // erasedReason stands where a reason stood that somebody had typed.
 const erasedReason = "erased"
 
-// erase overwrites the method of a decided payment, and what people typed: the customer's reason of a cancellation and the
-// operators' reasons of refunds. It reports whether there was anything.
+// erase overwrites the method of a decided payment, and what people typed: the customer's reason of
+// a cancellation and the operators' reasons of refunds. It reports whether there was anything.
 func (p *Payment) erase(now time.Time) bool {
 	if p.Status == Pending {
 		return false
@@ -121,7 +126,8 @@ func (p *Payment) erase(now time.Time) bool {
 	return had
 }
 
-// erase erases from a payment. It owes nothing new after that and needs no driving, as far as it was done.
+// erase erases from a payment. It owes nothing new after that and needs no driving, as far as it
+// was done.
 func (s *Service) erase(ctx context.Context, id string) error {
 	_, err := s.update(ctx, id, func(p *Payment) error {
 		if !p.erase(s.now()) {

@@ -56,9 +56,9 @@ type refunded struct {
 	RefundedAt    time.Time   `json:"refunded_at"`
 }
 
-// Events returns every event that the payment's state implies and that is younger than version since (0: all), oldest first.
-// They are derived, not stored: the same state always gives the same events with the same ids, so they can be published
-// again at any time.
+// Events returns every event that the payment's state implies and that is younger than version
+// since (0: all), oldest first. They are derived, not stored: the same state always gives the same
+// events with the same ids, so they can be published again at any time.
 func (p *Payment) Events(since int64) ([]event.Event, error) {
 	var events []event.Event
 	add := func(eventType string, version int64, at time.Time, data any) error {

@@ -57,7 +57,8 @@ type ticket struct {
 	once    sync.Once
 }
 
-// Finish and Poke implement [aggregate.Journal]: everything is offered at all times, and forgotten when a settler says so.
+// Finish and Poke implement [aggregate.Journal]: everything is offered at all times, and forgotten
+// when a settler says so.
 func (*intents) Finish(time.Time, ...string) {}
 func (*intents) Poke(...string)              {}
 
@@ -75,7 +76,8 @@ func (t *ticket) Wrote() {
 
 func (t *ticket) Finish() { t.Wrote() }
 
-// settle offers everything to a settler once, and forgets what is finished and was not begun again meanwhile.
+// settle offers everything to a settler once, and forgets what is finished and was not begun again
+// meanwhile.
 func (j *intents) settle(ctx context.Context, s *payments.Service, age time.Duration) error {
 	j.mu.Lock()
 	var offered []journal.Entry
@@ -143,7 +145,8 @@ func (x *index) Page(_ context.Context, _ string, before uint64, limit int) (pag
 	return page, next, nil
 }
 
-// bus takes events. What is heard of them counts as accepted by notifications and, of refunds, as noted by orders.
+// bus takes events. What is heard of them counts as accepted by notifications and, of refunds, as
+// noted by orders.
 type bus struct {
 	world     *world
 	mu        sync.Mutex

@@ -15,7 +15,8 @@ import (
 	"sidecart.dev/payments"
 )
 
-// once calls f at the first call to the outside that begins with the prefix, before it has its effect. Afterwards, calls that fails names fail.
+// once calls f at the first call to the outside that begins with the prefix, before it has its
+// effect. Afterwards, calls that fails names fail.
 func (w *world) once(prefix, fails string, f func()) {
 	var done atomic.Bool
 	w.pass = func(_ context.Context, call string) (before, after error) {
@@ -50,8 +51,9 @@ func find(t *testing.T, w *world, o payments.Order) payments.Payment {
 	return found[o.ID]
 }
 
-// A handler stalls between its intent and its insert; another replica takes the intent over and finds nothing. The payment that is then
-// placed nevertheless must not be forgotten when its charge fails.
+// A handler stalls between its intent and its insert; another replica takes the intent over and
+// finds nothing. The payment that is then placed nevertheless must not be forgotten when its charge
+// fails.
 func TestAStalledInsertIsFenced(t *testing.T) {
 	ctx, w, o := context.Background(), newWorld(), anOrder(1, "tok_visa")
 	w.once("insert payment/", "insert simprovider/", func() { settled(t, w) })
@@ -155,7 +157,8 @@ func TestADeletedUsersPaymentMethodsAndWhatPeopleTypedAreErased(t *testing.T) {
 	}
 }
 
-// Orders starts no refund of an operator's, so it cannot ask for one either: payments tells it until it has noted the amount.
+// Orders starts no refund of an operator's, so it cannot ask for one either: payments tells it
+// until it has noted the amount.
 func TestARefundOrdersHasNotNotedIsPublishedAgain(t *testing.T) {
 	ctx, w, o := context.Background(), newWorld(), anOrder(1, "tok_visa")
 	if err := w.replica().Placed(ctx, o); err != nil {
@@ -179,7 +182,8 @@ func TestARefundOrdersHasNotNotedIsPublishedAgain(t *testing.T) {
 	settled(t, w)
 }
 
-// A store of the version before ids had kinds: a payment that was placed, an order whose payment was never written, and a deleted user.
+// A store of the version before ids had kinds: a payment that was placed, an order whose payment
+// was never written, and a deleted user.
 func TestWhatAnEarlierVersionLeftUnfinishedIsFinished(t *testing.T) {
 	ctx, w, o := t.Context(), newWorld(), anOrder(1, "tok_visa")
 	stored := `{"id":"` + payments.IDOf(o.ID) + `","order_id":"` + o.ID + `","user_id":"usr_test","status":"pending",` +

@@ -11,8 +11,8 @@ import (
 	"sidecart.dev/payments/simulated"
 )
 
-// refusing is a provider that refuses every request until it is repaired, as one does whose secret key is wrong. What it
-// was asked for before is carried out all the same, if it says so.
+// refusing is a provider that refuses every request until it is repaired, as one does whose secret
+// key is wrong. What it was asked for before is carried out all the same, if it says so.
 type refusing struct {
 	payments.Provider
 	repaired bool
@@ -51,7 +51,8 @@ func (r *refusing) Void(ctx context.Context, c payments.Charge) (payments.Result
 	return r.Provider.Void(ctx, c)
 }
 
-// A charge that the provider never decides ends for the customer, and nothing is kept that turns out to have been taken.
+// A charge that the provider never decides ends for the customer, and nothing is kept that turns
+// out to have been taken.
 func TestAChargeThatIsNeverDecidedEnds(t *testing.T) {
 	for name, c := range map[string]struct {
 		takes bool

@@ -41,7 +41,8 @@ type waiting struct {
 
 type verdict struct{ before, after, dies, unheard bool }
 
-// interleaving runs acts at the same time and decides, call by call, who goes next and whose call or process fails.
+// interleaving runs acts at the same time and decides, call by call, who goes next and whose call
+// or process fails.
 type interleaving struct {
 	t       *rapid.T
 	world   *world
@@ -95,7 +96,8 @@ func (i *interleaving) run(acts []*act) {
 		if len(i.blocked) == 0 {
 			return
 		}
-		// In an order of their own, not in that in which they happened to be made, so that the same draws are the same story.
+		// In an order of their own, not in that in which they happened to be made, so that the same draws
+		// are the same story.
 		slices.SortStableFunc(i.blocked, func(a, b *waiting) int {
 			return cmp.Or(strings.Compare(a.act.name, b.act.name), strings.Compare(a.call, b.call))
 		})
@@ -146,8 +148,8 @@ func (i *interleaving) next() {
 	w.answer <- v
 }
 
-// evenly draws a number below n. Drawn ranges favour small numbers: faults would be spent at once, and some things would hardly ever
-// happen after one another.
+// evenly draws a number below n. Drawn ranges favour small numbers: faults would be spent at once,
+// and some things would hardly ever happen after one another.
 func evenly(t *rapid.T, what string, n uint64) int {
 	return int(rapid.Uint64().Draw(t, what) * 0x9e3779b97f4a7c15 >> 32 % n)
 }
@@ -169,8 +171,9 @@ var methods = []string{"tok_visa", "tok_visa", "tok_slow", "tok_flaky", "tok_dec
 // chargeable are the methods the provider captures.
 var chargeable = map[string]bool{"tok_visa": true, "tok_slow": true, "tok_flaky": true}
 
-// Whatever happens at the same time and whoever dies wherever, once everything has been driven on: at most one capture, nothing taken
-// for a cancelled order, every refund that was acknowledged made, books that balance and agree with the provider's, and everybody told.
+// Whatever happens at the same time and whoever dies wherever, once everything has been driven on:
+// at most one capture, nothing taken for a cancelled order, every refund that was acknowledged
+// made, books that balance and agree with the provider's, and everybody told.
 func TestPropertyAnyInterleavingEndsWithTheBooksRight(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		inBubble(t, rt, interleave)

@@ -74,7 +74,8 @@ func (w *world) end(t rapid.TB) {
 	w.fatal(t, "%d ids are still in the journal", w.intents.size())
 }
 
-// check holds what became of an order against what was acknowledged, and the books against the provider's.
+// check holds what became of an order against what was acknowledged, and the books against the
+// provider's.
 func (w *world) check(t rapid.TB, o *story) {
 	t.Helper()
 	ctx, s := context.Background(), w.replica()

@@ -7,7 +7,8 @@ import (
 	"sidecart.dev/kit/money"
 )
 
-// Account is an account of the ledger. The chart is small; see the package documentation for how it is used.
+// Account is an account of the ledger. The chart is small; see the package documentation for how it
+// is used.
 type Account string
 
 // The chart of accounts.
@@ -35,7 +36,8 @@ type Posting struct {
 	Amount  money.Money `json:"amount"`
 }
 
-// Entry is one ledger transaction. Its postings sum to zero in each currency. Entries are only ever appended.
+// Entry is one ledger transaction. Its postings sum to zero in each currency. Entries are only ever
+// appended.
 type Entry struct {
 	Seq       int       `json:"seq"` // from 1, rising by one within a payment
 	Kind      EntryKind `json:"kind"`
@@ -58,8 +60,8 @@ func (e Entry) Balanced() bool {
 	return len(e.Postings) > 1
 }
 
-// post appends an entry that debits one account and credits another with the amount, which must be positive.
-// An entry made here cannot be out of balance.
+// post appends an entry that debits one account and credits another with the amount, which must be
+// positive. An entry made here cannot be out of balance.
 func (p *Payment) post(kind EntryKind, reference string, at time.Time, amount money.Money, debit, credit Account) error {
 	if amount.Amount <= 0 || amount.Currency != p.Amount.Currency {
 		return fault.Newf(fault.Internal, "internal", "ledger: %s of %s on a payment of %s", kind, amount, p.Amount)

@@ -30,8 +30,9 @@ type Decline struct {
 	Reason string `json:"reason"` // for the customer
 }
 
-// Payment is everything about the money of one order: the aggregate, stored as one document. Its ledger entries stand
-// inside it, so that one write moves both. A Payment is a plain value, not safe for concurrent use; change it only by its methods.
+// Payment is everything about the money of one order: the aggregate, stored as one document. Its
+// ledger entries stand inside it, so that one write moves both. A Payment is a plain value, not
+// safe for concurrent use; change it only by its methods.
 type Payment struct {
 	ID           string        `json:"id"`
 	OrderID      string        `json:"order_id"`
@@ -82,7 +83,8 @@ type Order struct {
 // Exists reports whether there is a payment at all.
 func (p *Payment) Exists() bool { return p.Status != Absent }
 
-// Place makes the pending payment of an order, or leaves an existing one as it is. It reports whether anything changed.
+// Place makes the pending payment of an order, or leaves an existing one as it is. It reports
+// whether anything changed.
 func (p *Payment) Place(o Order, now time.Time) (bool, error) {
 	next, err := p.Status.After(OrderPlaced)
 	if err != nil || p.Exists() {
@@ -92,7 +94,8 @@ func (p *Payment) Place(o Order, now time.Time) (bool, error) {
 	return true, nil
 }
 
-// Cancel says that the order was cancelled. It reports whether anything changed. What has to happen then is up to [Payment.Next].
+// Cancel says that the order was cancelled. It reports whether anything changed. What has to happen
+// then is up to [Payment.Next].
 func (p *Payment) Cancel(o Order, c Cancellation, now time.Time) (bool, error) {
 	next, err := p.Status.After(OrderCancelled)
 	if err != nil {
@@ -130,9 +133,10 @@ const (
 		"Should the amount have been taken, it is given back."
 )
 
-// GiveUp ends the wait for a provider that never says what it did: the payment is declined, so that the
-// order ends and its customer is told. It stays unresolved until the provider has said that nothing was
-// or will be taken, and if it turns out that something was, that is given back (see [Payment.Resolve]).
+// GiveUp ends the wait for a provider that never says what it did: the payment is declined, so that
+// the order ends and its customer is told. It stays unresolved until the provider has said that
+// nothing was or will be taken, and if it turns out that something was, that is given back (see
+// [Payment.Resolve]).
 func (p *Payment) GiveUp(now time.Time) error {
 	next, err := p.Status.After(ProviderSilent)
 	if err != nil {
@@ -150,7 +154,8 @@ func (p *Payment) GiveUp(now time.Time) error {
 func (p *Payment) unasked() bool { return p.Status == Voided && p.DecidedIn == 1 }
 
 // Resolve records what the provider did with a charge that was given up, or was voided unasked. The
-// result must be final. A capture enters the ledger, and is to be refunded like that of a cancelled order.
+// result must be final. A capture enters the ledger, and is to be refunded like that of a cancelled
+// order.
 func (p *Payment) Resolve(r Result, now time.Time) error {
 	in := NothingAfterAll
 	if r.State == ChargeCaptured {
@@ -175,7 +180,8 @@ func (p *Payment) Resolve(r Result, now time.Time) error {
 	return p.post(EntryCapture, r.ChargeID, now, p.Amount, ProviderClearing, Revenue)
 }
 
-// Decide records what the provider did with the charge. The result must be final. A capture enters the ledger.
+// Decide records what the provider did with the charge. The result must be final. A capture enters
+// the ledger.
 func (p *Payment) Decide(r Result, now time.Time) error {
 	var in Input
 	switch {
@@ -219,8 +225,8 @@ func (p Payment) done() bool {
 	return step == StepNone
 }
 
-// Next returns what has to be done next, and for StepRefund the refund to carry out. It is decided by the document alone, so any
-// process can carry on where another one stopped.
+// Next returns what has to be done next, and for StepRefund the refund to carry out. It is decided
+// by the document alone, so any process can carry on where another one stopped.
 func (p *Payment) Next() (Step, *Refund) {
 	switch p.Status {
 	case Pending:

@@ -7,10 +7,10 @@ import (
 	"sidecart.dev/kit/fault"
 )
 
-// Pool is the [Runner] of a running service: a bounded number of goroutines, one job per id at a time.
-// A job that waits for a slow provider holds its own goroutine and nothing else, so it delays no other
-// payment; when all are taken, further jobs are refused and wait in the journal. A job that panics ends
-// as if it had left its work undone. Pool is safe for concurrent use.
+// Pool is the [Runner] of a running service: a bounded number of goroutines, one job per id at a
+// time. A job that waits for a slow provider holds its own goroutine and nothing else, so it delays
+// no other payment; when all are taken, further jobs are refused and wait in the journal. A job
+// that panics ends as if it had left its work undone. Pool is safe for concurrent use.
 type Pool struct {
 	limit int
 	life  context.Context //nolint:containedctx // ends the jobs, which outlive the requests that started them
@@ -69,8 +69,8 @@ func (p *Pool) run(ctx context.Context, id string, j *job, f func(ctx context.Co
 	}
 }
 
-// next tells those who wait that a run has ended. It returns what is to be run next, or forgets the job and
-// returns nil, in one step.
+// next tells those who wait that a run has ended. It returns what is to be run next, or forgets the
+// job and returns nil, in one step.
 func (p *Pool) next(ctx context.Context, id string, j *job) func(context.Context) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -95,8 +95,8 @@ func (p *Pool) Running() int {
 	return len(p.running)
 }
 
-// Drain takes no more jobs, and waits for those under way. When ctx ends it cancels them: what they leave
-// undone stays in the journal.
+// Drain takes no more jobs, and waits for those under way. When ctx ends it cancels them: what they
+// leave undone stays in the journal.
 func (p *Pool) Drain(ctx context.Context) {
 	p.mu.Lock()
 	p.closed = true

@@ -17,7 +17,8 @@ type Peers interface {
 	Refunded(ctx context.Context, orderIDs []string) (map[string]int64, error)
 }
 
-// Letters are the dead letters of this service, which have the words of events that could not be handled.
+// Letters are the dead letters of this service, which have the words of events that could not be
+// handled.
 type Letters interface {
 	// Erase overwrites what people typed in the letters about these users. It may be repeated.
 	Erase(ctx context.Context, userIDs ...string) error
@@ -36,8 +37,9 @@ const indexPrefix = "payments"
 
 // Runner runs the driving of payments, outside the handlers that hand them over.
 type Runner interface {
-	// Go runs f, or reports that it has not taken the job: because there are too many, or because one of
-	// that id runs already, which is then followed by a run of f. ctx gives f its trace and values, not its end.
+	// Go runs f, or reports that it has not taken the job: because there are too many, or because one
+	// of that id runs already, which is then followed by a run of f. ctx gives f its trace and values,
+	// not its end.
 	//
 	// ended is closed when a run that began after the call has ended. It is nil if there will be none.
 	Go(ctx context.Context, id string, f func(ctx context.Context)) (ended <-chan struct{}, taken bool)

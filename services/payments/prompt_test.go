@@ -32,7 +32,8 @@ func TestAPaymentThatIsDecidedAtOnceIsWrittenOnce(t *testing.T) {
 	}
 }
 
-// What takes the provider longer than an order may wait is acknowledged as pending, and charged after that.
+// What takes the provider longer than an order may wait is acknowledged as pending, and charged
+// after that.
 func TestAProviderThatTakesLongerDoesNotHoldTheOrderUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, o := promptWorld(), anOrder(1, "tok_slow")
@@ -110,8 +111,9 @@ func TestAStalledInsertOfACapturedPaymentIsFenced(t *testing.T) {
 	w.check(t, o)
 }
 
-// An earlier version voided the payment of an order whose cancellation came first without asking the provider. During a rollout
-// a process of this version may have been charging the order meanwhile, and may have died.
+// An earlier version voided the payment of an order whose cancellation came first without asking
+// the provider. During a rollout a process of this version may have been charging the order
+// meanwhile, and may have died.
 func TestWhatAnEarlierVersionVoidedUnaskedIsGivenBack(t *testing.T) {
 	w, o := promptWorld(), anOrder(1, "tok_visa")
 	s := w.replica()

@@ -19,7 +19,8 @@ const (
 	ChargeVoided     ChargeState = "voided"     // can never be captured
 )
 
-// Charge is what a provider has to know to charge a customer. The same key always goes with the same charge.
+// Charge is what a provider has to know to charge a customer. The same key always goes with the
+// same charge.
 type Charge struct {
 	Key       string // the idempotency key: the payment's id
 	ChargeID  string // the provider's name for the charge, where Authorize has told it
@@ -49,19 +50,23 @@ type RefundOrder struct {
 
 // Provider takes and gives back money. Implementations are safe for concurrent use.
 //
-// Every operation is idempotent by its key, at any distance in time. An error means that the outcome is unknown, and never that
-// nothing happened: the caller asks again with the same key until there is an answer. Refusals are answers, not errors.
+// Every operation is idempotent by its key, at any distance in time. An error means that the
+// outcome is unknown, and never that nothing happened: the caller asks again with the same key
+// until there is an answer. Refusals are answers, not errors.
 type Provider interface {
-	// Authorize holds the amount. The answer is Authorized or Declined, or Captured or Voided if that has happened to the key already.
+	// Authorize holds the amount. The answer is Authorized or Declined, or Captured or Voided if that
+	// has happened to the key already.
 	Authorize(ctx context.Context, c Charge) (Result, error)
-	// Capture takes an authorised amount, once. The answer is Captured, or Voided or Declined if that has happened to the key before.
+	// Capture takes an authorised amount, once. The answer is Captured, or Voided or Declined if that
+	// has happened to the key before.
 	Capture(ctx context.Context, c Charge) (Result, error)
-	// Void makes a capture impossible from now on, also one by a request that is still on its way, whether or not the charge
-	// was ever authorised. The answer is Voided or Declined, or Captured if it is too late.
+	// Void makes a capture impossible from now on, also one by a request that is still on its way,
+	// whether or not the charge was ever authorised. The answer is Voided or Declined, or Captured if
+	// it is too late.
 	Void(ctx context.Context, c Charge) (Result, error)
 	// Refund gives money back, once, and reports whether the provider did (false: refused for good).
 	Refund(ctx context.Context, r RefundOrder) (ok bool, err error)
-	// Lookup returns what the provider has on record for a key, or ChargeUnknown. It is for operators and tests: its
-	// answer may lag behind.
+	// Lookup returns what the provider has on record for a key, or ChargeUnknown. It is for operators
+	// and tests: its answer may lag behind.
 	Lookup(ctx context.Context, key string) (Result, error)
 }

@@ -31,7 +31,8 @@ type Refund struct {
 	TotalRefunded money.Money  `json:"total_refunded"`       // of the payment, this one included, when it succeeded
 }
 
-// RefundID returns the id of the refund with that idempotency key. The same key always means the same refund of a payment.
+// RefundID returns the id of the refund with that idempotency key. The same key always means the
+// same refund of a payment.
 func RefundID(paymentID, key string) string { return deriveID("rfd_", paymentID+"\x00"+key) }
 
 // Refund returns the refund with that id.
@@ -47,7 +48,8 @@ func (p *Payment) Refund(id string) (*Refund, bool) {
 // RefundedAmount is what the provider has given back.
 func (p *Payment) RefundedAmount() money.Money { return p.sumRefunds(RefundSucceeded) }
 
-// Refundable is what may still be given back: what was captured less all refunds that succeeded or are pending.
+// Refundable is what may still be given back: what was captured less all refunds that succeeded or
+// are pending.
 func (p *Payment) Refundable() money.Money {
 	if _, err := p.Status.After(RefundRequested); err != nil {
 		return money.New(0, p.Amount.Currency)
@@ -84,8 +86,9 @@ func (r RefundRequest) digest() string {
 }
 
 // AcceptRefund reserves the amount: the refund is pending, and the ledger owes it to the customer.
-// The same key again returns the refund that is there and changes nothing (added is false); with another request it is an
-// Unprocessable fault. Too much, another currency, or more than [MaxRefunds] is Unprocessable; a payment that was not captured, Conflict.
+// The same key again returns the refund that is there and changes nothing (added is false); with
+// another request it is an Unprocessable fault. Too much, another currency, or more than
+// [MaxRefunds] is Unprocessable; a payment that was not captured, Conflict.
 func (p *Payment) AcceptRefund(req RefundRequest, now time.Time) (refund Refund, added bool, err error) {
 	id := RefundID(p.ID, req.Key)
 	if r, ok := p.Refund(id); ok {
@@ -140,8 +143,9 @@ func (p *Payment) refundAmount(asked money.Money) (money.Money, error) {
 	}
 }
 
-// AcceptRest accepts the refund of what is left, because the order was cancelled. Its key is derived from how often that was
-// tried: a refund that the provider refused is followed by another one when the payment is driven again.
+// AcceptRest accepts the refund of what is left, because the order was cancelled. Its key is
+// derived from how often that was tried: a refund that the provider refused is followed by another
+// one when the payment is driven again.
 func (p *Payment) AcceptRest(now time.Time) error {
 	reason := "order cancelled"
 	if p.Cancellation != nil && p.Cancellation.Reason != "" {
@@ -151,7 +155,8 @@ func (p *Payment) AcceptRest(now time.Time) error {
 	return err
 }
 
-// SettleRefund records what the provider did with a pending refund. One that is settled already is left as it is.
+// SettleRefund records what the provider did with a pending refund. One that is settled already is
+// left as it is.
 func (p *Payment) SettleRefund(id string, ok bool, now time.Time) error {
 	r, found := p.Refund(id)
 	if !found {

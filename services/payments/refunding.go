@@ -8,11 +8,13 @@ import (
 	"sidecart.dev/kit/fault"
 )
 
-// Refund gives a part or all of a captured payment back, once per idempotency key. It waits a while for the provider; a refund that is
-// still pending then is carried out all the same. replayed says that the key had been used for the same request before.
+// Refund gives a part or all of a captured payment back, once per idempotency key. It waits a while
+// for the provider; a refund that is still pending then is carried out all the same. replayed says
+// that the key had been used for the same request before.
 //
-// Errors: NotFound; Conflict if the payment was not captured; Unprocessable for an amount beyond what is left, another currency, or a key
-// used for another request; transient ones, after which the same request may be made again with the same key.
+// Errors: NotFound; Conflict if the payment was not captured; Unprocessable for an amount beyond
+// what is left, another currency, or a key used for another request; transient ones, after which
+// the same request may be made again with the same key.
 func (s *Service) Refund(ctx context.Context, paymentID string, req RefundRequest) (refund Refund, replayed bool, err error) {
 	if !ValidID(paymentID) {
 		return Refund{}, false, notFound()
@@ -71,7 +73,8 @@ type ChargeOnRecord struct {
 	Result
 }
 
-// ProviderCharges asks the provider for its own record of the orders' charges. Orders it knows nothing of are left out.
+// ProviderCharges asks the provider for its own record of the orders' charges. Orders it knows
+// nothing of are left out.
 func (s *Service) ProviderCharges(ctx context.Context, orderIDs []string) ([]ChargeOnRecord, error) {
 	charges := make([]ChargeOnRecord, 0, len(orderIDs))
 	for _, orderID := range orderIDs {

@@ -22,8 +22,8 @@ func (p slowRefunds) Refund(ctx context.Context, o payments.RefundOrder) (bool, 
 	return p.Provider.Refund(ctx, o)
 }
 
-// atOnce asks for a refund by each of the keys while the provider is busy with the first of them, in a
-// process like the real one: one pool, several requests.
+// atOnce asks for a refund by each of the keys while the provider is busy with the first of them,
+// in a process like the real one: one pool, several requests.
 func atOnce(t *testing.T, keys ...string) (p payments.Payment, refunds []payments.Refund, replayed []bool) {
 	t.Helper()
 	w, o := newWorld(), anOrder(1, "tok_visa")

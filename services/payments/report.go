@@ -18,7 +18,8 @@ type AccountBalance struct {
 	Balance  int64 // debits less credits
 }
 
-// Report is the ledger summed up: a projection of the payments' documents, made anew each time it is asked for.
+// Report is the ledger summed up: a projection of the payments' documents, made anew each time it
+// is asked for.
 type Report struct {
 	AsOf     time.Time // when reading began; later changes may or may not be in it
 	Payments int       // payments whose charge has been decided
@@ -31,8 +32,9 @@ const (
 	reportReaders = 8  // pages read at the same time
 )
 
-// Report reads every payment there is, page by page in bounded memory, and sums the ledger up. Every payment with entries is in the index,
-// as the place in it was taken before the write that made its first entry. The time it takes grows with the number of payments.
+// Report reads every payment there is, page by page in bounded memory, and sums the ledger up.
+// Every payment with entries is in the index, as the place in it was taken before the write that
+// made its first entry. The time it takes grows with the number of payments.
 func (s *Service) Report(ctx context.Context) (Report, error) {
 	total := newTally()
 	asOf := s.now()
@@ -46,7 +48,8 @@ func (s *Service) Report(ctx context.Context) (Report, error) {
 	return total.report(asOf), nil
 }
 
-// eachPage calls f with all payments in the index, a page at a time, from several goroutines. The first error ends it.
+// eachPage calls f with all payments in the index, a page at a time, from several goroutines. The
+// first error ends it.
 func (s *Service) eachPage(ctx context.Context, f func(ctx context.Context, payments []Payment) error) error {
 	newest, _, err := s.Index.Page(ctx, indexPrefix, 0, 1)
 	if err != nil || len(newest) == 0 {

@@ -15,7 +15,8 @@ import (
 	"sidecart.dev/kit/sidecar"
 )
 
-// Config makes a [Service]. State to Letters are required; zero values of the rest mean their defaults.
+// Config makes a [Service]. State to Letters are required; zero values of the rest mean their
+// defaults.
 type Config struct {
 	State    sidecar.State     // where payments are kept
 	Journal  aggregate.Journal // the service's journal
@@ -27,8 +28,9 @@ type Config struct {
 	Letters  Letters
 
 	ProviderTimeout time.Duration // bound of one call to the provider, default 10 s
-	// Prompt is how long placing a payment waits for each answer of the provider, so that a payment which is decided at once
-	// is written once. Zero, the default: it is written as pending before the provider is asked.
+	// Prompt is how long placing a payment waits for each answer of the provider, so that a payment
+	// which is decided at once is written once. Zero, the default: it is written as pending before the
+	// provider is asked.
 	Prompt time.Duration
 
 	DriveTimeout   time.Duration // bound of driving one payment once, default 25 s
@@ -42,17 +44,18 @@ type Config struct {
 	Log  *slog.Logger                                        // default slog.Default
 	Seen func(operation, outcome string, took time.Duration) // called for each call to the provider; default nothing
 
-	// Attention is called with one of the Attention constants when an operator should look at a payment, which the log
-	// names; default nothing.
+	// Attention is called with one of the Attention constants when an operator should look at a
+	// payment, which the log names; default nothing.
 	Attention func(what string)
 
-	// Decided is called with the type of each event that tells how a payment was decided, when this process comes to know
-	// it. After the death of a process one may be told of twice or not at all; default nothing.
+	// Decided is called with the type of each event that tells how a payment was decided, when this
+	// process comes to know it. After the death of a process one may be told of twice or not at all;
+	// default nothing.
 	Decided func(eventType string)
 }
 
-// What operators should look at. What is overdue is so after [Config.GiveUpAfter], and is said each time that the provider
-// has been asked in vain.
+// What operators should look at. What is overdue is so after [Config.GiveUpAfter], and is said each
+// time that the provider has been asked in vain.
 const (
 	AttentionGivenUp       = "charge_given_up" // counts as declined, and is refunded should it have been made
 	AttentionVoidOverdue   = "void_overdue"    // a cancelled or given up charge may still be made
@@ -124,12 +127,14 @@ func wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// now is the time as documents keep it: UTC, in milliseconds, so that it survives being stored unchanged.
+// now is the time as documents keep it: UTC, in milliseconds, so that it survives being stored
+// unchanged.
 func (s *Service) now() time.Time { return s.Now().UTC().Truncate(time.Millisecond) }
 
-// Placed takes an order's payment on: it returns nil once the payment and the intent to drive it on are durable, or if there is a
-// payment already, which is then driven on, and its events told again. What the provider has not decided within [Config.Prompt] is
-// written as pending, and driven outside the caller's time, so that a slow provider delays nobody else.
+// Placed takes an order's payment on: it returns nil once the payment and the intent to drive it on
+// are durable, or if there is a payment already, which is then driven on, and its events told
+// again. What the provider has not decided within [Config.Prompt] is written as pending, and driven
+// outside the caller's time, so that a slow provider delays nobody else.
 func (s *Service) Placed(ctx context.Context, o Order) error {
 	if err := o.check(); err != nil {
 		return err
@@ -148,9 +153,9 @@ func (s *Service) Placed(ctx context.Context, o Order) error {
 	return err
 }
 
-// Cancelled makes sure that a cancelled order costs nothing: its payment is voided or fully refunded. If there is none yet it is made,
-// and voided at the provider, which may have been asked to charge it at this moment.
-// It returns nil once that is durable as an intent.
+// Cancelled makes sure that a cancelled order costs nothing: its payment is voided or fully
+// refunded. If there is none yet it is made, and voided at the provider, which may have been asked
+// to charge it at this moment. It returns nil once that is durable as an intent.
 func (s *Service) Cancelled(ctx context.Context, o Order, c Cancellation) error {
 	if err := o.check(); err != nil {
 		return err

@@ -35,15 +35,16 @@ const (
 	RefundFailed     Input = "provider refused the refund"
 )
 
-// transitions is the state machine of a payment, all of it: what each input makes of each status. What is not here is
-// refused and changes nothing.
+// transitions is the state machine of a payment, all of it: what each input makes of each status.
+// What is not here is refused and changes nothing.
 //
-// Messages may be late, repeated, out of order and contradictory. So OrderPlaced and OrderCancelled are allowed in every
-// status: where there is nothing to be done any more the status stays, and what is so is told again.
-// A cancellation that finds no payment makes a marked one, which a later OrderPlaced can never charge.
-// A cancellation of a pending or captured payment does not move it by itself: it leaves a mark, and what the
-// provider then does or did (void, or capture and refund) moves it.
-// A declined or voided payment moves only if nobody knew what the provider did when it was decided.
+// Messages may be late, repeated, out of order and contradictory. So OrderPlaced and OrderCancelled
+// are allowed in every status: where there is nothing to be done any more the status stays, and
+// what is so is told again. A cancellation that finds no payment makes a marked one, which a later
+// OrderPlaced can never charge. A cancellation of a pending or captured payment does not move it by
+// itself: it leaves a mark, and what the provider then does or did (void, or capture and refund)
+// moves it. A declined or voided payment moves only if nobody knew what the provider did when it
+// was decided.
 var transitions = map[Status]map[Input]Status{
 	Absent: {
 		OrderPlaced:    Pending,
@@ -91,7 +92,8 @@ var transitions = map[Status]map[Input]Status{
 	},
 }
 
-// After returns what the input makes of the status, or a Conflict fault if the state machine does not allow it.
+// After returns what the input makes of the status, or a Conflict fault if the state machine does
+// not allow it.
 func (s Status) After(in Input) (Status, error) {
 	next, ok := transitions[s][in]
 	if !ok {

@@ -16,7 +16,8 @@ import (
 	"sidecart.dev/payments/simulated"
 )
 
-// silent is a provider that carries out what it is asked and, some of the times that it is asked for one operation, never says so.
+// silent is a provider that carries out what it is asked and, some of the times that it is asked
+// for one operation, never says so.
 type silent struct {
 	payments.Provider
 	about string
@@ -58,8 +59,8 @@ func (s *silent) Refund(ctx context.Context, r payments.RefundOrder) (bool, erro
 	return ok, cmp.Or(s.answer(ctx, "refund", r.Key), err)
 }
 
-// Whether the provider answers within the quick attempts or only long after they were given up: the outcome is what it answers under
-// the same key, and until then nothing is recorded of it.
+// Whether the provider answers within the quick attempts or only long after they were given up: the
+// outcome is what it answers under the same key, and until then nothing is recorded of it.
 func TestAnUnknownOutcomeIsAskedForUnderTheSameKeyAndNeverGuessed(t *testing.T) {
 	for operation, c := range map[string]struct {
 		before []step

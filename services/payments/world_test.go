@@ -17,7 +17,8 @@ import (
 	"sidecart.dev/payments/simulated"
 )
 
-// pass lets a call to the outside through, or fails it before or after its effect. The zero value lets everything through.
+// pass lets a call to the outside through, or fails it before or after its effect. The zero value
+// lets everything through.
 type pass func(ctx context.Context, call string) (before, after error)
 
 func through(ctx context.Context, pass pass, call string) (before, after error) {
@@ -48,7 +49,8 @@ func newWorld() *world {
 	return w
 }
 
-// replica is a service that drives payments in the goroutine of the handler, so that its calls carry the handler's context.
+// replica is a service that drives payments in the goroutine of the handler, so that its calls
+// carry the handler's context.
 func (w *world) replica(change ...func(*payments.Config)) *payments.Service {
 	state := &watched{State: w.state, world: w}
 	cfg := payments.Config{

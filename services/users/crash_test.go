@@ -150,7 +150,8 @@ func TestACrashAtAnyCallOfAskingForAResetHeals(t *testing.T) {
 }
 
 // Whichever call the setting of a new password dies at: once it was acknowledged, or once the
-// password is set, every service knows that the sessions before it have ended, and its owner is told.
+// password is set, every service knows that the sessions before it have ended, and its owner is
+// told.
 func TestACrashAtAnyCallOfAResetHeals(t *testing.T) {
 	const wanted = "staple of the trade"
 	sidecartest.EachCrash(t, func(t *testing.T, proc *sidecartest.Process) {

@@ -24,16 +24,19 @@ const (
 	refreshGrace = 5 * time.Second
 )
 
-// Session is a family of refresh tokens: the one a login gave and those it was exchanged for, of which only the last is good.
+// Session is a family of refresh tokens: the one a login gave and those it was exchanged for, of
+// which only the last is good.
 //
-// A refresh token is "rt_<family>.<secret>". The secret has two halves: one that stays the same for the whole family and
-// one that changes with every exchange. Only hashes are stored. A token whose first half is right and whose second is not
-// was good once: it is spent, and showing it means that somebody has a copy. One whose first half is wrong was
-// never ours, and knowing a family's name is not enough to end it.
+// A refresh token is "rt_<family>.<secret>". The secret has two halves: one that stays the same for
+// the whole family and one that changes with every exchange. Only hashes are stored. A token whose
+// first half is right and whose second is not was good once: it is spent, and showing it means that
+// somebody has a copy. One whose first half is wrong was never ours, and knowing a family's name is
+// not enough to end it.
 //
-// The token after a token is made of it and of the session's seed, so that showing a token twice within
-// [refreshGrace] gives the same token twice, at any replica and without a second write. The seed is of no use to
-// whoever reads the store: it makes tokens of tokens, and of these the store has none.
+// The token after a token is made of it and of the session's seed, so that showing a token twice
+// within [refreshGrace] gives the same token twice, at any replica and without a second write. The
+// seed is of no use to whoever reads the store: it makes tokens of tokens, and of these the store
+// has none.
 type Session struct {
 	UserID    string    `json:"user_id"`
 	Epoch     int64     `json:"epoch"`  // of the user when the session began
@@ -83,7 +86,8 @@ func ParseRefreshToken(s string) (RefreshToken, error) {
 	return RefreshToken{ID: id, fixed: [16]byte(raw[:16]), once: [16]byte(raw[16:])}, nil
 }
 
-// String returns the token as a client gets it. It is a credential: it goes into an answer and nowhere else.
+// String returns the token as a client gets it. It is a credential: it goes into an answer and
+// nowhere else.
 func (t RefreshToken) String() string {
 	return "rt_" + t.ID + "." + base64.RawURLEncoding.EncodeToString(append(t.fixed[:], t.once[:]...))
 }

@@ -63,8 +63,8 @@ func TestAccessTokenSpeaksForTheUser(t *testing.T) {
 	}
 }
 
-// However logins, refreshes with any token ever given, and logouts interleave: only the last token of a living session
-// works, and one that was spent ends its session.
+// However logins, refreshes with any token ever given, and logouts interleave: only the last token
+// of a living session works, and one that was spent ends its session.
 func TestSessionsAsAModel(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		w, p, _, first := signedUp(t)
@@ -141,8 +141,8 @@ func TestSessionsAsAModel(t *testing.T) {
 	})
 }
 
-// Of any number of replicas that are shown one token at once, all give the same next token, and none ends the session. Shown
-// again later, the first token ends it.
+// Of any number of replicas that are shown one token at once, all give the same next token, and
+// none ends the session. Shown again later, the first token ends it.
 func TestConcurrentRefreshesOfOneToken(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		w, p, _, grant := signedUp(t)

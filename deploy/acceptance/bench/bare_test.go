@@ -16,8 +16,8 @@ import (
 	"sidecart.dev/local/runfile"
 )
 
-// bareFile returns a run file with the program in folder bare in place of every app. All else is as in the system's own:
-// sidecars, component set, configuration.
+// bareFile returns a run file with the program in folder bare in place of every app. All else is as
+// in the system's own: sidecars, component set, configuration.
 func bareFile(b *testing.B) string {
 	b.Helper()
 	dir := b.TempDir()

@@ -53,7 +53,8 @@ func readStat(path string) (name string, fields []string) {
 
 const tick = 10 * time.Millisecond // USER_HZ is 100 on every Linux
 
-// busyTime is the time that all processors together were not idle since the machine started; 0 where there is no /proc.
+// busyTime is the time that all processors together were not idle since the machine started; 0
+// where there is no /proc.
 func busyTime() time.Duration {
 	raw, _ := os.ReadFile("/proc/stat")
 	line, _, _ := strings.Cut(string(raw), "\n")

@@ -1,10 +1,12 @@
-// Package bench measures Sidecart on this machine and compares it with what its sidecars can do at all.
+// Package bench measures Sidecart on this machine and compares it with what its sidecars can do at
+// all.
 //
 //	go test -run '^$' -bench . -benchtime 1x -timeout 60m ./bench
 //
-// Every benchmark starts a system of its own from this checkout, on free ports, and reports through testing.B; a table
-// of all numbers and of the bars they are meant to reach is printed at the end. Nothing is asserted but that the system
-// works: a slow machine makes for small numbers, not for failures.
+// Every benchmark starts a system of its own from this checkout, on free ports, and reports through
+// testing.B; a table of all numbers and of the bars they are meant to reach is printed at the end.
+// Nothing is asserted but that the system works: a slow machine makes for small numbers, not for
+// failures.
 //
 //	BENCH_CLIENTS   customers who order at the same time, default 64
 //	BENCH_SECONDS   how long an order flow is measured, default 20
@@ -13,13 +15,15 @@
 //	BENCH_ORDERS    orders in the large store, default 100000
 //	BENCH_MAIL_BINDING  type of the mail component, default bindings.smtp; with bindings.sidecart.smtp EMAIL_CONCURRENCY may be above 1
 //
-// SIDECART_COMPONENTS, SIDECART_REPLACE, SIDECART_REDIS and SIDECART_BIN mean what they mean to the acceptance suite. Any other
-// variable of the environment reaches the services, so that EMAIL_CONCURRENCY=8 measures what that is worth.
+// SIDECART_COMPONENTS, SIDECART_REPLACE, SIDECART_REDIS and SIDECART_BIN mean what they mean to the
+// acceptance suite. Any other variable of the environment reaches the services, so that
+// EMAIL_CONCURRENCY=8 measures what that is worth.
 //
 // # How long calls wait for each other
 //
-// BATCH_WINDOW is how long a service lets calls wait for each other while they come densely (services/kit/batch). One machine with two
-// busy processors, 64 customers, one run each in the same hour:
+// BATCH_WINDOW is how long a service lets calls wait for each other while they come densely
+// (services/kit/batch). One machine with two busy processors, 64 customers, one run each in the
+// same hour:
 //
 //	BATCH_WINDOW                       0s      20ms    40ms    80ms
 //	calls of the sidecars per order    31.5    29.0    18.9    18.8
@@ -29,10 +33,12 @@
 //	POST p50, one client, in bare
 //	invocations                        3.3     3.0     3.0     3.2
 //
-// The default is 40 ms. Below it too few calls meet at this rate for a wait to be worth it, so that there is none; above it
-// customers wait for longer and nothing is saved. For one client it makes no difference, as nothing waits.
+// The default is 40 ms. Below it too few calls meet at this rate for a wait to be worth it, so that
+// there is none; above it customers wait for longer and nothing is saved. For one client it makes
+// no difference, as nothing waits.
 //
-// Against commit 0331eae, which had no such windows and read and wrote more for an order, one run after the other on the same busy machine:
+// Against commit 0331eae, which had no such windows and read and wrote more for an order, one run
+// after the other on the same busy machine:
 //
 //	                                   0331eae    since
 //	orders a second                    31.4       70.2
@@ -42,21 +48,26 @@
 //
 // # What an order writes
 //
-// 64 customers, mails by bindings.smtp one at a time, on two busy processors: 17.5 calls of the sidecars per order, 9.7 of them writes.
-// Eight are documents that nothing shares: the order, its outcome and its place in the customer's list; the capture at the simulated
-// provider and the payment; the message's record, its outcome and its place in the list. The message's outcome is a write of its own only
-// where the lane of mails is busy, as it is here (services/notifications/README.md). The rest is the journals' and the list of all payments.
+// 64 customers, mails by bindings.smtp one at a time, on two busy processors: 17.5 calls of the
+// sidecars per order, 9.7 of them writes. Eight are documents that nothing shares: the order, its
+// outcome and its place in the customer's list; the capture at the simulated provider and the
+// payment; the message's record, its outcome and its place in the list. The message's outcome is a
+// write of its own only where the lane of mails is busy, as it is here
+// (services/notifications/README.md). The rest is the journals' and the list of all payments.
 //
 // # With nothing to do
 //
-// BenchmarkIdle, per minute, measured for 20 s on busy processors: 360 reads, 123 bulk reads, 120 writes and 6 deletes of the stores, and 240 calls
-// between apps take 3.7 % of a core. Of these 30 reads, 30 bulk reads and 30 writes are the journal of each service, which renews its lease
-// and looks at the others'. The calls are each service's question to users, once a second, which sessions have ended, each of which
-// users reads its store for: with what stands behind them in users and its sidecar the largest share. Nothing grows.
+// BenchmarkIdle, per minute, measured for 20 s on busy processors: 360 reads, 123 bulk reads, 120
+// writes and 6 deletes of the stores, and 240 calls between apps take 3.7 % of a core. Of these 30
+// reads, 30 bulk reads and 30 writes are the journal of each service, which renews its lease and
+// looks at the others'. The calls are each service's question to users, once a second, which
+// sessions have ended, each of which users reads its store for: with what stands behind them in
+// users and its sidecar the largest share. Nothing grows.
 //
 // # Bare sidecars
 //
-// The yardstick of the order flow is the program in folder bare: apps whose handlers do nothing but call their sidecars.
-// How many calls of each kind they make per order is not written down anywhere; it is read from the metrics of the
-// services' own sidecars while the services are measured, and printed with the result.
+// The yardstick of the order flow is the program in folder bare: apps whose handlers do nothing but
+// call their sidecars. How many calls of each kind they make per order is not written down
+// anywhere; it is read from the metrics of the services' own sidecars while the services are
+// measured, and printed with the result.
 package bench

@@ -97,7 +97,8 @@ func describeCPU(flows ...observed) string {
 	return s.String()
 }
 
-// byProcessor adds the ratio of two flows that processors alone would make, which hardly depends on what else they do.
+// byProcessor adds the ratio of two flows that processors alone would make, which hardly depends on
+// what else they do.
 func byProcessor(name string, sidecart, other observed) {
 	if used := sidecart.processor(); used > 0 {
 		summary.fact("  by processor time per order", "%.0f %%  (%s %.1f ms, sidecart %.1f ms)", 100*other.processor()/used, name, other.processor(), used)

@@ -16,8 +16,9 @@ import (
 	"sidecart.dev/acceptance/harness"
 )
 
-// BenchmarkOrderFlow measures how many orders a second are carried from POST to the customer's receipt: by Sidecart as it is,
-// by sidecars whose apps do nothing but make the same calls, and by two simpler designs.
+// BenchmarkOrderFlow measures how many orders a second are carried from POST to the customer's
+// receipt: by Sidecart as it is, by sidecars whose apps do nothing but make the same calls, and by
+// two simpler designs.
 func BenchmarkOrderFlow(b *testing.B) {
 	var sidecart, bare, single, outbox observed
 	b.Run("sidecart", func(b *testing.B) {

@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// BenchmarkIdle measures what a system does that nobody uses: calls of the sidecars, writes of the stores and processor time, per minute.
+// BenchmarkIdle measures what a system does that nobody uses: calls of the sidecars, writes of the
+// stores and processor time, per minute.
 func BenchmarkIdle(b *testing.B) {
 	r := start(b, setup{file: runFile})
 	r.customers(b, 1) // and whatever follows from that

@@ -52,7 +52,8 @@ func BenchmarkReads(b *testing.B) {
 	compare(b, "inner-page", "the same, a page deep inside", pages[2], pages[3])
 }
 
-// readInTurn times several reads one after the other, round after round, so that all suffer the same disturbances.
+// readInTurn times several reads one after the other, round after round, so that all suffer the
+// same disturbances.
 func readInTurn(b *testing.B, rounds int, reads ...func(round int) time.Duration) []sample {
 	b.Helper()
 	const warmup = 50
@@ -78,7 +79,8 @@ func (r *rig) read(b *testing.B, c *harness.Customer, path string) time.Duration
 	return took
 }
 
-// noise is by how much two measurements of the same thing differ on a machine that does other things too.
+// noise is by how much two measurements of the same thing differ on a machine that does other
+// things too.
 const noise = 1.25
 
 func compare(b *testing.B, metric, what string, few, many sample) {

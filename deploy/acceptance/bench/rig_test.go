@@ -47,7 +47,8 @@ type setup struct {
 	replace []string // resource files, besides those of the environment
 }
 
-// start starts the system of a run file for the length of a benchmark, with limits that a load generator does not run into.
+// start starts the system of a run file for the length of a benchmark, with limits that a load
+// generator does not run into.
 func start(b *testing.B, s setup) *rig {
 	b.Helper()
 	dir, err := os.MkdirTemp("", "sidecart-bench-")

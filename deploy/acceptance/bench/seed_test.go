@@ -16,8 +16,8 @@ import (
 	"sidecart.dev/local/stack"
 )
 
-// sow gives a customer copies of an order, written as services/orders would have written them: placing
-// that many would take an hour.
+// sow gives a customer copies of an order, written as services/orders would have written them:
+// placing that many would take an hour.
 func sow(b *testing.B, r *rig, model string, c *harness.Customer, n int) {
 	b.Helper()
 	app, err := r.stack.App("orders")

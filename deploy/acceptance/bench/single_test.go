@@ -12,8 +12,9 @@ import (
 	"sidecart.dev/acceptance/harness"
 )
 
-// BenchmarkOneClient measures what one customer waits for on an idle system, beside what the way through two sidecars
-// costs at that moment: one invocation, by the gateway's sidecar, of an empty handler of orders.
+// BenchmarkOneClient measures what one customer waits for on an idle system, beside what the way
+// through two sidecars costs at that moment: one invocation, by the gateway's sidecar, of an empty
+// handler of orders.
 func BenchmarkOneClient(b *testing.B) {
 	r := start(b, setup{file: runFile})
 	customers := r.customers(b, 1)

@@ -18,8 +18,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// sink is a mail server that keeps nothing. It sees which order a receipt is for and wakes whoever waits for it, so that
-// noticing the end of an order costs next to nothing.
+// sink is a mail server that keeps nothing. It sees which order a receipt is for and wakes whoever
+// waits for it, so that noticing the end of an order costs next to nothing.
 type sink struct {
 	addr string
 
@@ -40,7 +40,8 @@ func startSink(b *testing.B) *sink {
 	return s
 }
 
-// component writes a resource file that makes the sink the mail server of a component set, and returns its path.
+// component writes a resource file that makes the sink the mail server of a component set, and
+// returns its path.
 func (s *sink) component(b *testing.B, dir string) string {
 	b.Helper()
 	host, port, err := net.SplitHostPort(s.addr)

@@ -1,9 +1,11 @@
-// Package chaos is the recovery suite: it breaks a running system in every way it is supposed to survive, under load, and then
-// counts what was lost. One test breaks everything in random turns; another takes each server away for longer than anyone waits for
-// it, and looks at whether that is noticed.
+// Package chaos is the recovery suite: it breaks a running system in every way it is supposed to
+// survive, under load, and then counts what was lost. One test breaks everything in random turns;
+// another takes each server away for longer than anyone waits for it, and looks at whether that is
+// noticed.
 //
-// CHAOS_ORDERS and CHAOS_FAULTS say how long it runs (at least that many of each), CHAOS_SEED repeats a run, and
-// SIDECART_COMPONENTS, SIDECART_REDIS and SIDECART_BIN mean what they mean to the acceptance suite.
+// CHAOS_ORDERS and CHAOS_FAULTS say how long it runs (at least that many of each), CHAOS_SEED
+// repeats a run, and SIDECART_COMPONENTS, SIDECART_REDIS and SIDECART_BIN mean what they mean to
+// the acceptance suite.
 package chaos
 
 import (
@@ -69,7 +71,8 @@ func TestNothingAcknowledgedIsLost(t *testing.T) {
 	require.GreaterOrEqual(t, r.acknowledged(), orders)
 }
 
-// underLoad lets customers shop while do breaks things, and returns when each has the answer to what it had begun.
+// underLoad lets customers shop while do breaks things, and returns when each has the answer to
+// what it had begun.
 func (r *run) underLoad(t *testing.T, do func()) {
 	t.Helper()
 	customers := make([]*harness.Customer, 8)
@@ -94,7 +97,8 @@ func (r *run) underLoad(t *testing.T, do func()) {
 	workers.Wait()
 }
 
-// nothingLost waits for the end of all that was begun, prints what came of it below the table, and fails for what was lost.
+// nothingLost waits for the end of all that was begun, prints what came of it below the table, and
+// fails for what was lost.
 func (r *run) nothingLost(t *testing.T, table fmt.Stringer) outcome {
 	t.Helper()
 	began := time.Now()
@@ -117,7 +121,8 @@ func start(t *testing.T, seed uint64, change ...func(*harness.System)) *run {
 	return startIn(t, folder(t), seed, change...)
 }
 
-// folder is a temporary folder that every user may pass through, since PostgreSQL may run as another one. It is kept if the test fails.
+// folder is a temporary folder that every user may pass through, since PostgreSQL may run as
+// another one. It is kept if the test fails.
 func folder(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "sidecart-chaos-")

@@ -105,7 +105,8 @@ func (r *run) setMail(ctx context.Context, knobs string) error {
 	return nil
 }
 
-// stall stops an app as a long pause of its host would, and lets it go on: it wakes up in the middle of whatever it was doing.
+// stall stops an app as a long pause of its host would, and lets it go on: it wakes up in the
+// middle of whatever it was doing.
 func (r *run) stall(ctx context.Context, id string) error {
 	info, err := r.stack.App(id)
 	if err != nil || info.PID == 0 {
@@ -130,8 +131,9 @@ func (r *run) walIndex(app string) string {
 	return filepath.Join(r.stack.StateDir, "data", app+".db-shm")
 }
 
-// lockStore holds SQLite's lock for writers (byte 120 of the WAL index, see https://sqlite.org/walformat.html#locks) for longer than
-// its clients wait for it, so that every write of the app fails.
+// lockStore holds SQLite's lock for writers (byte 120 of the WAL index, see
+// https://sqlite.org/walformat.html#locks) for longer than its clients wait for it, so that every
+// write of the app fails.
 func (r *run) lockStore(ctx context.Context, app string) error {
 	f, err := os.OpenFile(r.walIndex(app), os.O_RDWR, 0)
 	if err != nil {

@@ -20,7 +20,8 @@ var methods = []string{
 // patience is how long a client tries again with the same key.
 const patience = 2 * time.Minute
 
-// shop is what a customer does over and over: order, until there is an answer; sometimes cancel; look at the list.
+// shop is what a customer does over and over: order, until there is an answer; sometimes cancel;
+// look at the list.
 func (r *run) shop(ctx context.Context, rnd *rand.Rand, c *harness.Customer) {
 	wait(ctx, time.Duration(rnd.IntN(800))*time.Millisecond)
 	body := map[string]any{
@@ -53,7 +54,8 @@ func (r *run) note(o *order) {
 	r.orders = append(r.orders, o)
 }
 
-// cancel asks for a cancellation until there is an answer. Whether it came too late is for the system to say.
+// cancel asks for a cancellation until there is an answer. Whether it came too late is for the
+// system to say.
 func (r *run) cancel(ctx context.Context, o *order) {
 	_ = again(ctx, patience, func(ctx context.Context) error {
 		answer, err := r.world.API.Do(ctx, http.MethodPost, "/api/v1/orders/"+o.id+"/cancel", nil, harness.Token(o.customer.AccessToken))
@@ -73,7 +75,8 @@ func (r *run) cancel(ctx context.Context, o *order) {
 	})
 }
 
-// call sends a request and decodes an answer of the expected status. An expired access token is renewed by logging in.
+// call sends a request and decodes an answer of the expected status. An expired access token is
+// renewed by logging in.
 func (r *run) call(ctx context.Context, c *harness.Customer, method, path string, body, out any, status int, opts ...harness.Option) error {
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()

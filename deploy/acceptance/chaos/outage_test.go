@@ -26,19 +26,21 @@ type outage struct {
 	cause func(ctx context.Context) error
 	mend  func(ctx context.Context) error
 	hits  []string // the services that cannot work meanwhile; none: everything does
-	// some says that the server still does what it can, such as what fits into the space it has reserved: the services go on being
-	// ready, and refuse what they cannot keep.
+	// some says that the server still does what it can, such as what fits into the space it has
+	// reserved: the services go on being ready, and refuse what they cannot keep.
 	some bool
 }
 
 var all = []string{"users", "orders", "payments", "notifications"}
 
-// diskSize is enough for an empty PostgreSQL cluster or the SQLite files, and little enough to be filled at once.
+// diskSize is enough for an empty PostgreSQL cluster or the SQLite files, and little enough to be
+// filled at once.
 const diskSize = 192 << 20
 
-// TestAFailingServerIsNoticedAndNothingIsLost takes the servers behind the components away, one after the other and under load. The services
-// that depend on one must say that they are not ready, in their logs as well, refuse work that they could not keep, and go on by
-// themselves when it is back, in the same processes. The others must not care.
+// TestAFailingServerIsNoticedAndNothingIsLost takes the servers behind the components away, one
+// after the other and under load. The services that depend on one must say that they are not ready,
+// in their logs as well, refuse work that they could not keep, and go on by themselves when it is
+// back, in the same processes. The others must not care.
 func TestAFailingServerIsNoticedAndNothingIsLost(t *testing.T) {
 	dir := folder(t)
 	data := filepath.Join(dir, "data") // of the embedded stores
@@ -136,7 +138,8 @@ func (r *run) suffer(t *testing.T, o outage) suffered {
 	return s
 }
 
-// checkDuring looks at what a customer gets while the outage lasts: work goes on, or is refused in order.
+// checkDuring looks at what a customer gets while the outage lasts: work goes on, or is refused in
+// order.
 func (r *run) checkDuring(t *testing.T, o outage) {
 	t.Helper()
 	for _, app := range o.hits {

@@ -12,7 +12,8 @@ import (
 	"sidecart.dev/acceptance/harness"
 )
 
-// settleTime is how long the system may take to finish what was begun once nothing is broken any more.
+// settleTime is how long the system may take to finish what was begun once nothing is broken any
+// more.
 const settleTime = 4 * time.Minute
 
 // outcome is what a run came to.
@@ -31,7 +32,8 @@ var mails = map[string]string{
 	"paid": "Your receipt for order ", "payment_failed": "Payment declined for order ", "cancelled": "Order cancelled: ", "refunded": "Refund of ",
 }
 
-// verify waits until every acknowledged order has ended, its customer was told and the books agree, and notes what did not come about.
+// verify waits until every acknowledged order has ended, its customer was told and the books agree,
+// and notes what did not come about.
 func (r *run) verify(t *testing.T) outcome {
 	t.Helper()
 	r.mu.Lock()
@@ -66,7 +68,8 @@ func (r *run) verify(t *testing.T) outcome {
 			out.wrong = append(out.wrong, fmt.Sprintf("%s (%s, %s): %v", o.id, o.method, final.Status, err))
 		}
 	}
-	// A placed order whose POST was never answered may be paid for as well: the books have at least the acknowledged ones.
+	// A placed order whose POST was never answered may be paid for as well: the books have at least
+	// the acknowledged ones.
 	if err := again(ctx, harness.Patience, func(ctx context.Context) error {
 		var err error
 		out.ledgerDifference, err = r.ledger(ctx, operator, captured-refunded, out.unanswered == 0)
@@ -131,7 +134,8 @@ func (r *run) told(ctx context.Context, o *order, status string, out *outcome) e
 	})
 }
 
-// charge compares the provider's own record with the order: captured at most once, and given back if the order was not kept.
+// charge compares the provider's own record with the order: captured at most once, and given back
+// if the order was not kept.
 func (r *run) charge(ctx context.Context, operator *harness.Customer, o *order, final harness.Order) (captured, refunded int64, err error) {
 	var charges harness.List[struct {
 		Status   string `json:"status"`

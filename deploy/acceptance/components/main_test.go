@@ -1,5 +1,6 @@
-// Package components tries the component sets as such: that any one component is swapped by one file, and what a person is told when
-// a server behind one cannot be used at the start. What happens when it fails later is the recovery suite's.
+// Package components tries the component sets as such: that any one component is swapped by one
+// file, and what a person is told when a server behind one cannot be used at the start. What
+// happens when it fails later is the recovery suite's.
 package components
 
 import (
@@ -29,7 +30,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// options are those of a stack of this checkout, on the servers, with orders on PostgreSQL wherever they are on a server at all.
+// options are those of a stack of this checkout, on the servers, with orders on PostgreSQL wherever
+// they are on a server at all.
 func options(t *testing.T, b *backends.Backends) stack.Options {
 	t.Helper()
 	env := b.Env()

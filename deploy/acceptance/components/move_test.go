@@ -22,7 +22,8 @@ import (
 	"sidecart.dev/local/stack"
 )
 
-// TestAServiceMovesToAnotherStore does what the operators' guide says to move orders from SQLite to PostgreSQL, and finds nothing changed.
+// TestAServiceMovesToAnotherStore does what the operators' guide says to move orders from SQLite to
+// PostgreSQL, and finds nothing changed.
 func TestAServiceMovesToAnotherStore(t *testing.T) {
 	b, err := backends.Start(t.Context(), backends.Config{}) // a database that has nothing of other tests'
 	if backends.IsMissing(err) {
@@ -123,7 +124,8 @@ func newShop(t *testing.T, st *stack.Stack) *shop {
 	return s
 }
 
-// atRest waits until a cancelled order has heard from payments what became of its charge: the last of its three versions.
+// atRest waits until a cancelled order has heard from payments what became of its charge: the last
+// of its three versions.
 func atRest(t *testing.T, c *harness.Customer, id string) {
 	t.Helper()
 	harness.Eventually(t, func(ctx context.Context) error {
@@ -142,7 +144,8 @@ func atRest(t *testing.T, c *harness.Customer, id string) {
 	})
 }
 
-// seen is everything that the customers are shown, to the byte: list pages with their cursors, and every order in them.
+// seen is everything that the customers are shown, to the byte: list pages with their cursors, and
+// every order in them.
 func (s *shop) seen(t *testing.T) (answers []string) {
 	t.Helper()
 	for _, c := range []*harness.Customer{s.regular, s.changeable} {

@@ -77,7 +77,8 @@ func newMover(t *testing.T, opts stack.Options, b *backends.Backends) *mover {
 	return m
 }
 
-// startSidecar starts it as the guide does, but on free ports, and returns when its stores can be used.
+// startSidecar starts it as the guide does, but on free ports, and returns when its stores can be
+// used.
 func (m *mover) startSidecar(t *testing.T) {
 	t.Helper()
 	used := map[int]bool{}

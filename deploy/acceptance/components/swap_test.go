@@ -31,7 +31,8 @@ type component struct {
 	text []byte
 }
 
-// production reads the components of the production set, with the file that is given for orders in place of the set's.
+// production reads the components of the production set, with the file that is given for orders in
+// place of the set's.
 func production(t *testing.T, orders string) []component {
 	t.Helper()
 	paths, err := filepath.Glob(root + "/components/production/*.yaml")
@@ -63,8 +64,8 @@ func production(t *testing.T, orders string) []component {
 	return all
 }
 
-// TestAnyOneComponentIsSwappedByOneFile runs the embedded set with each of the production set's components in place of its own, one at
-// a time and by nothing but that component's YAML.
+// TestAnyOneComponentIsSwappedByOneFile runs the embedded set with each of the production set's
+// components in place of its own, one at a time and by nothing but that component's YAML.
 func TestAnyOneComponentIsSwappedByOneFile(t *testing.T) {
 	b := shared.Get(t)
 	orders, env := root+"/components/variants/orders-postgresql.yaml", map[string]string{}

@@ -104,7 +104,8 @@ func (b *bus) broadcast(t *testing.T) string {
 	return yes
 }
 
-// shared publishes until both members of a group have had something, and then looks for what both have had.
+// shared publishes until both members of a group have had something, and then looks for what both
+// have had.
 func (b *bus) shared(t *testing.T) string {
 	had := map[*member]int{}
 	eventually(t, func(context.Context) error {
@@ -124,8 +125,8 @@ func (b *bus) shared(t *testing.T) string {
 	return yes
 }
 
-// traceFields puts messages on the bus as no sidecar would, past all of them: whoever may write to the bus may do so. Every member's
-// sidecar must go on, in the same process.
+// traceFields puts messages on the bus as no sidecar would, past all of them: whoever may write to
+// the bus may do so. Every member's sidecar must go on, in the same process.
 func (b *bus) traceFields(t *testing.T) string {
 	members := append([]*member{b.notified}, b.payments...)
 	processes := func() (ids []int) {

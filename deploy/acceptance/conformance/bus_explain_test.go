@@ -10,8 +10,9 @@ import (
 	"sidecart.dev/kit/event"
 )
 
-// explain logs what is known about an event that a test waits for in vain: whether the streams have it, what the group has
-// read of them and not acknowledged, and which attempts at it the apps have seen.
+// explain logs what is known about an event that a test waits for in vain: whether the streams have
+// it, what the group has read of them and not acknowledged, and which attempts at it the apps have
+// seen.
 func (b *bus) explain(t *testing.T, e event.Event, group string, streams ...string) {
 	t.Helper()
 	var text strings.Builder

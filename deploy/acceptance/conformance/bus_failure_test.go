@@ -13,8 +13,9 @@ import (
 	"sidecart.dev/kit/event"
 )
 
-// failing tries each way in which an app can fail, one after the other: a sidecar that begins other calls to its app at the
-// same moment may take a connection that breaks off for a success. The README says so.
+// failing tries each way in which an app can fail, one after the other: a sidecar that begins other
+// calls to its app at the same moment may take a connection that breaks off for a success. The
+// README says so.
 func (b *bus) failing(t *testing.T) string {
 	var failed []event.Event
 	for _, respond := range []answer{fail, retry, breakOff} {
@@ -33,7 +34,8 @@ func (b *bus) failing(t *testing.T) string {
 	return yes
 }
 
-// deadLettered waits for the dead letter of an event, for as long as a lost reader of it would delay it.
+// deadLettered waits for the dead letter of an event, for as long as a lost reader of it would
+// delay it.
 func (b *bus) deadLettered(t *testing.T, e event.Event) {
 	t.Helper()
 	defer func() {
@@ -113,7 +115,8 @@ func (b *bus) dropLetter(t *testing.T) string {
 	return yes
 }
 
-// appGone has an app that ends every connection, while its sidecar lives. Its dead letters cannot reach it either.
+// appGone has an app that ends every connection, while its sidecar lives. Its dead letters cannot
+// reach it either.
 func (b *bus) appGone(t *testing.T) string {
 	b.notified.gone.Store(true)
 	e := b.publish(t, nil)
@@ -157,7 +160,8 @@ func (b *bus) contents(t *testing.T, stream string) string {
 	return fmt.Sprint(messages)
 }
 
-// crash kills the sidecar of a member that is handling an event. What it returns waits until its group has the event again.
+// crash kills the sidecar of a member that is handling an event. What it returns waits until its
+// group has the event again.
 func (b *bus) crash(t *testing.T) (redelivered func(t *testing.T) string) {
 	e := b.publish(t, onlyUntil(2, hang))
 	b.arrives(t, e.ID, "payments", false)
@@ -178,7 +182,8 @@ func (b *bus) crash(t *testing.T) (redelivered func(t *testing.T) string) {
 	}
 }
 
-// killSidecar returns when another process has taken the sidecar's place: until it is gone, it takes messages along.
+// killSidecar returns when another process has taken the sidecar's place: until it is gone, it
+// takes messages along.
 func (m *member) killSidecar(t *testing.T) {
 	t.Helper()
 	before, err := m.stack.App(m.app)

@@ -15,10 +15,12 @@ import (
 // unread is a topic that orders may publish to and that no sidecar reads here.
 const unread = "dead-letters-orders"
 
-// node is how many messages Redis keeps together, and trims together where the limit is approximate.
+// node is how many messages Redis keeps together, and trims together where the limit is
+// approximate.
 const node = 100
 
-// bounded has a stream outgrow the limit and then publishes: each message takes away more than it adds.
+// bounded has a stream outgrow the limit and then publishes: each message takes away more than it
+// adds.
 func (b *bus) bounded(t *testing.T) string {
 	limit := b.settings.maxLen
 	b.overfill(t, limit+limit/8)
@@ -38,7 +40,8 @@ func (b *bus) bounded(t *testing.T) string {
 	return yes
 }
 
-// overfill makes a group that reads nothing, and fills the stream past what the component would have it keep.
+// overfill makes a group that reads nothing, and fills the stream past what the component would
+// have it keep.
 func (b *bus) overfill(t *testing.T, n int64) {
 	t.Helper()
 	require.NoError(t, b.client.XGroupCreateMkStream(t.Context(), unread, "slow", "0").Err())

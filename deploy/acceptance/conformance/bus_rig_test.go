@@ -22,8 +22,9 @@ import (
 	"sidecart.dev/local/stack"
 )
 
-// bus is a bus with sidecars around it, which load the real component, subscriptions and resiliency. The apps have the ids
-// and topics that those files know: orders publishes, two members of payments and one of notifications listen.
+// bus is a bus with sidecars around it, which load the real component, subscriptions and
+// resiliency. The apps have the ids and topics that those files know: orders publishes, two members
+// of payments and one of notifications listen.
 type bus struct {
 	*runningBus
 	column    *testing.T
@@ -89,7 +90,8 @@ func (b *bus) join(t *testing.T, app string) *member {
 	return m
 }
 
-// serve is the app's end of a subscription: it notes every delivery and gives the answer that the test wants.
+// serve is the app's end of a subscription: it notes every delivery and gives the answer that the
+// test wants.
 func (b *bus) serve(m *member) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodPost {
@@ -148,7 +150,8 @@ func newEvent(t *testing.T) event.Event {
 	return e
 }
 
-// publish publishes a new event, which payments answers as given and every other group acknowledges.
+// publish publishes a new event, which payments answers as given and every other group
+// acknowledges.
 func (b *bus) publish(t *testing.T, respond answer) event.Event {
 	t.Helper()
 	e := newEvent(t)
@@ -202,8 +205,8 @@ func (b *bus) arrives(t *testing.T, id, app string, dead bool) {
 	})
 }
 
-// attemptsLater returns once as much time as all attempts at an event take has passed since the call: an event that fails
-// was published, tried and dead-lettered.
+// attemptsLater returns once as much time as all attempts at an event take has passed since the
+// call: an event that fails was published, tried and dead-lettered.
 func (b *bus) attemptsLater(t *testing.T) {
 	t.Helper()
 	e := b.publish(t, fail)

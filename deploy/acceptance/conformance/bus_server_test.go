@@ -90,12 +90,14 @@ type busSettings struct {
 	timeout                              time.Duration // of one attempt
 }
 
-// redeliveredWithin is how long the component may take to deliver again what a member of a group took and did not finish.
+// redeliveredWithin is how long the component may take to deliver again what a member of a group
+// took and did not finish.
 func (s busSettings) redeliveredWithin() time.Duration {
 	return s.processingTimeout + s.redeliverInterval
 }
 
-// busResources returns the set's own bus component, at the address, with the subscriptions and the resiliency of all sets.
+// busResources returns the set's own bus component, at the address, with the subscriptions and the
+// resiliency of all sets.
 func busResources(t *testing.T, set, addr string) (busSettings, []string) {
 	t.Helper()
 	var texts []string

@@ -31,8 +31,9 @@ var busRows = []string{
 	rowAppGone, rowCrash, rowOnce, rowBounded, rowSlow, rowEmptied, rowStopped,
 }
 
-// TestBus finds out what the bus of each component set does, on each server that it may run on, and fills the table.
-// The columns run side by side: most of their time they wait for the component's processingTimeout.
+// TestBus finds out what the bus of each component set does, on each server that it may run on, and
+// fills the table. The columns run side by side: most of their time they wait for the component's
+// processingTimeout.
 func TestBus(t *testing.T) {
 	found := newTable("buses", "TestBus")
 	found.rows = busRows
@@ -46,8 +47,9 @@ func TestBus(t *testing.T) {
 	}
 }
 
-// try runs all parts. Emptying and stopping come first, because they would take away the message that a killed sidecar
-// leaves behind; while that one waits to be delivered again, the rest is tried.
+// try runs all parts. Emptying and stopping come first, because they would take away the message
+// that a killed sidecar leaves behind; while that one waits to be delivered again, the rest is
+// tried.
 func (b *bus) try(t *testing.T, set func(row, answer string)) {
 	part := func(row string, do func(t *testing.T) string) {
 		t.Run(row, func(t *testing.T) { set(row, do(t)) })

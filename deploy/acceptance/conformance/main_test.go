@@ -52,8 +52,8 @@ func servers(t *testing.T) *backends.Backends {
 	return b
 }
 
-// component writes the YAML of a component with metadata given as name and value in turn. A value that begins with $ is a
-// reference to that environment variable.
+// component writes the YAML of a component with metadata given as name and value in turn. A value
+// that begins with $ is a reference to that environment variable.
 func component(name, kind, version string, metadata ...string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata:\n  name: %s\nspec:\n  type: %s\n  version: %s\n  metadata:\n", name, kind, version)
@@ -67,8 +67,9 @@ func component(name, kind, version string, metadata ...string) string {
 	return b.String()
 }
 
-// sidecarWith runs daprds that load the resources, one for each app; an app's port may be 0, for a sidecar alone. Each text
-// becomes a file: of several resources in one file, daprd would pass over a Resiliency that is not the first.
+// sidecarWith runs daprds that load the resources, one for each app; an app's port may be 0, for a
+// sidecar alone. Each text becomes a file: of several resources in one file, daprd would pass over
+// a Resiliency that is not the first.
 func sidecarWith(t *testing.T, resources []string, opts stack.Options, apps map[string]int) *stack.Stack {
 	t.Helper()
 	dir := t.TempDir()
@@ -100,8 +101,8 @@ func sidecarWith(t *testing.T, resources []string, opts stack.Options, apps map[
 	return st
 }
 
-// complaints are the warnings and errors of a log, and what became a success after them: as many of the last as fit into a
-// test's output.
+// complaints are the warnings and errors of a log, and what became a success after them: as many of
+// the last as fit into a test's output.
 func complaints(path string) string {
 	const limit = 16 << 10
 	text, err := os.ReadFile(path)
@@ -129,7 +130,8 @@ func client(t *testing.T, st *stack.Stack, app string) *daprclient.Client {
 	return c
 }
 
-// oneCall bounds each call of a check that is made again and again, so that one which hangs is not the last.
+// oneCall bounds each call of a check that is made again and again, so that one which hangs is not
+// the last.
 const oneCall = 5 * time.Second
 
 // eventually calls check until it returns nil.
@@ -138,7 +140,8 @@ func eventually(t *testing.T, check func(ctx context.Context) error) {
 	within(t, patience, check)
 }
 
-// within calls check until it returns nil, which must be before the time is over. Each call gets a deadline of its own.
+// within calls check until it returns nil, which must be before the time is over. Each call gets a
+// deadline of its own.
 func within(t *testing.T, limit time.Duration, check func(ctx context.Context) error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), limit)

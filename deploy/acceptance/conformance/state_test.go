@@ -93,8 +93,8 @@ func stores() []store {
 	}
 }
 
-// syncAlways makes Redis write what it acknowledges to disk first. With its default of once a second it may have nothing of
-// that second when it is killed.
+// syncAlways makes Redis write what it acknowledges to disk first. With its default of once a
+// second it may have nothing of that second when it is killed.
 func syncAlways(t *testing.T) {
 	t.Helper()
 	_, err := servers(t).Redis.Do(t.Context(), "CONFIG", "SET", "appendfsync", "always")
@@ -108,7 +108,8 @@ func busEnv(b *backends.Backends) map[string]string {
 	}
 }
 
-// TestStateStoresKeepTheContract runs the contract against every store through a sidecar, and fills the table.
+// TestStateStoresKeepTheContract runs the contract against every store through a sidecar, and fills
+// the table.
 func TestStateStoresKeepTheContract(t *testing.T) {
 	found := newTable("state stores", "TestStateStores")
 	for _, s := range stores() {
@@ -179,8 +180,8 @@ var probes = []probe{
 	{"an update while the store is down", probeDown},
 }
 
-// deviations find out whether a store keeps a part of the contract that it may not keep. What is neither kept nor broken in the
-// one way that the services are prepared for fails the test.
+// deviations find out whether a store keeps a part of the contract that it may not keep. What is
+// neither kept nor broken in the one way that the services are prepared for fails the test.
 var deviations = map[string]func(t *testing.T, state sidecar.State) string{
 	updateOfAbsent: func(t *testing.T, state sidecar.State) string {
 		if probeUpdateOfDeleted(t, store{}, state) == "refused" {
@@ -231,8 +232,8 @@ func probeOldETag(t *testing.T, _ store, state sidecar.State) string {
 	return "useless"
 }
 
-// probeDown matters because a conflict sends the caller to read the key again, which is harmless, but must not be taken
-// for the word of the store.
+// probeDown matters because a conflict sends the caller to read the key again, which is harmless,
+// but must not be taken for the word of the store.
 func probeDown(t *testing.T, s store, state sidecar.State) string {
 	if s.stop == nil {
 		return "—"

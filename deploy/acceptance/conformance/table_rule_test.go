@@ -13,7 +13,8 @@ const written = `| | here | elsewhere | partly |
 | loses | **no** | not tried | not tried |
 `
 
-// TestTableComparesWhatIsKnown has runs on machines that can try more, less and the same as what is written.
+// TestTableComparesWhatIsKnown has runs on machines that can try more, less and the same as what is
+// written.
 func TestTableComparesWhatIsKnown(t *testing.T) {
 	for _, c := range []struct {
 		name  string

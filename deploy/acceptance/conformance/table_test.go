@@ -20,8 +20,9 @@ const (
 
 func unique() string { return uuid.NewString() }
 
-// table is one generated table of the README: an answer for each column, which is a product, and row, which is something
-// that is asked of it. Columns that this machine cannot run are left empty. Its methods are safe for concurrent use.
+// table is one generated table of the README: an answer for each column, which is a product, and
+// row, which is something that is asked of it. Columns that this machine cannot run are left empty.
+// Its methods are safe for concurrent use.
 type table struct {
 	name          string // in the comments around it
 	test          string // that fills it
@@ -54,8 +55,8 @@ func (a answers) set(column, row, answer string) {
 	a[column][row] = answer
 }
 
-// render writes the table. Where nothing was found it says what was known before; where nothing was known before, news
-// decides whether it says what was found, or what is still written there.
+// render writes the table. Where nothing was found it says what was known before; where nothing was
+// known before, news decides whether it says what was found, or what is still written there.
 func (tb *table) render(known answers, news bool) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "| | %s |\n|---|%s\n", strings.Join(tb.columns, " | "), strings.Repeat("---|", len(tb.columns)))
@@ -109,9 +110,10 @@ func parse(text string) answers {
 	return found
 }
 
-// compare fails if the README does not say what was found; with -update it is changed. What this machine could not try is
-// taken from the README as it is. What the README calls not tried and this machine could try, as one with a product that
-// the authors' machines lack, is no failure. The test's output names both.
+// compare fails if the README does not say what was found; with -update it is changed. What this
+// machine could not try is taken from the README as it is. What the README calls not tried and this
+// machine could try, as one with a product that the authors' machines lack, is no failure. The
+// test's output names both.
 func (tb *table) compare(t *testing.T) {
 	t.Helper()
 	if t.Failed() {

@@ -1,5 +1,6 @@
-// Package harness drives a running Sidecart from outside: a client of its public API that checks every exchange against
-// the contract, a reader of its inbox, and the stack itself where there is none to be given.
+// Package harness drives a running Sidecart from outside: a client of its public API that checks
+// every exchange against the contract, a reader of its inbox, and the stack itself where there is
+// none to be given.
 package harness
 
 import (
@@ -22,8 +23,8 @@ type API struct {
 	violations []error
 }
 
-// NewAPI makes a client. A nil wrap sends requests as they are; otherwise it gets the transport and a function that takes
-// contract violations, and returns the transport to use.
+// NewAPI makes a client. A nil wrap sends requests as they are; otherwise it gets the transport and
+// a function that takes contract violations, and returns the transport to use.
 func NewAPI(base string, wrap func(http.RoundTripper, func(error)) http.RoundTripper) *API {
 	a := &API{Base: base}
 	var transport http.RoundTripper = &http.Transport{MaxIdleConnsPerHost: 256, IdleConnTimeout: time.Minute}

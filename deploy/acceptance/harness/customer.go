@@ -47,7 +47,8 @@ func (w *World) NewCustomer(t testing.TB, change ...func(map[string]any)) *Custo
 	return c
 }
 
-// NewReachableCustomer is NewCustomer with a phone number of its own, which the customer has confirmed.
+// NewReachableCustomer is NewCustomer with a phone number of its own, which the customer has
+// confirmed.
 func (w *World) NewReachableCustomer(t testing.TB) (c *Customer, number string) {
 	t.Helper()
 	number = NewNumber()
@@ -88,7 +89,8 @@ func (c *Customer) credentials() map[string]string {
 	return map[string]string{"email": c.Email, "password": c.Password}
 }
 
-// Must sends a request, fails the test unless the status is the expected one, and decodes the answer into out unless that is nil.
+// Must sends a request, fails the test unless the status is the expected one, and decodes the
+// answer into out unless that is nil.
 func Must(t testing.TB, api *API, status int, method, path string, body, out any, opts ...Option) Answer {
 	t.Helper()
 	answer, err := api.Do(t.Context(), method, path, body, opts...)
@@ -124,7 +126,8 @@ func (c *Customer) Order(t testing.TB, id string) Order {
 	return order
 }
 
-// Patience is how long an eventual effect may take before a test fails: long, because nothing waits for it to pass, and machines are slow.
+// Patience is how long an eventual effect may take before a test fails: long, because nothing waits
+// for it to pass, and machines are slow.
 const Patience = 3 * time.Minute
 
 // AwaitStatus waits until an order has the status.
@@ -172,7 +175,8 @@ func (w *World) AwaitMail(t testing.TB, address string, match func(Mail) bool) B
 	return body
 }
 
-// Eventually calls check until it returns nil, and fails the test with its last error when patience runs out.
+// Eventually calls check until it returns nil, and fails the test with its last error when patience
+// runs out.
 func Eventually(t testing.TB, check func(ctx context.Context) error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), Patience)

@@ -10,11 +10,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Disk is a small file system of a test's own, which can be filled up. It is not safe for concurrent use.
+// Disk is a small file system of a test's own, which can be filled up. It is not safe for
+// concurrent use.
 type Disk struct{ Dir string }
 
-// NewDisk mounts a file system of so many bytes in memory on dir, which it makes, until the test ends. The test is skipped where that
-// is not allowed.
+// NewDisk mounts a file system of so many bytes in memory on dir, which it makes, until the test
+// ends. The test is skipped where that is not allowed.
 func NewDisk(t testing.TB, dir string, size int64) Disk {
 	t.Helper()
 	require.NoError(t, os.MkdirAll(dir, 0o711)) //nolint:gosec // PostgreSQL runs as another user

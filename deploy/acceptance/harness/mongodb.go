@@ -15,20 +15,22 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 )
 
-// MongoDB is a database of a suite's own, on the server that $SIDECART_MONGODB_URI names. Suites that shared one would find each
-// other's unfinished orders. It is not safe for concurrent use.
+// MongoDB is a database of a suite's own, on the server that $SIDECART_MONGODB_URI names. Suites
+// that shared one would find each other's unfinished orders. It is not safe for concurrent use.
 type MongoDB struct {
 	// URI leads to the server, through Relay where there is one.
 	URI string
 	// Name is the database's.
 	Name string
-	// Relay stands before the server, where the URI names one host and not a name that DNS resolves to several.
+	// Relay stands before the server, where the URI names one host and not a name that DNS resolves to
+	// several.
 	Relay *Relay
 
 	server string // the URI as it was given
 }
 
-// MongoDBURI is where the environment says that a MongoDB is; empty: nowhere, so that orders are on PostgreSQL.
+// MongoDBURI is where the environment says that a MongoDB is; empty: nowhere, so that orders are on
+// PostgreSQL.
 func MongoDBURI() string { return os.Getenv("SIDECART_MONGODB_URI") }
 
 // NewMongoDB names a new database on the server at the URI. The caller drops it.
@@ -60,8 +62,8 @@ func NewMongoDB(uri string) (*MongoDB, error) {
 	return m, nil
 }
 
-// Component writes the production set's component of orders, changed only in the name of the database, into the folder, and
-// returns the file's path. Root is the folder of the repository.
+// Component writes the production set's component of orders, changed only in the name of the
+// database, into the folder, and returns the file's path. Root is the folder of the repository.
 func (m *MongoDB) Component(root, dir string) (string, error) {
 	text, err := os.ReadFile(filepath.Join(root, "components/production/orders.yaml"))
 	if err != nil {

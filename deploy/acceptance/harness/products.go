@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// NewProduct puts a product of that price on sale until the test ends. It sorts behind all others, so that nobody who takes
-// the first product gets it.
+// NewProduct puts a product of that price on sale until the test ends. It sorts behind all others,
+// so that nobody who takes the first product gets it.
 func (w *World) NewProduct(t testing.TB, operator *Customer, price Money, change ...func(map[string]any)) Product {
 	t.Helper()
 	product := Product{ID: "zz-" + uuid.NewString(), Name: "Test product " + price.Currency, Price: price}

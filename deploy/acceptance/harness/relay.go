@@ -6,9 +6,9 @@ import (
 	"sync"
 )
 
-// Relay stands between clients and a server on this machine, so that a test can take the server away from them: refuse
-// connections, as a machine does whose server is gone, or let them hang, as a network does that loses packets.
-// Its methods are safe for concurrent use.
+// Relay stands between clients and a server on this machine, so that a test can take the server
+// away from them: refuse connections, as a machine does whose server is gone, or let them hang, as
+// a network does that loses packets. Its methods are safe for concurrent use.
 type Relay struct {
 	listener net.Listener
 	server   string
@@ -34,7 +34,8 @@ func NewRelay(server string) (*Relay, error) {
 // Addr is where clients connect to.
 func (r *Relay) Addr() string { return r.listener.Addr().String() }
 
-// Hang lets nothing through in either direction until [Relay.Pass]; connections stay open, and new ones are accepted.
+// Hang lets nothing through in either direction until [Relay.Pass]; connections stay open, and new
+// ones are accepted.
 func (r *Relay) Hang() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -53,7 +54,8 @@ func (r *Relay) Pass() {
 	}
 }
 
-// Refuse ends every connection, and each new one as well until [Relay.Accept], as if the server had stopped.
+// Refuse ends every connection, and each new one as well until [Relay.Accept], as if the server had
+// stopped.
 func (r *Relay) Refuse() {
 	r.mu.Lock()
 	r.refuses = true

@@ -10,8 +10,8 @@ import (
 	"sidecart.dev/local/backends"
 )
 
-// Servers are a PostgreSQL and a Redis that the tests of a package share. They are started for the first test that asks.
-// The zero value is ready; its methods are safe for concurrent use.
+// Servers are a PostgreSQL and a Redis that the tests of a package share. They are started for the
+// first test that asks. The zero value is ready; its methods are safe for concurrent use.
 type Servers struct {
 	once    sync.Once
 	running *backends.Backends

@@ -19,25 +19,28 @@ import (
 	"sidecart.dev/local/stack"
 )
 
-// System is a system that a suite has started for itself, with the servers behind its component set. Its methods are safe
-// for concurrent use.
+// System is a system that a suite has started for itself, with the servers behind its component
+// set. Its methods are safe for concurrent use.
 type System struct {
 	*stack.Stack
-	// Backends are the PostgreSQL and Redis of the production set; nil where the launcher's own servers do.
+	// Backends are the PostgreSQL and Redis of the production set; nil where the launcher's own
+	// servers do.
 	Backends *backends.Backends
 	// Databases and Bus stand before them, for every client but this process.
 	Databases, Bus *Relay
-	// MongoDB is what orders are on, where the environment names a server; nil where they are on PostgreSQL.
+	// MongoDB is what orders are on, where the environment names a server; nil where they are on
+	// PostgreSQL.
 	MongoDB *MongoDB
 
 	backendsDir string            // empty: a temporary one
 	env         map[string]string // of the stack, besides this process's
 }
 
-// StartSystem starts the stack on the component set that SIDECART_COMPONENTS, SIDECART_REDIS and SIDECART_BIN ask for, as far
-// as opts does not say otherwise. The production set gets a PostgreSQL and a Redis of this machine's own binaries, unless the
-// environment says where the set's servers are; if this machine has none, [backends.IsMissing] is true of the error. What is to be
-// different from that, options of this package say.
+// StartSystem starts the stack on the component set that SIDECART_COMPONENTS, SIDECART_REDIS and
+// SIDECART_BIN ask for, as far as opts does not say otherwise. The production set gets a PostgreSQL
+// and a Redis of this machine's own binaries, unless the environment says where the set's servers
+// are; if this machine has none, [backends.IsMissing] is true of the error. What is to be different
+// from that, options of this package say.
 func StartSystem(ctx context.Context, opts stack.Options, change ...func(*System)) (*System, error) {
 	if opts.Components == "" {
 		opts.Components = os.Getenv("SIDECART_COMPONENTS")
@@ -74,7 +77,8 @@ func (s *System) Stop(ctx context.Context) error {
 	return errors.Join(s.Stack.Stop(ctx), s.stopBackends())
 }
 
-// startBackends starts the servers and the relays before them, and returns the environment that leads to those.
+// startBackends starts the servers and the relays before them, and returns the environment that
+// leads to those.
 func (s *System) startBackends(ctx context.Context, opts stack.Options) (env map[string]string, err error) {
 	if s.Backends, err = backends.Start(ctx, backends.Config{Dir: s.backendsDir}); err != nil {
 		return nil, err
@@ -144,7 +148,8 @@ func (s *System) FlushRedis(ctx context.Context) error {
 	return err
 }
 
-// BusClient is a client of the message bus, for tests that go past the sidecars. The caller closes it.
+// BusClient is a client of the message bus, for tests that go past the sidecars. The caller closes
+// it.
 func (s *System) BusClient() (*redis.Client, error) {
 	opts := &redis.Options{Addr: s.RedisAddr, DisableIdentity: true}
 	if s.RedisAddr == "" { // the bus of the production set: TLS and a password

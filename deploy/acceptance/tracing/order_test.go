@@ -78,8 +78,8 @@ func (w *world) orderIsTraced(t *testing.T) {
 	assert.NotEmpty(t, named, "a trace is found by its order")
 }
 
-// ordersKeepApart places many orders at once, so that calls for several are made together, and finds
-// each in the trace of its own request up to the mail, with nothing that is about another.
+// ordersKeepApart places many orders at once, so that calls for several are made together, and
+// finds each in the trace of its own request up to the mail, with nothing that is about another.
 func (w *world) ordersKeepApart(t *testing.T) {
 	customer := w.NewCustomer(t)
 	orders := make([]harness.Order, 24)

@@ -1,5 +1,6 @@
-// Command demosecrets writes the Secrets of a demo overlay, demo unless demo-mongodb is named, to standard output, as a JSON list for
-// kubectl create: every value made at random, none kept anywhere else. ../README.md lists the same Secrets for those who bring their own.
+// Command demosecrets writes the Secrets of a demo overlay, demo unless demo-mongodb is named, to
+// standard output, as a JSON list for kubectl create: every value made at random, none kept
+// anywhere else. ../README.md lists the same Secrets for those who bring their own.
 package main
 
 import (
@@ -79,7 +80,8 @@ func database(app, login string) string {
 	return fmt.Sprintf("CREATE ROLE %[1]s LOGIN PASSWORD '%[2]s';\nCREATE DATABASE %[1]s OWNER %[1]s;\nREVOKE ALL ON DATABASE %[1]s FROM PUBLIC;\n", app, login)
 }
 
-// mongodb is what a replica set needs to start, and to have the login of the one service that uses it.
+// mongodb is what a replica set needs to start, and to have the login of the one service that uses
+// it.
 func mongodb(app, login string) secret {
 	return named("mongodb", values{
 		"keyfile":        secrets.Token() + secrets.Token(),

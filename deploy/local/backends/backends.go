@@ -1,6 +1,6 @@
-// Package backends starts private servers from this machine's own binaries: a PostgreSQL with a database and a login
-// for each service, and a Redis with a password, both with TLS only and on loopback. They are what the production
-// component set needs, for development and for tests.
+// Package backends starts private servers from this machine's own binaries: a PostgreSQL with a
+// database and a login for each service, and a Redis with a password, both with TLS only and on
+// loopback. They are what the production component set needs, for development and for tests.
 //
 //	b, err := backends.Start(ctx, backends.Config{})
 //	defer b.Stop()
@@ -21,7 +21,8 @@ import (
 // Databases are the services that have a database each.
 var Databases = []string{"users", "orders", "payments", "notifications"}
 
-// MissingError says that a server cannot be started because this machine does not have it. A test is skipped with it.
+// MissingError says that a server cannot be started because this machine does not have it. A test
+// is skipped with it.
 type MissingError struct{ What, Hint string }
 
 // Error implements error.
@@ -35,8 +36,9 @@ func IsMissing(err error) bool {
 
 // Config says where data is kept. The zero value keeps it in a new temporary folder, until Stop.
 type Config struct {
-	// Dir is the folder for data and keys; passwords, ports and data in it are used again by the next Start. The user that
-	// runs PostgreSQL must be able to reach it: for root that is the user postgres or nobody.
+	// Dir is the folder for data and keys; passwords, ports and data in it are used again by the next
+	// Start. The user that runs PostgreSQL must be able to reach it: for root that is the user
+	// postgres or nobody.
 	Dir string
 	// Output is given the servers' log lines; it may be nil.
 	Output func(server, line string)
@@ -53,7 +55,8 @@ type Backends struct {
 	temporary bool
 }
 
-// Start starts PostgreSQL and Redis and returns when both answer. On an error nothing is left running.
+// Start starts PostgreSQL and Redis and returns when both answer. On an error nothing is left
+// running.
 func Start(ctx context.Context, cfg Config) (*Backends, error) {
 	dir, temporary, err := folder(cfg.Dir)
 	if err != nil {
@@ -117,7 +120,8 @@ func running(p *supervise.Process) bool {
 	}
 }
 
-// folder makes the folder. It is open to be passed through, not to be listed: PostgreSQL may run as another user.
+// folder makes the folder. It is open to be passed through, not to be listed: PostgreSQL may run as
+// another user.
 func folder(dir string) (path string, temporary bool, err error) {
 	if dir == "" {
 		dir, err = os.MkdirTemp("", "sidecart-backends-")

@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// Env is what the production component set refers to, for these servers, with all four services on PostgreSQL and mail
-// and SMS in the launcher's inbox at its default addresses. Orders are on MongoDB instead where a URI is given in
-// $SIDECART_MONGODB_URI.
+// Env is what the production component set refers to, for these servers, with all four services on
+// PostgreSQL and mail and SMS in the launcher's inbox at its default addresses. Orders are on
+// MongoDB instead where a URI is given in $SIDECART_MONGODB_URI.
 func (b *Backends) Env() map[string]string {
 	env := map[string]string{
 		"SIDECART_USERS_DB":          b.PostgreSQL.URL("users"),

@@ -72,7 +72,8 @@ func makeKeys() (*keys, error) {
 	return k, err
 }
 
-// Certificates makes an authority, which is forgotten once it has signed one certificate for servers of these names, in PEM.
+// Certificates makes an authority, which is forgotten once it has signed one certificate for
+// servers of these names, in PEM.
 func Certificates(names ...string) (ca, certificate, key string, err error) {
 	now := time.Now()
 	authority := &x509.Certificate{

@@ -115,7 +115,8 @@ func (p *PostgreSQL) urlTo(login, password, database string) string {
 	return u.String()
 }
 
-// Start starts a stopped server with the data it has, or sets it up, and returns when it accepts connections.
+// Start starts a stopped server with the data it has, or sets it up, and returns when it accepts
+// connections.
 func (p *PostgreSQL) Start(ctx context.Context) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -149,7 +150,8 @@ func (p *PostgreSQL) Start(ctx context.Context) error {
 
 func (p *PostgreSQL) last() string { return strings.Join(p.tail.Lines(), "; ") }
 
-// accepts fails until connections are accepted, which the server says in the last line of its pid file.
+// accepts fails until connections are accepted, which the server says in the last line of its pid
+// file.
 func (p *PostgreSQL) accepts(context.Context) error {
 	text, err := os.ReadFile(filepath.Join(p.dir, "data", "postmaster.pid"))
 	if err != nil {
@@ -183,7 +185,8 @@ func (p *PostgreSQL) end(signal syscall.Signal) {
 	p.process = nil
 }
 
-// ReadOnly makes every database read-only, or writable again, for the connections that are open as well.
+// ReadOnly makes every database read-only, or writable again, for the connections that are open as
+// well.
 func (p *PostgreSQL) ReadOnly(on bool) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -200,8 +203,9 @@ func (p *PostgreSQL) ReadOnly(on bool) error {
 	return syscall.Kill(p.process.PID(), syscall.SIGHUP)
 }
 
-// ChangePassword gives a service's login another password and ends its connections, as an administrator does who has not told
-// the service yet; an empty one gives it back the password that URL has.
+// ChangePassword gives a service's login another password and ends its connections, as an
+// administrator does who has not told the service yet; an empty one gives it back the password that
+// URL has.
 func (p *PostgreSQL) ChangePassword(ctx context.Context, service, password string) error {
 	if password == "" {
 		password = p.keys.Passwords[service]
@@ -215,8 +219,8 @@ func (p *PostgreSQL) administer(ctx context.Context, sql string) error {
 	return p.run(ctx, sql, "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", p.urlTo("admin", p.keys.Passwords["admin"], "postgres"))
 }
 
-// setUp makes a new cluster: one login and database per service, closed to the others; besides them only the
-// administrator may log in.
+// setUp makes a new cluster: one login and database per service, closed to the others; besides them
+// only the administrator may log in.
 func (p *PostgreSQL) setUp(ctx context.Context) error {
 	if err := errors.Join(os.RemoveAll(p.dir), os.MkdirAll(p.dir, 0o700), p.own(p.dir)); err != nil {
 		return err

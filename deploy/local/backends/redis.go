@@ -23,7 +23,8 @@ import (
 	"sidecart.dev/local/supervise"
 )
 
-// Redis is a redis-server of our own, with an append-only file. Its methods are safe for concurrent use.
+// Redis is a redis-server of our own, with an append-only file. Its methods are safe for concurrent
+// use.
 type Redis struct {
 	path, dir string
 	keys      *keys
@@ -118,8 +119,9 @@ func (r *Redis) end(signal syscall.Signal) {
 	r.process = nil
 }
 
-// ChangePassword makes the server want another password until it is started again, and ends all connections, as an administrator does
-// who has not told the services yet; an empty one gives it back the password that clients know.
+// ChangePassword makes the server want another password until it is started again, and ends all
+// connections, as an administrator does who has not told the services yet; an empty one gives it
+// back the password that clients know.
 func (r *Redis) ChangePassword(ctx context.Context, password string) error {
 	if _, err := r.Do(ctx, "CONFIG", "SET", "requirepass", cmp.Or(password, r.Password())); err != nil {
 		return err
@@ -129,7 +131,8 @@ func (r *Redis) ChangePassword(ctx context.Context, password string) error {
 	return err
 }
 
-// Do sends one command as the administrator and returns its answer as text; an array's elements are joined by newlines.
+// Do sends one command as the administrator and returns its answer as text; an array's elements are
+// joined by newlines.
 func (r *Redis) Do(ctx context.Context, command ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()

@@ -94,9 +94,9 @@ func (c *Console) traceOf(ctx context.Context, id string) string {
 	return cmp.Or(header.Get("X-Trace-Id"), header.Get("Trace-Id"))
 }
 
-// unseen prepares a question that the console asks for itself: with the sidecar's token, where there
-// is one, and in a trace that nobody records. A sidecar would begin a recorded one, and what is looked
-// at would fill with the looking.
+// unseen prepares a question that the console asks for itself: with the sidecar's token, where
+// there is one, and in a trace that nobody records. A sidecar would begin a recorded one, and what
+// is looked at would fill with the looking.
 func unseen(req *http.Request, token string) {
 	if token != "" {
 		req.Header.Set("dapr-api-token", token)

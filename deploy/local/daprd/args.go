@@ -74,7 +74,8 @@ func optionalArgs(app *runfile.App) []string {
 	text("--max-body-size", app.MaxBodySize)
 	text("--read-buffer-size", app.ReadBufferSize)
 	text("--unix-domain-socket", app.UnixDomainSocket)
-	// A blank is how a run file tells the Dapr CLI that there is no such service. A sidecar is told by leaving the flag out.
+	// A blank is how a run file tells the Dapr CLI that there is no such service. A sidecar is told by
+	// leaving the flag out.
 	text("--placement-host-address", strings.TrimSpace(app.PlacementHostAddress))
 	text("--scheduler-host-address", strings.TrimSpace(app.SchedulerHostAddress))
 	text("--app-health-check-path", app.AppHealthCheckPath)

@@ -53,7 +53,8 @@ func (l LogLine) Shown(minimum string) bool {
 	return order[l.Level] >= order[minimum]
 }
 
-// componentFailure is what daprd wraps around the reason why a component cannot be used: three times the same.
+// componentFailure is what daprd wraps around the reason why a component cannot be used: three
+// times the same.
 var componentFailure = regexp.MustCompile(`^Fatal error from runtime: process component .*\[INIT_COMPONENT_FAILURE\]: initialization error occurred for (\S+ \(\S+\)): `)
 
 // Reason is the message that says why daprd ended: the last fatal one, else the

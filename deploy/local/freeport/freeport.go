@@ -8,15 +8,16 @@ import (
 	"strconv"
 )
 
-// Ports are taken from below the range that Linux gives to outgoing connections, so that none of those can take the port of a
-// process that is being restarted, and from below those of this repository's run file, which begin at 24000.
+// Ports are taken from below the range that Linux gives to outgoing connections, so that none of
+// those can take the port of a process that is being restarted, and from below those of this
+// repository's run file, which begin at 24000.
 const (
 	lowest  = 12000
 	highest = 24000
 )
 
-// Find returns a port on which nothing listens and which is not used, and adds it there. It is safe for concurrent use with maps of the
-// callers' own.
+// Find returns a port on which nothing listens and which is not used, and adds it there. It is safe
+// for concurrent use with maps of the callers' own.
 func Find(used map[int]bool) (int, error) {
 	for range 1000 {
 		port := lowest + rand.IntN(highest-lowest)

@@ -14,8 +14,9 @@ import (
 	"sidecart.dev/local/redis"
 )
 
-// A consumer waits in a blocking read, as a sidecar's subscription does. It must get what is published after the server was
-// stopped and started, and must be told when its group is gone because the server was emptied.
+// A consumer waits in a blocking read, as a sidecar's subscription does. It must get what is
+// published after the server was stopped and started, and must be told when its group is gone
+// because the server was emptied.
 func TestABlockedReaderOutlivesStopsAndFlushes(t *testing.T) {
 	for _, inProcess := range []bool{true, false} {
 		t.Run(fmt.Sprintf("in process %v", inProcess), func(t *testing.T) {

@@ -45,8 +45,9 @@ func (s *Set) References() []Reference {
 	return all
 }
 
-// Bind gives the variables that the set refers to their values, and returns those that have none. From then on Needs and
-// Write look at the values as if they stood in the files; they never get there.
+// Bind gives the variables that the set refers to their values, and returns those that have none.
+// From then on Needs and Write look at the values as if they stood in the files; they never get
+// there.
 func (s *Set) Bind(lookup func(name string) (value string, ok bool)) (missing []Reference) {
 	s.env = map[string]*yaml.Node{}
 	for _, ref := range s.References() {
@@ -72,7 +73,8 @@ func (s *Set) Bound(name string) (value string, ok bool) {
 	return node.Value, true
 }
 
-// Replace puts the resources of the other set in place of those of the same kind and name, and returns how many there were.
+// Replace puts the resources of the other set in place of those of the same kind and name, and
+// returns how many there were.
 func (s *Set) Replace(other *Set) int {
 	replaced := 0
 	for _, f := range other.files {

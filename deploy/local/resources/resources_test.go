@@ -115,7 +115,8 @@ func TestWriteMovesMailAndEndpoints(t *testing.T) {
 	}
 }
 
-// TestTheShippedSetsCanBeLoaded reads what stands in components/, where a cluster's files stand beside the resources.
+// TestTheShippedSetsCanBeLoaded reads what stands in components/, where a cluster's files stand
+// beside the resources.
 func TestTheShippedSetsCanBeLoaded(t *testing.T) {
 	for _, dir := range []string{"embedded", "production", "shared"} {
 		set, err := resources.Load(filepath.Join("../../../components", dir))

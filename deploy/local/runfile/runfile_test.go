@@ -57,7 +57,8 @@ var reserved = map[int]string{
 	10250: "Kubernetes' kubelet", 16443: "MicroK8s", 6443: "Kubernetes' API", 32000: "MicroK8s' registry",
 }
 
-// Linux gives ports from here on to outgoing connections, and Kubernetes gives those from 30000 on to services.
+// Linux gives ports from here on to outgoing connections, and Kubernetes gives those from 30000 on
+// to services.
 const ephemeral, nodePorts = 32768, 30000
 
 func TestPortsAreNobodyElses(t *testing.T) {

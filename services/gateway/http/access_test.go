@@ -27,7 +27,8 @@ func address(route gateway.Route) string {
 	return path
 }
 
-// TestEveryRouteIsGuarded is generated from the routing table, so that a new route cannot be forgotten.
+// TestEveryRouteIsGuarded is generated from the routing table, so that a new route cannot be
+// forgotten.
 func TestEveryRouteIsGuarded(t *testing.T) {
 	w := newWorld(t)
 	_, foreign, err := ed25519.GenerateKey(rand.Reader)
@@ -80,7 +81,8 @@ func TestEveryRouteIsGuarded(t *testing.T) {
 	}
 }
 
-// answerFor lets the routes that the gateway answers itself come to an end: it is an order, and a list.
+// answerFor lets the routes that the gateway answers itself come to an end: it is an order, and a
+// list.
 func answerFor(rw http.ResponseWriter, _ *http.Request) {
 	rw.Header().Set("Content-Type", "application/json")
 	_, _ = rw.Write([]byte(`{"id":"ord_1","status":"paid","version":1,"history":[{"status":"paid"}],"items":[],"next_cursor":null}`))
@@ -107,7 +109,8 @@ func TestOnlyNamedRoutesExist(t *testing.T) {
 	assert.Empty(t, w.took())
 }
 
-// TestQueriesAreThoseOfTheContract asks every route for what it does not have, and for what it has twice.
+// TestQueriesAreThoseOfTheContract asks every route for what it does not have, and for what it has
+// twice.
 func TestQueriesAreThoseOfTheContract(t *testing.T) {
 	w := newWorld(t)
 	w.answers(answerFor)

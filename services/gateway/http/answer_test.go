@@ -78,7 +78,8 @@ func TestAnAnswerThatBreaksOffIsNotPassedForAWholeOne(t *testing.T) {
 	}
 }
 
-// TestASuccessThatNoServiceGaveIsNotPassedOn plays what a sidecar may answer for a call whose connection to the service broke off.
+// TestASuccessThatNoServiceGaveIsNotPassedOn plays what a sidecar may answer for a call whose
+// connection to the service broke off.
 func TestASuccessThatNoServiceGaveIsNotPassedOn(t *testing.T) {
 	w := newWorld(t)
 	w.answers(func(rw http.ResponseWriter, _ *http.Request) {

@@ -25,7 +25,8 @@ func reads(rw http.ResponseWriter, r *http.Request) {
 	_, _ = rw.Write([]byte("{}"))
 }
 
-// dial writes the beginning of a request to a server of the gateway. Both sides are closed when the test ends.
+// dial writes the beginning of a request to a server of the gateway. Both sides are closed when the
+// test ends.
 func (w *world) dial(t *testing.T, raw string) *net.TCPConn {
 	t.Helper()
 	server := httptest.NewServer(w.handler)
@@ -57,7 +58,8 @@ func answered(t *testing.T, conn net.Conn) *httptest.ResponseRecorder {
 
 const unfinished = "POST /api/v1/sessions HTTP/1.1\r\nHost: shop\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
 
-// TestNoClientMakesAServiceLookDown does more often than a breaker forgives what a client can do wrong, and then asks properly.
+// TestNoClientMakesAServiceLookDown does more often than a breaker forgives what a client can do
+// wrong, and then asks properly.
 func TestNoClientMakesAServiceLookDown(t *testing.T) {
 	wrong := map[string]func(t *testing.T, w *world){
 		"a body without an announced length that is too large": func(t *testing.T, w *world) {

@@ -12,7 +12,8 @@ import (
 	"sidecart.dev/kit/auth"
 )
 
-// FuzzAnyRequest holds that no request makes the gateway fail by itself, nor reach a sidecar's own API.
+// FuzzAnyRequest holds that no request makes the gateway fail by itself, nor reach a sidecar's own
+// API.
 func FuzzAnyRequest(f *testing.F) {
 	f.Add("GET", "/api/v1/orders", "limit=1", "Accept", "*/*", "")
 	f.Add("POST", "/api/v1/orders", "", "Idempotency-Key", "k", `{"items":[]}`)

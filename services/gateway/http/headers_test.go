@@ -24,7 +24,8 @@ func set(headers map[string]string) func(*http.Request) {
 	}
 }
 
-// TestWhatASidecarHidesFromTheServiceIsRefused: the service would judge a body, or a key, that the client did not mean.
+// TestWhatASidecarHidesFromTheServiceIsRefused: the service would judge a body, or a key, that the
+// client did not mean.
 func TestWhatASidecarHidesFromTheServiceIsRefused(t *testing.T) {
 	w := newWorld(t)
 	w.answers(func(rw http.ResponseWriter, _ *http.Request) {

@@ -16,7 +16,8 @@ import (
 	"sidecart.dev/kit/auth"
 )
 
-// TestNoSpellingOfAPathReachesTheSidecar writes requests onto the connection as no client library would.
+// TestNoSpellingOfAPathReachesTheSidecar writes requests onto the connection as no client library
+// would.
 func TestNoSpellingOfAPathReachesTheSidecar(t *testing.T) {
 	w := newWorld(t)
 	server := httptest.NewServer(w.handler)

@@ -120,7 +120,8 @@ func TestAStreamOutlivesAServiceThatShedsLoadAndEndsWithItsToken(t *testing.T) {
 	assert.EqualValues(t, 4, asked.Load(), "a refusal of the moment does not end it, one of the user does")
 }
 
-// watch opens a stream of an order that stays pending and reads its first event. The stream lives until the returned function is called.
+// watch opens a stream of an order that stays pending and reads its first event. The stream lives
+// until the returned function is called.
 func (w *world) watch(t *testing.T, url, token string) (stream *bufio.Reader, leave func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -140,11 +141,12 @@ func (w *world) watch(t *testing.T, url, token string) (stream *bufio.Reader, le
 	return stream, cancel
 }
 
-// paid are the events of an order that is at its end, so that its stream ends at once. Other orders of [world.serves] stay pending.
+// paid are the events of an order that is at its end, so that its stream ends at once. Other orders
+// of [world.serves] stay pending.
 const paid = "/api/v1/orders/paid/events"
 
-// serves starts a server of the gateway. When the test ends it waits for handlers: it would hang on a stream that outlives
-// its client.
+// serves starts a server of the gateway. When the test ends it waits for handlers: it would hang on
+// a stream that outlives its client.
 func (w *world) serves(t *testing.T) string {
 	t.Helper()
 	var one, two atomic.Int32
@@ -197,8 +199,8 @@ func TestAUserHasSoManyStreams(t *testing.T) {
 		10*time.Second, 5*time.Millisecond, "the place of a stream that ended is free again")
 }
 
-// TestAStreamIsResumedAtAnotherReplica has one end with its program, as in a rollout, and its client
-// go on at a replica that has never heard of it.
+// TestAStreamIsResumedAtAnotherReplica has one end with its program, as in a rollout, and its
+// client go on at a replica that has never heard of it.
 func TestAStreamIsResumedAtAnotherReplica(t *testing.T) {
 	ending, staying := newWorld(t), newWorld(t)
 	staying.public = ending.public // both verify with the keys of users

@@ -71,8 +71,8 @@ var pauses = []time.Duration{
 // answered is an Unavailable or Timeout fault, that the client's body did not arrive is the
 // client's. The caller closes the answer's body, which is in memory.
 //
-// A request that no service answered to the end is sent again if doing it twice is the same as doing
-// it once: see [repeatable]. To the breaker it is one request, and its last attempt counts.
+// A request that no service answered to the end is sent again if doing it twice is the same as
+// doing it once: see [repeatable]. To the breaker it is one request, and its last attempt counts.
 func (u *upstreams) do(ctx context.Context, app string, req *http.Request) (*http.Response, error) {
 	done, err := u.breakers[app].Allow()
 	if err != nil {

@@ -9,7 +9,8 @@ import (
 	"sidecart.dev/kit/fault"
 )
 
-// publishTimeout bounds one attempt. It is below the journal's grace, so that a ticket is ended in time.
+// publishTimeout bounds one attempt. It is below the journal's grace, so that a ticket is ended in
+// time.
 const publishTimeout = 5 * time.Second
 
 // Announce publishes events without making the caller wait for the bus, and then ends the ticket.

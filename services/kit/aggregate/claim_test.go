@@ -12,8 +12,9 @@ import (
 	"sidecart.dev/kit/sidecar/sidecartest"
 )
 
-// What a document presupposes is won under its intent, and before it is written. Should the document have been fenced off
-// meanwhile, because another took over what was won, it has to be won again.
+// What a document presupposes is won under its intent, and before it is written. Should the
+// document have been fenced off meanwhile, because another took over what was won, it has to be won
+// again.
 func TestAClaimIsMadeUnderTheIntentAndAgainForARepeatedWrite(t *testing.T) {
 	w, p := newWorld(t), &sidecartest.Process{}
 	a := w.parcels(p)
@@ -39,7 +40,8 @@ func TestAClaimIsMadeUnderTheIntentAndAgainForARepeatedWrite(t *testing.T) {
 	w.check("1", "packed", "shipped")
 }
 
-// A claim that is lost leaves nothing but an intent, which the settler gives back to the domain: fenced if it may yet be won.
+// A claim that is lost leaves nothing but an intent, which the settler gives back to the domain:
+// fenced if it may yet be won.
 func TestAClaimThatFailsWritesNoDocument(t *testing.T) {
 	for name, failure := range map[string]error{
 		"lost": fault.New(fault.Conflict, "taken", "Somebody else has it."), "unknown": fault.New(fault.Unavailable, "unavailable", "no answer"),

@@ -86,8 +86,8 @@ func (w *world) shipped(id string) {
 	w.settle()
 }
 
-// TestAWriteThatStallsWhileOthersSettleIsNotForgotten holds a write up between the intent and its effect, until another process has
-// settled the id, long after which it is carried out.
+// TestAWriteThatStallsWhileOthersSettleIsNotForgotten holds a write up between the intent and its
+// effect, until another process has settled the id, long after which it is carried out.
 func TestAWriteThatStallsWhileOthersSettleIsNotForgotten(t *testing.T) {
 	stall := func(w *world, op sidecartest.Op) {
 		once := false
@@ -163,7 +163,8 @@ func TestADocumentThatCannotBeReadIsAnErrorAndKeepsNoOtherFromItsEnd(t *testing.
 	assert.Equal(t, []string{"parcel/1"}, w.journal.IDs())
 }
 
-// TestAWriteOfUnknownOutcomeIsMadeImpossibleBeforeItIsForgotten plays a store that answers a write with an error and carries it out later.
+// TestAWriteOfUnknownOutcomeIsMadeImpossibleBeforeItIsForgotten plays a store that answers a write
+// with an error and carries it out later.
 func TestAWriteOfUnknownOutcomeIsMadeImpossibleBeforeItIsForgotten(t *testing.T) {
 	w := newWorld(t)
 	var late []byte
@@ -180,8 +181,8 @@ func TestAWriteOfUnknownOutcomeIsMadeImpossibleBeforeItIsForgotten(t *testing.T)
 	assert.True(t, sidecar.IsExists(w.state.Insert(t.Context(), "parcel/1", late)), "the late write")
 }
 
-// TestALateWriteUnderTheFenceKeepsTheIntent plays a write that was prepared by a process that died, and is carried out after a settler has
-// read the document and before it fences it.
+// TestALateWriteUnderTheFenceKeepsTheIntent plays a write that was prepared by a process that died,
+// and is carried out after a settler has read the document and before it fences it.
 func TestALateWriteUnderTheFenceKeepsTheIntent(t *testing.T) {
 	w, dead := newWorld(t), &sidecartest.Process{}
 	w.shipped("1")
@@ -206,7 +207,8 @@ func TestALateWriteUnderTheFenceKeepsTheIntent(t *testing.T) {
 	w.check("1", "packed", "shipped", "returned", "stored")
 }
 
-// TestAnEventIsOwedAlsoByWhatStaysDone lets the process die before it can tell of a change that leaves nothing else to do.
+// TestAnEventIsOwedAlsoByWhatStaysDone lets the process die before it can tell of a change that
+// leaves nothing else to do.
 func TestAnEventIsOwedAlsoByWhatStaysDone(t *testing.T) {
 	sidecartest.EachCrash(t, func(t *testing.T, p *sidecartest.Process) {
 		w := newWorld(t)

@@ -6,23 +6,29 @@ import (
 	"sidecart.dev/kit/event"
 )
 
-// Driver is how a domain moves its aggregates on. Every field may be nil, and all functions must be safe for concurrent use.
+// Driver is how a domain moves its aggregates on. Every field may be nil, and all functions must be
+// safe for concurrent use.
 type Driver[T any] struct {
-	// Written is called after each write, with the ticket of the write, which it must end. Nil: [Aggregates.Announce], which publishes the
-	// new events and ends the ticket. A domain that does more than that, such as to call a provider, hands over to a pool here.
+	// Written is called after each write, with the ticket of the write, which it must end. Nil:
+	// [Aggregates.Announce], which publishes the new events and ends the ticket. A domain that does
+	// more than that, such as to call a provider, hands over to a pool here.
 	Written func(ctx context.Context, w Written[T])
-	// Drive moves on the documents that are not done, which the journal offers several at a time, and returns those that it
-	// changed as they then are. It may as well hand them over to a pool or a lane and return nothing: they are offered again. It
-	// must be idempotent, and an error of one must not keep it from driving the others.
+	// Drive moves on the documents that are not done, which the journal offers several at a time, and
+	// returns those that it changed as they then are. It may as well hand them over to a pool or a
+	// lane and return nothing: they are offered again. It must be idempotent, and an error of one must
+	// not keep it from driving the others.
 	Drive func(ctx context.Context, open []Open[T]) (map[string]T, error)
 	// Busy reports that an id is in good hands, so that it need not be looked at. Nil: none is.
 	Busy func(id string) bool
-	// Absent is called for an intent without a document, after a write that may have been under way was made impossible.
+	// Absent is called for an intent without a document, after a write that may have been under way
+	// was made impossible.
 	Absent func(ctx context.Context, id, note string) error
-	// Accepted returns those of the owed events, by their ids, that nobody needs to be told of again. Nil: all are.
+	// Accepted returns those of the owed events, by their ids, that nobody needs to be told of again.
+	// Nil: all are.
 	Accepted func(ctx context.Context, owed []Owed[T]) (map[string]bool, error)
-	// Told changes a document whose events, or some of them, have been accepted, for domains that store what they owe. It returns
-	// [ErrUnchanged] to leave it as it is. Nil: documents do not change by that.
+	// Told changes a document whose events, or some of them, have been accepted, for domains that
+	// store what they owe. It returns [ErrUnchanged] to leave it as it is. Nil: documents do not
+	// change by that.
 	Told func(ctx context.Context, doc T, accepted map[string]bool) (T, error)
 }
 
@@ -39,8 +45,9 @@ type Open[T any] struct {
 	ID    string
 	Doc   T
 	Fresh bool // its intent is younger than the patience: what it waits for is likely to be under way
-	// TraceParent names the trace that began the document's present business, if that is recorded. Whoever hands the document
-	// over to a pool or a lane starts the span of its work from it, by [tracing.Resume].
+	// TraceParent names the trace that began the document's present business, if that is recorded.
+	// Whoever hands the document over to a pool or a lane starts the span of its work from it, by
+	// [tracing.Resume].
 	TraceParent string
 }
 

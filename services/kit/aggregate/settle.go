@@ -13,15 +13,19 @@ import (
 	"sidecart.dev/kit/tracing"
 )
 
-// Settle implements [journal.Settler] for ids of this kind: it drives on what is unfinished. It costs a handful of calls for hundreds.
+// Settle implements [journal.Settler] for ids of this kind: it drives on what is unfinished. It
+// costs a handful of calls for hundreds.
 //
-//   - no document: the attempt came to nothing. It is fenced off, if a write may still be under way, and forgotten.
+//   - no document: the attempt came to nothing. It is fenced off, if a write may still be under
+//     way, and forgotten.
 //   - not done: the driver moves it on. What is still not done after that stays in the journal.
-//   - done: it is asked which of its events were accepted. Those that were not are published again, once they have had time to
-//     have their effect. When all are, nothing is left to do. It is fenced, if a write may still be under way, and forgotten.
+//   - done: it is asked which of its events were accepted. Those that were not are published again,
+//     once they have had time to have their effect. When all are, nothing is left to do. It is
+//     fenced, if a write may still be under way, and forgotten.
 //
-// A round that concerns traced documents is a span of its own, with a link to the trace that began the business of each.
-// Every step is idempotent. What fails stays in the journal, and keeps no other from being finished.
+// A round that concerns traced documents is a span of its own, with a link to the trace that began
+// the business of each. Every step is idempotent. What fails stays in the journal, and keeps no
+// other from being finished.
 func (a *Aggregates[T]) Settle(ctx context.Context, entries []journal.Entry) (finished []string, err error) {
 	r := &round[T]{Aggregates: a, docs: map[string]*settling[T]{}}
 	if err := r.load(ctx, entries); err != nil {
@@ -107,8 +111,9 @@ func (r *round[T]) load(ctx context.Context, entries []journal.Entry) error {
 	return nil
 }
 
-// neverWritten decides about an intent without a document. If its write may still be on the way it is made impossible first; should it
-// have been carried out meanwhile, the document is settled like any other.
+// neverWritten decides about an intent without a document. If its write may still be on the way it
+// is made impossible first; should it have been carried out meanwhile, the document is settled like
+// any other.
 func (r *round[T]) neverWritten(ctx context.Context, s *settling[T]) error {
 	if !s.fenced {
 		read, err := r.fence(ctx, s.id)
@@ -145,7 +150,8 @@ func (r *round[T]) drive(ctx context.Context) {
 	r.fail(err)
 	for _, s := range r.docs {
 		if doc, ok := changed[s.id]; ok {
-			// What was read before is outdated, and what is here was not read: before it is finished it is fenced and compared.
+			// What was read before is outdated, and what is here was not read: before it is finished it is
+			// fenced and compared.
 			raw, err := r.encode(doc, s.read.trace)
 			if err == nil {
 				s.events, err = r.cfg.Events(doc)
@@ -242,8 +248,8 @@ func each[T any](ctx context.Context, docs []*settling[T], work func(*settling[T
 // settleParallel is the number of documents of one round that are worked on at once.
 const settleParallel = 8
 
-// Each does work for every item, several at once, and returns the first error, saying how many more there were. It is for drivers:
-// what fails of one item keeps no other from being worked on.
+// Each does work for every item, several at once, and returns the first error, saying how many more
+// there were. It is for drivers: what fails of one item keeps no other from being worked on.
 func Each[I any](ctx context.Context, items []I, work func(item I) error) error {
 	var (
 		all   sync.WaitGroup
@@ -266,7 +272,8 @@ func Each[I any](ctx context.Context, items []I, work func(item I) error) error 
 	return firstOf(errs)
 }
 
-// firstOf returns the first error, saying how many more there were: what fails for one usually fails for all.
+// firstOf returns the first error, saying how many more there were: what fails for one usually
+// fails for all.
 func firstOf(errs []error) error {
 	if len(errs) < 2 {
 		return errors.Join(errs...)

@@ -13,7 +13,8 @@ import (
 	"sidecart.dev/kit/sidecar"
 )
 
-// tombstone fences an id off against a delayed write. To every reader it is no document; creating the same id again replaces it.
+// tombstone fences an id off against a delayed write. To every reader it is no document; creating
+// the same id again replaces it.
 var tombstone = []byte(`{"tombstone":true}`)
 
 // tombstoneLife is longer than any write can be under way.
@@ -44,7 +45,8 @@ func (a *Aggregates[T]) Read(ctx context.Context, id string) (Read[T], error) {
 	return r, r.err
 }
 
-// readAll reads several. Ids with nothing under their key are absent; one that cannot be read does not keep the others from being read.
+// readAll reads several. Ids with nothing under their key are absent; one that cannot be read does
+// not keep the others from being read.
 func (a *Aggregates[T]) readAll(ctx context.Context, ids []string) (map[string]Read[T], error) {
 	keys := make([]string, len(ids))
 	for i, id := range ids {
@@ -63,8 +65,9 @@ func (a *Aggregates[T]) readAll(ctx context.Context, ids []string) (map[string]R
 	return found, nil
 }
 
-// Fence makes every write of a document impossible that was prepared before, and returns it if there is one. Without one there will be
-// none, unless it is created anew. The settler does this by itself; a domain needs it to take over what an absent document had won.
+// Fence makes every write of a document impossible that was prepared before, and returns it if
+// there is one. Without one there will be none, unless it is created anew. The settler does this by
+// itself; a domain needs it to take over what an absent document had won.
 func (a *Aggregates[T]) Fence(ctx context.Context, id string) (doc T, exists bool, err error) {
 	read, err := a.fence(ctx, id)
 	return read.Doc, read.Exists, err
@@ -80,7 +83,8 @@ func (a *Aggregates[T]) fence(ctx context.Context, id string) (Read[T], error) {
 	return r, r.err
 }
 
-// write inserts the document if nothing was read under its id, and else replaces what was read. It reports false if somebody was faster.
+// write inserts the document if nothing was read under its id, and else replaces what was read. It
+// reports false if somebody was faster.
 func (a *Aggregates[T]) write(ctx context.Context, over Read[T], doc T, trace string) (bool, error) {
 	raw, err := a.encode(doc, trace)
 	if err != nil {
@@ -96,7 +100,8 @@ func (a *Aggregates[T]) write(ctx context.Context, over Read[T], doc T, trace st
 
 func (a *Aggregates[T]) key(id string) string { return a.cfg.Kind + "/" + id }
 
-// encode writes a document as it is stored: its own JSON object, and in front the trace that its business belongs to.
+// encode writes a document as it is stored: its own JSON object, and in front the trace that its
+// business belongs to.
 func (a *Aggregates[T]) encode(doc T, trace string) (raw []byte, err error) {
 	if a.cfg.Encode != nil {
 		raw, err = a.cfg.Encode(doc)

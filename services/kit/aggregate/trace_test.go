@@ -15,7 +15,8 @@ import (
 	"sidecart.dev/kit/tracing/tracingtest"
 )
 
-// The process that packed a parcel dies. Whoever ships it, and all who hear of that, are led back to the request to pack it.
+// The process that packed a parcel dies. Whoever ships it, and all who hear of that, are led back
+// to the request to pack it.
 func TestWorkThatIsResumedLeadsBackToTheTraceThatBeganIt(t *testing.T) {
 	spans := tracingtest.Record(t)
 	w := newWorld(t)

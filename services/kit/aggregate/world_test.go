@@ -22,7 +22,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// parcel is a small aggregate: it is packed, has to be handed to a carrier, and may come back, which a clerk then has to put away.
+// parcel is a small aggregate: it is packed, has to be handed to a carrier, and may come back,
+// which a clerk then has to put away.
 type parcel struct {
 	ID       string   `json:"id"`
 	Version  int64    `json:"version"`
@@ -152,7 +153,8 @@ func (w *world) hear() {
 	}
 }
 
-// settle lets a process that lives settle everything, long after it was begun, until nothing is left.
+// settle lets a process that lives settle everything, long after it was begun, until nothing is
+// left.
 func (w *world) settle() {
 	w.Helper()
 	p := &sidecartest.Process{}

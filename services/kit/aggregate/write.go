@@ -21,28 +21,33 @@ type creation struct {
 	claim     func(ctx context.Context) error
 }
 
-// Alongside lets make run while the intent is being begun, for documents that always need one and take a call to be made. Where make
-// fails, an intent without a document is left, which the settler forgets.
+// Alongside lets make run while the intent is being begun, for documents that always need one and
+// take a call to be made. Where make fails, an intent without a document is left, which the settler
+// forgets.
 func Alongside() CreateOption { return func(c *creation) { c.alongside = true } }
 
-// Beforehand has make run once the intent is durable, for documents of which others see something when they are made. Where make
-// fails, an intent without a document is left, as with [Alongside].
+// Beforehand has make run once the intent is durable, for documents of which others see something
+// when they are made. Where make fails, an intent without a document is left, as with [Alongside].
 func Beforehand() CreateOption { return func(c *creation) { c.before = true } }
 
-// Note is kept with the id in the journal until the intent is finished. [Driver].Absent is given it, should there be no document then.
+// Note is kept with the id in the journal until the intent is finished. [Driver].Absent is given
+// it, should there be no document then.
 func Note(note string) CreateOption { return func(c *creation) { c.note = note } }
 
-// Claiming has a step done once the intent is durable and before the document is written: for what must be won elsewhere first, such
-// as a name that only one document may have. It is done again where the write has to be repeated. Its error is returned. Where it
-// fails, or the process dies after it, [Driver].Absent is called for the intent.
+// Claiming has a step done once the intent is durable and before the document is written: for what
+// must be won elsewhere first, such as a name that only one document may have. It is done again
+// where the write has to be repeated. Its error is returned. Where it fails, or the process dies
+// after it, [Driver].Absent is called for the intent.
 func Claiming(claim func(ctx context.Context) error) CreateOption {
 	return func(c *creation) { c.claim = claim }
 }
 
-// Create writes a new document under an id, or returns the one that is there; created says which. It inserts first and looks only if
-// that is refused. make makes the document, and may be called once at most; its error is returned.
+// Create writes a new document under an id, or returns the one that is there; created says which.
+// It inserts first and looks only if that is refused. make makes the document, and may be called
+// once at most; its error is returned.
 //
-// When it has returned nil, the document and the intent to finish its business are durable. Its events are on their way.
+// When it has returned nil, the document and the intent to finish its business are durable. Its
+// events are on their way.
 func (a *Aggregates[T]) Create(ctx context.Context, id string, make func() (T, error), opts ...CreateOption) (doc T, created bool, err error) {
 	var c creation
 	for _, opt := range opts {
@@ -146,11 +151,13 @@ func (a *Aggregates[T]) makeAfter(ctx context.Context, id, note string, make fun
 
 func newResult[R any]() chan R { return make(chan R, 1) }
 
-// Change replaces a document with what f makes of it, and returns it as it then is. Without a document it is a NotFound fault. f may run
-// several times, on what was newly read each time; with [ErrUnchanged] it leaves the document as it is, and every other error is
-// returned. f may change what its argument refers to.
+// Change replaces a document with what f makes of it, and returns it as it then is. Without a
+// document it is a NotFound fault. f may run several times, on what was newly read each time; with
+// [ErrUnchanged] it leaves the document as it is, and every other error is returned. f may change
+// what its argument refers to.
 //
-// When Change has returned nil, the document and, if one was needed, the intent are durable. New events are on their way.
+// When Change has returned nil, the document and, if one was needed, the intent are durable. New
+// events are on their way.
 func (a *Aggregates[T]) Change(ctx context.Context, id string, f func(doc T) (T, error)) (T, error) {
 	return a.Put(ctx, id, func(doc T, exists bool) (T, error) {
 		if !exists {
@@ -160,13 +167,15 @@ func (a *Aggregates[T]) Change(ctx context.Context, id string, f func(doc T) (T,
 	})
 }
 
-// Put is [Aggregates.Change] for a document that may not exist yet: f is then given the zero value, and makes it.
+// Put is [Aggregates.Change] for a document that may not exist yet: f is then given the zero value,
+// and makes it.
 func (a *Aggregates[T]) Put(ctx context.Context, id string, f func(doc T, exists bool) (T, error)) (T, error) {
 	return a.PutThen(ctx, id, f, a.driver.Written)
 }
 
 // PutThen is [Aggregates.Put] for a caller who goes on by itself with what was written: then is
-// called instead of [Driver].Written, and must end the ticket. Of an unchanged document it is not called.
+// called instead of [Driver].Written, and must end the ticket. Of an unchanged document it is not
+// called.
 func (a *Aggregates[T]) PutThen(ctx context.Context, id string, f func(doc T, exists bool) (T, error),
 	then func(ctx context.Context, w Written[T]),
 ) (T, error) {
@@ -177,13 +186,15 @@ func (a *Aggregates[T]) PutThen(ctx context.Context, id string, f func(doc T, ex
 	return a.change(ctx, read, f, then)
 }
 
-// ChangeRead is [Aggregates.Put] of what was read before, which saves a read unless somebody was faster.
+// ChangeRead is [Aggregates.Put] of what was read before, which saves a read unless somebody was
+// faster.
 func (a *Aggregates[T]) ChangeRead(ctx context.Context, read Read[T], f func(doc T, exists bool) (T, error)) (T, error) {
 	return a.change(ctx, read, f, a.driver.Written)
 }
 
-// Advance is a step of driving: [Aggregates.Change] of what was read before, after which [Driver].Written is not called, since whoever
-// drives goes on by itself. A document that is gone is a NotFound fault.
+// Advance is a step of driving: [Aggregates.Change] of what was read before, after which
+// [Driver].Written is not called, since whoever drives goes on by itself. A document that is gone
+// is a NotFound fault.
 func (a *Aggregates[T]) Advance(ctx context.Context, read Read[T], f func(doc T) (T, error)) (T, error) {
 	return a.change(ctx, read, func(doc T, exists bool) (T, error) {
 		if !exists {
@@ -281,7 +292,8 @@ func (a *Aggregates[T]) intent(id, note string) string {
 	return full
 }
 
-// finishWrite writes the document under the ticket and does what follows. It reports false if somebody was faster.
+// finishWrite writes the document under the ticket and does what follows. It reports false if
+// somebody was faster.
 func (a *Aggregates[T]) finishWrite(ctx context.Context, over Read[T], was before, doc T, ticket Ticket,
 	then func(context.Context, Written[T]),
 ) (bool, error) {

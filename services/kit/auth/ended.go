@@ -10,21 +10,22 @@ import (
 	"sidecart.dev/kit/fault"
 )
 
-// EndedSet is what has ended within the life of an access token: while such a token has not expired yet,
-// nothing may be changed with it any more. The users service tells it.
+// EndedSet is what has ended within the life of an access token: while such a token has not expired
+// yet, nothing may be changed with it any more. The users service tells it.
 type EndedSet struct {
 	Sessions []string         `json:"sessions"` // ids of sessions that were ended one by one
 	Users    map[string]int64 `json:"users"`    // by user id: the epoch below which every session has ended
-	// Carried are the ids of sessions that live on although their access tokens are of an epoch that has ended.
+	// Carried are the ids of sessions that live on although their access tokens are of an epoch that
+	// has ended.
 	Carried []string `json:"carried,omitempty"`
 }
 
-// Ended is the present [EndedSet] in memory, read anew every second, so that knowing it costs a request
-// nothing. It is safe for concurrent use.
+// Ended is the present [EndedSet] in memory, read anew every second, so that knowing it costs a
+// request nothing. It is safe for concurrent use.
 //
-// Until it was read once nothing is known of anybody, and every change is refused as Unavailable. When the
-// users service does not answer later, the last set is used on: no token outlives it by more than its own
-// life of a few minutes, since nobody can get a new one meanwhile.
+// Until it was read once nothing is known of anybody, and every change is refused as Unavailable.
+// When the users service does not answer later, the last set is used on: no token outlives it by
+// more than its own life of a few minutes, since nobody can get a new one meanwhile.
 type Ended struct {
 	fetch func(ctx context.Context) (EndedSet, error)
 	set   atomic.Pointer[endedIndex]
@@ -100,16 +101,16 @@ func (e *Ended) Check(p Principal) error {
 	return nil
 }
 
-// Refusing makes the verifier refuse changes by users whose session or account has ended. It returns the
-// verifier, and is for the time before the verifier is used.
+// Refusing makes the verifier refuse changes by users whose session or account has ended. It
+// returns the verifier, and is for the time before the verifier is used.
 func (v *Verifier) Refusing(ended *Ended) *Verifier {
 	v.ended = ended
 	return v
 }
 
-// Authenticate returns the user that a request speaks for, or an Unauthenticated fault. A request that may
-// change something (any method but GET and HEAD) is refused as soon as the session or the account has
-// ended; others as soon as the token has expired.
+// Authenticate returns the user that a request speaks for, or an Unauthenticated fault. A request
+// that may change something (any method but GET and HEAD) is refused as soon as the session or the
+// account has ended; others as soon as the token has expired.
 func (v *Verifier) Authenticate(r *http.Request) (Principal, error) {
 	token, err := Bearer(r)
 	if err != nil {

@@ -32,9 +32,10 @@ func NewJWK(kid string, key ed25519.PublicKey) JWK {
 
 // KeyCache is a [KeySource] over a remote key set. It is safe for concurrent use.
 //
-// Keys once fetched stay good while the remote is down; they are refreshed when they are old or when an unknown
-// key id turns up, which is how a rotation is noticed, but never more often than every few seconds. Only who needs a key
-// that is not known waits for a refresh: a remote that hangs holds up nobody whose key is at hand.
+// Keys once fetched stay good while the remote is down; they are refreshed when they are old or
+// when an unknown key id turns up, which is how a rotation is noticed, but never more often than
+// every few seconds. Only who needs a key that is not known waits for a refresh: a remote that
+// hangs holds up nobody whose key is at hand.
 type KeyCache struct {
 	fetch func(ctx context.Context) (JWKS, error)
 	now   func() time.Time
@@ -87,7 +88,8 @@ func (c *KeyCache) Key(ctx context.Context, kid string) (ed25519.PublicKey, erro
 	return nil, fault.New(fault.NotFound, "not_found", "There is no such signing key.")
 }
 
-// lookup returns a known key, nil if it is not known, and the refresh under way, if one is needed and may be made.
+// lookup returns a known key, nil if it is not known, and the refresh under way, if one is needed
+// and may be made.
 func (c *KeyCache) lookup(ctx context.Context, kid string) (ed25519.PublicKey, <-chan struct{}) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -96,7 +98,8 @@ func (c *KeyCache) lookup(ctx context.Context, kid string) (ed25519.PublicKey, <
 	if ok && now.Sub(c.fetched) <= keysMaxAge {
 		return key, nil
 	}
-	// While nothing can be verified yet, every caller tries; afterwards a storm of unknown key ids is not passed on.
+	// While nothing can be verified yet, every caller tries; afterwards a storm of unknown key ids is
+	// not passed on.
 	if c.refreshing == nil && (c.keys == nil || now.Sub(c.tried) >= keysMinRetry) {
 		c.tried, c.refreshing = now, make(chan struct{})
 		go c.refresh(context.WithoutCancel(ctx), c.refreshing)

@@ -27,7 +27,8 @@ func Bearer(r *http.Request) (string, error) {
 	return token, nil
 }
 
-// Require lets through users with one of the roles; no role named means any user (see [Verifier.Authenticate]).
+// Require lets through users with one of the roles; no role named means any user (see
+// [Verifier.Authenticate]).
 func (v *Verifier) Require(roles ...Role) mux.MiddlewareFunc {
 	return func(next http.Handler) http.Handler {
 		return web.Handler(func(w http.ResponseWriter, r *http.Request) error {
@@ -49,7 +50,8 @@ func With(ctx context.Context, p Principal) context.Context {
 	return context.WithValue(ctx, principalKey{}, p)
 }
 
-// From returns the user a request was authenticated as. It must stand behind [Verifier.Require]; without it, From panics.
+// From returns the user a request was authenticated as. It must stand behind [Verifier.Require];
+// without it, From panics.
 func From(ctx context.Context) Principal {
 	p, ok := ctx.Value(principalKey{}).(Principal)
 	if !ok {

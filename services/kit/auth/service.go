@@ -15,15 +15,17 @@ const ServiceType = "svc+jwt"
 
 const serviceTokenLife = time.Minute
 
-// ServiceKey signs and verifies service tokens: HS256 with a key only the services hold, for one called service, for a minute.
-// The gateway does not have it, so nothing outside can be made to look like a service. It is safe for concurrent use.
+// ServiceKey signs and verifies service tokens: HS256 with a key only the services hold, for one
+// called service, for a minute. The gateway does not have it, so nothing outside can be made to
+// look like a service. It is safe for concurrent use.
 type ServiceKey struct {
 	app string
 	key []byte
 	now func() time.Time
 }
 
-// NewServiceKey makes the key of the given app. The key needs at least 32 bytes. A nil now means time.Now.
+// NewServiceKey makes the key of the given app. The key needs at least 32 bytes. A nil now means
+// time.Now.
 func NewServiceKey(app string, key []byte, now func() time.Time) (*ServiceKey, error) {
 	if len(key) < 32 {
 		return nil, errors.New("the service key needs at least 32 bytes")
@@ -34,7 +36,8 @@ func NewServiceKey(app string, key []byte, now func() time.Time) (*ServiceKey, e
 	return &ServiceKey{app: app, key: key, now: now}, nil
 }
 
-// Authorize returns the Authorization header for a call to another app. It suits daprclient.Client.Caller.
+// Authorize returns the Authorization header for a call to another app. It suits
+// daprclient.Client.Caller.
 func (k *ServiceKey) Authorize(target string) (string, error) {
 	now := k.now()
 	t := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.RegisteredClaims{
@@ -49,7 +52,8 @@ func (k *ServiceKey) Authorize(target string) (string, error) {
 	return "Bearer " + signed, nil
 }
 
-// Verify returns which app is calling. A token for another app, or from an app that is not among the callers, is refused.
+// Verify returns which app is calling. A token for another app, or from an app that is not among
+// the callers, is refused.
 func (k *ServiceKey) Verify(token string, callers ...string) (string, error) {
 	var claims jwt.RegisteredClaims
 	_, err := jwt.NewParser(

@@ -1,6 +1,8 @@
-// Package auth verifies who is calling: users by access tokens that the users service signed, services by service tokens.
+// Package auth verifies who is calling: users by access tokens that the users service signed,
+// services by service tokens.
 //
-// Every service verifies for itself. A caller who gets past the gateway, or past a sidecar, gets no further than one outside.
+// Every service verifies for itself. A caller who gets past the gateway, or past a sidecar, gets no
+// further than one outside.
 package auth
 
 import (
@@ -42,13 +44,15 @@ type Claims struct {
 	jwt.RegisteredClaims
 	Role      Role   `json:"role"`
 	SessionID string `json:"sid"`
-	// Epoch rises when all sessions of an account end at once: tokens of earlier epochs change nothing any more.
+	// Epoch rises when all sessions of an account end at once: tokens of earlier epochs change nothing
+	// any more.
 	Epoch int64 `json:"epoch"`
 }
 
 // KeySource finds the public key with which a token was signed.
 type KeySource interface {
-	// Key returns the key with that id, a NotFound fault if there is none, or a transient one if that cannot be told now.
+	// Key returns the key with that id, a NotFound fault if there is none, or a transient one if that
+	// cannot be told now.
 	Key(ctx context.Context, kid string) (ed25519.PublicKey, error)
 }
 
@@ -70,7 +74,8 @@ func NewVerifier(keys KeySource, now func() time.Time) *Verifier {
 // clockSkew is how far the clocks of two hosts may be apart.
 const clockSkew = 5 * time.Second
 
-// Verify returns the user a token speaks for. It accepts nothing but an Ed25519-signed, unexpired access token.
+// Verify returns the user a token speaks for. It accepts nothing but an Ed25519-signed, unexpired
+// access token.
 func (v *Verifier) Verify(ctx context.Context, token string) (Principal, error) {
 	var claims Claims
 	parser := jwt.NewParser(

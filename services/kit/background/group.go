@@ -1,4 +1,5 @@
-// Package background runs work that nobody waits for, such as publishing what a request has written.
+// Package background runs work that nobody waits for, such as publishing what a request has
+// written.
 package background
 
 import (

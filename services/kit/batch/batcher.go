@@ -5,12 +5,14 @@ import (
 	"time"
 )
 
-// hurry bounds how long requests that need not wait for each other wait for a call under way: one that hangs must not hold up others.
-// For several calls under way it is as many times as long, so that whoever is slow is not called ever more often.
+// hurry bounds how long requests that need not wait for each other wait for a call under way: one
+// that hangs must not hold up others. For several calls under way it is as many times as long, so
+// that whoever is slow is not called ever more often.
 const hurry = 5 * time.Millisecond
 
-// Batcher lets requests share calls: those that arrive while a call is under way, and those that come densely enough for a [Window] to
-// have them wait for each other. A request that finds neither goes at once and alone. It is safe for concurrent use.
+// Batcher lets requests share calls: those that arrive while a call is under way, and those that
+// come densely enough for a [Window] to have them wait for each other. A request that finds neither
+// goes at once and alone. It is safe for concurrent use.
 type Batcher[R any] struct {
 	call   func(requests []R)
 	answer func(request R)
@@ -25,9 +27,10 @@ type Batcher[R any] struct {
 	deadline *time.Timer // looks at them again
 }
 
-// New makes a batcher. call carries out one call for all of the requests, of which there are at most limit. It is called several
-// times at once if calls are slow, and must not panic. After it, answer is called for each request, and should only wake who waits.
-// window is how long a request waits for others at most.
+// New makes a batcher. call carries out one call for all of the requests, of which there are at
+// most limit. It is called several times at once if calls are slow, and must not panic. After it,
+// answer is called for each request, and should only wake who waits. window is how long a request
+// waits for others at most.
 func New[R any](window time.Duration, limit int, call func(requests []R), answer func(request R)) *Batcher[R] {
 	return &Batcher[R]{call: call, answer: answer, limit: limit, window: NewWindow(window)}
 }
@@ -87,7 +90,8 @@ func (b *Batcher[R]) send(now time.Time) {
 	}()
 }
 
-// ended takes note that a call has ended. Only then are its requests answered: whoever comes back at once is not one more caller.
+// ended takes note that a call has ended. Only then are its requests answered: whoever comes back
+// at once is not one more caller.
 func (b *Batcher[R]) ended(requests int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

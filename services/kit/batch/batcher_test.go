@@ -212,7 +212,8 @@ func TestCallersWhoCannotBeMoreDoNotWaitForOthers(t *testing.T) {
 	})
 }
 
-// One client's order reads several things at once now and then, while the client asks again and again whether it is paid.
+// One client's order reads several things at once now and then, while the client asks again and
+// again whether it is paid.
 func TestWaitsInVainBecomeRare(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newService(window, 64, always(2*time.Millisecond))

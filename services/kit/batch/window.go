@@ -15,9 +15,10 @@ const (
 	smoothing = 8
 )
 
-// Window decides how long requests wait for each other. It is told of every arrival and of every batch, by a clock of the caller's
-// choice that does not go backwards. The zero value never lets anybody wait. It is not safe for concurrent use: the lock that guards the
-// queue guards the window as well.
+// Window decides how long requests wait for each other. It is told of every arrival and of every
+// batch, by a clock of the caller's choice that does not go backwards. The zero value never lets
+// anybody wait. It is not safe for concurrent use: the lock that guards the queue guards the window
+// as well.
 type Window struct {
 	length time.Duration
 
@@ -36,7 +37,8 @@ type Window struct {
 // NewWindow makes a window of the given length. One of zero or less never lets anybody wait.
 func NewWindow(length time.Duration) *Window { return &Window{length: length, gap: length} }
 
-// Arrived takes note of a request. unanswered counts the requests that have arrived and have no answer yet, this one included.
+// Arrived takes note of a request. unanswered counts the requests that have arrived and have no
+// answer yet, this one included.
 func (w *Window) Arrived(now time.Time, unanswered int) {
 	if w.length <= 0 {
 		return
@@ -63,8 +65,9 @@ func (w *Window) count(now time.Time, unanswered int) {
 	w.crowd = max(w.crowd, unanswered)
 }
 
-// Wait returns how much longer a batch should wait whose first request arrived at the given time and which has so many by now. Zero or
-// less means that it should go. The answer may change with every arrival, and never exceeds what is left of the window.
+// Wait returns how much longer a batch should wait whose first request arrived at the given time
+// and which has so many by now. Zero or less means that it should go. The answer may change with
+// every arrival, and never exceeds what is left of the window.
 func (w *Window) Wait(now, first time.Time, waiting int) time.Duration {
 	callers := max(w.crowd, w.crowdEarlier)
 	if !w.dense || callers < worth || waiting >= callers || now.Before(w.until) {
@@ -73,8 +76,9 @@ func (w *Window) Wait(now, first time.Time, waiting int) time.Duration {
 	return min(w.length, enough*w.gap) - now.Sub(first)
 }
 
-// Sent takes note of a batch that goes, how long its first request has waited, and how many there are. A small one after a whole window
-// was a wait in vain. A large one after a while was worth it; one that came all at once says nothing, as no wait has won it.
+// Sent takes note of a batch that goes, how long its first request has waited, and how many there
+// are. A small one after a whole window was a wait in vain. A large one after a while was worth it;
+// one that came all at once says nothing, as no wait has won it.
 func (w *Window) Sent(now time.Time, waited time.Duration, size int) {
 	switch {
 	case size >= worth && waited > w.length/8:

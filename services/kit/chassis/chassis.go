@@ -1,5 +1,6 @@
-// Package chassis is what every service stands on: one HTTP server behind the common middleware, a connection to the
-// sidecar, health, metrics, and a lifecycle that starts together and drains in order.
+// Package chassis is what every service stands on: one HTTP server behind the common middleware, a
+// connection to the sidecar, health, metrics, and a lifecycle that starts together and drains in
+// order.
 //
 // A service's main makes a chassis, adds its routes and its background work, and runs it:
 //
@@ -9,8 +10,9 @@
 //	c.Background("journal", journal.Run)
 //	return c.Run(ctx)
 //
-// Shutdown, when Run's context ends: readiness goes off; after the drain delay the listener closes and requests in
-// flight finish; then background work is told to stop, which may still use the sidecar; then telemetry is flushed.
+// Shutdown, when Run's context ends: readiness goes off; after the drain delay the listener closes
+// and requests in flight finish; then background work is told to stop, which may still use the
+// sidecar; then telemetry is flushed.
 package chassis
 
 import (
@@ -66,7 +68,8 @@ type task struct {
 	run  func(context.Context) error
 }
 
-// New makes the chassis of the named service, sets the process's default logger and tracer, and connects lazily to the sidecar.
+// New makes the chassis of the named service, sets the process's default logger and tracer, and
+// connects lazily to the sidecar.
 func New(ctx context.Context, name string, cfg Config) (*Chassis, error) {
 	log, err := telemetry.NewLogger(os.Stderr, name, cfg.LogLevel, cfg.LogFormat)
 	if err != nil {
@@ -108,10 +111,12 @@ func (c *Chassis) routes() {
 	c.router = r.NewRoute().Subrouter()
 }
 
-// Router returns where the service adds its routes. They stand behind tracing, logging, metrics and recovery.
+// Router returns where the service adds its routes. They stand behind tracing, logging, metrics and
+// recovery.
 func (c *Chassis) Router() *mux.Router { return c.router }
 
-// ThroughSidecar returns a subrouter whose routes answer only this app's own sidecar, within the request timeout.
+// ThroughSidecar returns a subrouter whose routes answer only this app's own sidecar, within the
+// request timeout.
 func (c *Chassis) ThroughSidecar() *mux.Router {
 	r := c.router.NewRoute().Subrouter()
 	r.Use(web.RequireAppToken(c.cfg.AppAPIToken), web.Deadline(c.cfg.Timeout))
@@ -121,7 +126,8 @@ func (c *Chassis) ThroughSidecar() *mux.Router {
 // Around puts a middleware around everything the service answers, paths that do not exist included.
 func (c *Chassis) Around(mw func(http.Handler) http.Handler) { c.around = append(c.around, mw) }
 
-// Background adds work that lives as long as the service. If it ends with an error, the service ends.
+// Background adds work that lives as long as the service. If it ends with an error, the service
+// ends.
 func (c *Chassis) Background(name string, run func(context.Context) error) {
 	c.background = append(c.background, task{name, run})
 }
@@ -129,8 +135,8 @@ func (c *Chassis) Background(name string, run func(context.Context) error) {
 // ReadyWhen adds a condition of readiness.
 func (c *Chassis) ReadyWhen(check func(context.Context) error) { c.ready = append(c.ready, check) }
 
-// metrics serves the metrics to whoever shows the token. They tell how much is sold and what fails, and stand on the same
-// port as the public API. Without a token there are none.
+// metrics serves the metrics to whoever shows the token. They tell how much is sold and what fails,
+// and stand on the same port as the public API. Without a token there are none.
 func (c *Chassis) metrics() http.Handler {
 	metrics := promhttp.HandlerFor(c.Metrics, promhttp.HandlerOpts{})
 	return web.Handler(func(w http.ResponseWriter, r *http.Request) error {
@@ -155,7 +161,8 @@ func (c *Chassis) Handler() http.Handler {
 	return h
 }
 
-// Run serves until the context ends or a part fails, then drains. It returns nil after a clean drain.
+// Run serves until the context ends or a part fails, then drains. It returns nil after a clean
+// drain.
 func (c *Chassis) Run(ctx context.Context) error {
 	if c.server == nil {
 		if err := c.Open(); err != nil {
@@ -204,7 +211,8 @@ func (c *Chassis) watch(fail context.CancelCauseFunc) {
 	}
 }
 
-// startWork starts the background work with a context of its own, which outlives the requests in flight.
+// startWork starts the background work with a context of its own, which outlives the requests in
+// flight.
 func (c *Chassis) startWork(fail context.CancelCauseFunc) (stop func(), done func(context.Context) error) {
 	ctx, stop := context.WithCancel(context.Background())
 	finished := make(chan struct{}, len(c.background))

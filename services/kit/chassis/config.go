@@ -8,7 +8,8 @@ import (
 	"sidecart.dev/kit/telemetry"
 )
 
-// Config is what every service reads from the environment. The Dapr variables are set by whatever starts the sidecar.
+// Config is what every service reads from the environment. The Dapr variables are set by whatever
+// starts the sidecar.
 type Config struct {
 	Host         string        `env:"APP_HOST"            envDefault:"127.0.0.1"` // address to listen on
 	Port         int           `env:"APP_PORT,required"`                          // port to listen on

@@ -12,8 +12,9 @@ import (
 	"sidecart.dev/kit/fault"
 )
 
-// UserVerifier returns the verifier of access tokens, with the key set of the users service. It refuses changes by sessions
-// and accounts that have ended, which a background task of the chassis asks that service for.
+// UserVerifier returns the verifier of access tokens, with the key set of the users service. It
+// refuses changes by sessions and accounts that have ended, which a background task of the chassis
+// asks that service for.
 func (c *Chassis) UserVerifier() *auth.Verifier {
 	caller := c.Sidecar.Caller(nil)
 	keys := auth.NewKeyCache(func(ctx context.Context) (auth.JWKS, error) {
@@ -30,7 +31,8 @@ func (c *Chassis) UserVerifier() *auth.Verifier {
 	return auth.NewVerifier(keys, nil).Refusing(ended)
 }
 
-// ServiceKey reads this service's key for service tokens from the secret store, waiting for the sidecar until ctx ends.
+// ServiceKey reads this service's key for service tokens from the secret store, waiting for the
+// sidecar until ctx ends.
 func (c *Chassis) ServiceKey(ctx context.Context) (*auth.ServiceKey, error) {
 	encoded, err := c.AwaitSecret(ctx, "service-key")
 	if err != nil {
@@ -46,8 +48,9 @@ func (c *Chassis) ServiceKey(ctx context.Context) (*auth.ServiceKey, error) {
 // SecretStoreName is the component that holds the services' secrets.
 const SecretStoreName = "secrets"
 
-// AwaitSecret reads a secret, for up to a minute trying again while the sidecar or the store behind it does not answer:
-// an app starts beside its sidecar, not after it. Meanwhile /readyz says what is amiss, and so does the log, once, after a while.
+// AwaitSecret reads a secret, for up to a minute trying again while the sidecar or the store behind
+// it does not answer: an app starts beside its sidecar, not after it. Meanwhile /readyz says what
+// is amiss, and so does the log, once, after a while.
 func (c *Chassis) AwaitSecret(ctx context.Context, name string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()

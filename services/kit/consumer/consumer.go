@@ -1,5 +1,6 @@
-// Package consumer receives the events of a service from its sidecar over HTTP, and turns the outcome of handling one into what the
-// message bus has to do next: forget it, deliver it again, or hand it to the dead letters.
+// Package consumer receives the events of a service from its sidecar over HTTP, and turns the
+// outcome of handling one into what the message bus has to do next: forget it, deliver it again, or
+// hand it to the dead letters.
 package consumer
 
 import (
@@ -53,7 +54,8 @@ func New(service string, letters event.DeadLetters) *Consumer {
 	}
 }
 
-// On registers the handler of an event type on a topic. Types without a handler are acknowledged and ignored.
+// On registers the handler of an event type on a topic. Types without a handler are acknowledged
+// and ignored.
 func (c *Consumer) On(topic, eventType string, h event.Handler) {
 	if c.handlers[topic] == nil {
 		c.handlers[topic] = map[string]event.Handler{}
@@ -64,7 +66,8 @@ func (c *Consumer) On(topic, eventType string, h event.Handler) {
 // Hears reports whether there is any handler.
 func (c *Consumer) Hears() bool { return len(c.handlers) > 0 }
 
-// Routes adds the routes that the declarative subscriptions name: /events/{topic} and /dead-letters.
+// Routes adds the routes that the declarative subscriptions name: /events/{topic} and
+// /dead-letters.
 func (c *Consumer) Routes(r *mux.Router) {
 	for topic := range c.handlers {
 		r.Handle("/events/"+topic, c.receive(topic)).Methods(http.MethodPost)
@@ -72,8 +75,9 @@ func (c *Consumer) Routes(r *mux.Router) {
 	r.Handle("/dead-letters", web.Handler(c.receiveDead)).Methods(http.MethodPost)
 }
 
-// Handle applies an event as if it had been delivered on the topic. Dead-letter replay calls it. A handler that panics has
-// failed with an Internal fault, so that the reason stands in the dead letter.
+// Handle applies an event as if it had been delivered on the topic. Dead-letter replay calls it. A
+// handler that panics has failed with an Internal fault, so that the reason stands in the dead
+// letter.
 func (c *Consumer) Handle(ctx context.Context, topic string, e event.Event) error {
 	h, ok := c.handlers[topic][e.Type]
 	if !ok {
@@ -87,8 +91,8 @@ func (c *Consumer) Handle(ctx context.Context, topic string, e event.Event) erro
 	return err
 }
 
-// span starts the span of handling an event. It stands below the delivery, and is linked to where the event was made: the two differ
-// where a message was replayed or came on without its trace.
+// span starts the span of handling an event. It stands below the delivery, and is linked to where
+// the event was made: the two differ where a message was replayed or came on without its trace.
 func (c *Consumer) span(ctx context.Context, topic string, e event.Event) (context.Context, func(error)) {
 	if !tracing.Recording(ctx) {
 		return ctx, func(error) {}
@@ -116,18 +120,20 @@ func (c *Consumer) receive(topic string) web.Handler {
 		if err := c.keep(r.Context(), letter); err != nil {
 			return err
 		}
-		// The sidecar hands what is dropped to the dead-letter topic, where it is found to be kept already.
+		// The sidecar hands what is dropped to the dead-letter topic, where it is found to be kept
+		// already.
 		return web.WriteJSON(w, http.StatusOK, map[string]string{"status": "DROP"})
 	}
 }
 
-// lastChance bounds the handling of a dead letter before it is kept. It leaves the larger part of the sidecar's delivery timeout to
-// keeping it, as there is no dead-letter topic behind this one.
+// lastChance bounds the handling of a dead letter before it is kept. It leaves the larger part of
+// the sidecar's delivery timeout to keeping it, as there is no dead-letter topic behind this one.
 const lastChance = 3 * time.Second
 
-// receiveDead takes what the sidecar gave up delivering. It is tried once more: the retries may have run out because this app was down,
-// because another replica could not reach something, or it was replayed meanwhile. If it fails again, the reason is known here, whichever
-// replica the retries were made by.
+// receiveDead takes what the sidecar gave up delivering. It is tried once more: the retries may
+// have run out because this app was down, because another replica could not reach something, or it
+// was replayed meanwhile. If it fails again, the reason is known here, whichever replica the
+// retries were made by.
 func (c *Consumer) receiveDead(w http.ResponseWriter, r *http.Request) error {
 	raw, err := read(r)
 	if err != nil {
@@ -145,7 +151,8 @@ func (c *Consumer) receiveDead(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// try handles a message. If that fails it returns the dead letter that the message is, should there be no further attempt.
+// try handles a message. If that fails it returns the dead letter that the message is, should there
+// be no further attempt.
 func (c *Consumer) try(ctx context.Context, topic string, raw []byte, header http.Header) (event.DeadLetter, error) {
 	e, err := event.Parse(raw)
 	if err == nil {
@@ -180,9 +187,10 @@ func read(r *http.Request) ([]byte, error) {
 	return raw, fault.Wrap(err, fault.Unavailable, "unavailable", "The message could not be read.")
 }
 
-// origin finds the topic a dead letter was first published on, as its delivery names only the dead-letter topic. The sidecar that
-// published the message wrote its topic into it. Without that, or if it has been put on the dead-letter topic by hand, it is the
-// topic on which its type is handled.
+// origin finds the topic a dead letter was first published on, as its delivery names only the
+// dead-letter topic. The sidecar that published the message wrote its topic into it. Without that,
+// or if it has been put on the dead-letter topic by hand, it is the topic on which its type is
+// handled.
 func (c *Consumer) origin(raw []byte) string {
 	var sent struct {
 		Topic string `json:"topic"`

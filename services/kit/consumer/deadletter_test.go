@@ -115,7 +115,8 @@ func TestAPanicIsAReasonLikeAnyOther(t *testing.T) {
 	assert.Contains(t, r.letters.kept[0].Reason, "index out of range")
 }
 
-// A dead letter has no dead-letter topic behind it: should its delivery time out, again and again, it is lost.
+// A dead letter has no dead-letter topic behind it: should its delivery time out, again and again,
+// it is lost.
 func TestAHandlerThatHangsLeavesTimeToKeepTheLetter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReplica(func(ctx context.Context, _ event.Event) error {

@@ -39,7 +39,8 @@ func (c *Consumer) Measure(reg prometheus.Registerer) {
 	}
 }
 
-// handled counts one attempt at an event that began at start. The type is a label only because it has a handler.
+// handled counts one attempt at an event that began at start. The type is a label only because it
+// has a handler.
 func (m *metrics) handled(topic string, e event.Event, start time.Time, err error) {
 	if m == nil {
 		return
@@ -55,7 +56,8 @@ func (m *metrics) handled(topic string, e event.Event, start time.Time, err erro
 	m.lag.WithLabelValues(topic).Observe(max(0, start.Sub(e.Time).Seconds()))
 }
 
-// kept counts a dead letter. What is no event of a topic that is heard here counts under one label, whatever it calls itself.
+// kept counts a dead letter. What is no event of a topic that is heard here counts under one label,
+// whatever it calls itself.
 func (c *Consumer) kept(topic string) {
 	if c.metrics == nil {
 		return

@@ -18,7 +18,8 @@ import (
 	"sidecart.dev/kit/fault"
 )
 
-// Labels are bounded: anybody who can publish could otherwise fill the memory with names of types and topics.
+// Labels are bounded: anybody who can publish could otherwise fill the memory with names of types
+// and topics.
 func TestEventsAreCountedByTopicTypeAndOutcomeAndNothingElse(t *testing.T) {
 	c, reg := consumer.New("payments", &letters{}), prometheus.NewRegistry()
 	outcomes := []error{nil, fault.New(fault.Unavailable, "unavailable", "later"), fault.New(fault.Invalid, "invalid_event", "bad")}

@@ -21,8 +21,9 @@ type DeadLetter struct {
 	LastAt   time.Time           `json:"last_failed_at"`
 }
 
-// Identity is what all deliveries of the same event to the same handler have in common: the event's source and id, which is how
-// CloudEvents tells events apart, and the topic. What is no event is known by its bytes alone, since nothing else of it is certain.
+// Identity is what all deliveries of the same event to the same handler have in common: the event's
+// source and id, which is how CloudEvents tells events apart, and the topic. What is no event is
+// known by its bytes alone, since nothing else of it is certain.
 func (l DeadLetter) Identity() string {
 	if l.Event.ID == "" {
 		sum := sha256.Sum256(l.Raw)
@@ -33,6 +34,7 @@ func (l DeadLetter) Identity() string {
 
 // DeadLetters keeps messages that could not be handled.
 type DeadLetters interface {
-	// Keep stores a dead letter. Keeping the same message twice is keeping it once. Its error is a transient fault.
+	// Keep stores a dead letter. Keeping the same message twice is keeping it once. Its error is a
+	// transient fault.
 	Keep(ctx context.Context, letter DeadLetter) error
 }

@@ -1,4 +1,5 @@
-// Package event has the events services tell each other: CloudEvents 1.0 in structured JSON. Package consumer receives them.
+// Package event has the events services tell each other: CloudEvents 1.0 in structured JSON.
+// Package consumer receives them.
 package event
 
 import (
@@ -18,8 +19,8 @@ import (
 	"sidecart.dev/kit/tracing"
 )
 
-// Event is a CloudEvent (https://github.com/cloudevents/spec, v1.0). Its id is derived from what happened, so the
-// same fact always has the same id, however often it is told.
+// Event is a CloudEvent (https://github.com/cloudevents/spec, v1.0). Its id is derived from what
+// happened, so the same fact always has the same id, however often it is told.
 type Event struct {
 	SpecVersion     string          `json:"specversion"`
 	ID              string          `json:"id"`
@@ -30,13 +31,14 @@ type Event struct {
 	DataContentType string          `json:"datacontenttype"`
 	Data            json.RawMessage `json:"data"`
 	TraceParent     string          `json:"traceparent,omitempty"`
-	// TraceID is the same again, under the name that Dapr had for it before. A sidecar leaves the TraceParent of an event
-	// alone only if this is there, and otherwise puts its own call in its place: that of whoever else's event was published
-	// in the same call.
+	// TraceID is the same again, under the name that Dapr had for it before. A sidecar leaves the
+	// TraceParent of an event alone only if this is there, and otherwise puts its own call in its
+	// place: that of whoever else's event was published in the same call.
 	TraceID string `json:"traceid,omitempty"`
 }
 
-// New makes an event of the given service about one version of an aggregate. Its id is "<subject>:<version>:<type>".
+// New makes an event of the given service about one version of an aggregate. Its id is
+// "<subject>:<version>:<type>".
 func New(service, eventType, subject string, version int64, at time.Time, data any) (Event, error) {
 	raw, err := json.Marshal(data)
 	if err != nil {
@@ -56,8 +58,8 @@ func ID(subject string, version int64, eventType string) string {
 // Encode returns the event in structured JSON.
 func (e Event) Encode() ([]byte, error) { return json.Marshal(e) }
 
-// Publish encodes the event with the trace context of ctx and hands it to the bus. An event that has a trace of its own
-// stays in it: however late it is told, it belongs to what caused it.
+// Publish encodes the event with the trace context of ctx and hands it to the bus. An event that
+// has a trace of its own stays in it: however late it is told, it belongs to what caused it.
 func Publish(ctx context.Context, bus sidecar.Publisher, topic string, e Event) error {
 	if e.TraceParent != "" {
 		ctx = tracing.From(ctx, propagation.MapCarrier{"traceparent": e.TraceParent})
@@ -76,7 +78,8 @@ func Publish(ctx context.Context, bus sidecar.Publisher, topic string, e Event) 
 	return err
 }
 
-// Attributes describe an event on a topic in a span. Its data is not among them: it may say whom it is about.
+// Attributes describe an event on a topic in a span. Its data is not among them: it may say whom it
+// is about.
 func Attributes(topic string, e Event) []attribute.KeyValue {
 	return []attribute.KeyValue{
 		semconv.MessagingSystemKey.String("dapr"), semconv.MessagingDestinationName(topic), semconv.MessagingMessageID(e.ID),
@@ -84,7 +87,8 @@ func Attributes(topic string, e Event) []attribute.KeyValue {
 	}
 }
 
-// Parse reads an event in structured JSON. What is not a CloudEvent 1.0 with id, source and type is an Invalid fault.
+// Parse reads an event in structured JSON. What is not a CloudEvent 1.0 with id, source and type is
+// an Invalid fault.
 func Parse(raw []byte) (Event, error) {
 	var e Event
 	if err := json.Unmarshal(raw, &e); err != nil {
@@ -103,7 +107,8 @@ func Parse(raw []byte) (Event, error) {
 	return e, nil
 }
 
-// Decode reads an event's data. Fields T does not know are ignored; data that does not fit is an Invalid fault.
+// Decode reads an event's data. Fields T does not know are ignored; data that does not fit is an
+// Invalid fault.
 func Decode[T any](e Event) (T, error) {
 	var data T
 	if err := json.Unmarshal(e.Data, &data); err != nil {
@@ -112,10 +117,11 @@ func Decode[T any](e Event) (T, error) {
 	return data, nil
 }
 
-// Handler applies an event. It must be idempotent: the same event may come again at any time, and in any order.
+// Handler applies an event. It must be idempotent: the same event may come again at any time, and
+// in any order.
 //
-// Nil acknowledges. A transient fault asks for redelivery, which the sidecar bounds; every other fault is poison and
-// goes to the dead letters at once.
+// Nil acknowledges. A transient fault asks for redelivery, which the sidecar bounds; every other
+// fault is poison and goes to the dead letters at once.
 type Handler func(ctx context.Context, e Event) error
 
 // Registrar is where handlers of events are registered: a consumer.
@@ -124,8 +130,8 @@ type Registrar interface {
 	On(topic, eventType string, h Handler)
 }
 
-// On registers a handler that is given the event's data in its own type. Data that does not fit is an Invalid fault, so
-// that the event becomes a dead letter without the handler having seen it.
+// On registers a handler that is given the event's data in its own type. Data that does not fit is
+// an Invalid fault, so that the event becomes a dead letter without the handler having seen it.
 func On[T any](r Registrar, topic, eventType string, h func(ctx context.Context, e Event, data T) error) {
 	r.On(topic, eventType, func(ctx context.Context, e Event) error {
 		data, err := Decode[T](e)

@@ -44,8 +44,8 @@ func (k Kind) String() string {
 	return fmt.Sprintf("kind(%d)", k)
 }
 
-// Transient reports whether the same call may succeed when it is simply made again later.
-// Internal counts as transient, so that a defect in one release delays a message rather than losing it.
+// Transient reports whether the same call may succeed when it is simply made again later. Internal
+// counts as transient, so that a defect in one release delays a message rather than losing it.
 func (k Kind) Transient() bool {
 	switch k {
 	case Internal, RateLimited, Unavailable, Timeout:
@@ -69,7 +69,8 @@ type Error struct {
 	Message    string        // for the caller; carries no internals and no personal data
 	Fields     []Field       // what is wrong with which field, if that is known
 	RetryAfter time.Duration // when trying again makes sense; zero if unknown
-	// Extensions are further members of the answer that the API contract describes for this code, by their JSON names.
+	// Extensions are further members of the answer that the API contract describes for this code, by
+	// their JSON names.
 	Extensions map[string]any
 	Err        error // the cause, for the log only
 }
@@ -95,7 +96,8 @@ func Newf(kind Kind, code, format string, args ...any) *Error {
 	return New(kind, code, fmt.Sprintf(format, args...))
 }
 
-// Wrap makes a fault with a cause that is logged and never shown to callers. It returns nil if err is nil.
+// Wrap makes a fault with a cause that is logged and never shown to callers. It returns nil if err
+// is nil.
 func Wrap(err error, kind Kind, code, message string) error {
 	if err == nil {
 		return nil

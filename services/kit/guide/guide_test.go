@@ -20,7 +20,8 @@ import (
 	"sidecart.dev/kit/service/servicetest"
 )
 
-// TestTheGuideShowsCodeThatIsCompiled holds every piece of Go in the guide against the files of this package.
+// TestTheGuideShowsCodeThatIsCompiled holds every piece of Go in the guide against the files of
+// this package.
 func TestTheGuideShowsCodeThatIsCompiled(t *testing.T) {
 	guide, err := os.ReadFile("../README.md")
 	require.NoError(t, err)

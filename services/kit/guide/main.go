@@ -1,4 +1,5 @@
-// Command guide is the service that the guide beside the kit writes. It is compiled and tested, and not a part of the system.
+// Command guide is the service that the guide beside the kit writes. It is compiled and tested, and
+// not a part of the system.
 package main
 
 import (

@@ -55,7 +55,8 @@ func (p Parcel) After(t Trigger, now time.Time) (Parcel, error) {
 // Done reports whether a parcel has no business left.
 func (p Parcel) Done() bool { return p.Status != Packed }
 
-// Events returns every event that the parcel implies. The same parcel always implies the same events, with the same ids.
+// Events returns every event that the parcel implies. The same parcel always implies the same
+// events, with the same ids.
 func (p Parcel) Events() ([]event.Event, error) {
 	if p.Status != Shipped {
 		return nil, nil

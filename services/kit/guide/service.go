@@ -35,7 +35,8 @@ type Paid struct {
 	UserID  string `json:"user_id"`
 }
 
-// Confirmed packs what was paid. When it returns nil, the parcel will come to its end whatever dies.
+// Confirmed packs what was paid. When it returns nil, the parcel will come to its end whatever
+// dies.
 func (p *Parcels) Confirmed(ctx context.Context, _ event.Event, paid Paid) error {
 	if paid.OrderID == "" {
 		return fault.InvalidFields(fault.Field{Field: "order_id", Message: "must not be empty"})
@@ -55,7 +56,8 @@ func (p *Parcels) Of(ctx context.Context, userID, orderID string) (Parcel, error
 	return parcel, err
 }
 
-// written goes on with what was written just now. What it does not manage to do, the settler does later.
+// written goes on with what was written just now. What it does not manage to do, the settler does
+// later.
 func (p *Parcels) written(ctx context.Context, w aggregate.Written[Parcel]) {
 	if w.Doc.Done() {
 		p.docs.Announce(ctx, w)

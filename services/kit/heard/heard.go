@@ -1,6 +1,6 @@
-// Package heard remembers which events a service has accepted, and answers whoever published them: they may be
-// forgotten there. It is for events that leave no document of their own behind, and that are few, since each costs one
-// write.
+// Package heard remembers which events a service has accepted, and answers whoever published them:
+// they may be forgotten there. It is for events that leave no document of their own behind, and
+// that are few, since each costs one write.
 package heard
 
 import (
@@ -22,8 +22,9 @@ const (
 	maxEventID = 256
 	atOnce     = 8 // reads of the store for one question
 
-	// life is how long an event is remembered. Who publishes asks within seconds. Should it ask later than this, the
-	// event is published once more, and its handler has to bear that as it has to bear every repetition.
+	// life is how long an event is remembered. Who publishes asks within seconds. Should it ask later
+	// than this, the event is published once more, and its handler has to bear that as it has to bear
+	// every repetition.
 	life = 30 * 24 * time.Hour
 )
 
@@ -33,7 +34,8 @@ type Events struct{ state sidecar.State }
 // New keeps the events in a service's store.
 func New(state sidecar.State) *Events { return &Events{state: state} }
 
-// Noting returns the handler, after which an event is remembered: when it returns nil, both is done.
+// Noting returns the handler, after which an event is remembered: when it returns nil, both is
+// done.
 func (s *Events) Noting(h event.Handler) event.Handler {
 	return func(ctx context.Context, e event.Event) error {
 		if err := h(ctx, e); err != nil {
@@ -43,7 +45,8 @@ func (s *Events) Noting(h event.Handler) event.Handler {
 	}
 }
 
-// Registrar registers handlers at another registrar. Those of the named event types remember what they have accepted.
+// Registrar registers handlers at another registrar. Those of the named event types remember what
+// they have accepted.
 func (s *Events) Registrar(r event.Registrar, eventTypes ...string) event.Registrar {
 	noted := map[string]bool{}
 	for _, t := range eventTypes {
@@ -109,7 +112,8 @@ func (s *Events) Accepted(ctx context.Context, eventIDs []string) ([]string, err
 	return accepted, nil
 }
 
-// Answer answers the question which events are accepted: {"event_ids": […≤500]} → {"accepted": […]}.
+// Answer answers the question which events are accepted: {"event_ids": […≤500]} → {"accepted":
+// […]}.
 func Answer(accepted func(ctx context.Context, eventIDs []string) ([]string, error)) web.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		var in struct {

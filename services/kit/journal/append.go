@@ -56,7 +56,8 @@ type appender struct {
 	pending *draft // of unknown outcome, at the lane's end
 }
 
-// write writes one segment with the requests, and answers them. If the lane is lost they go back into the queue.
+// write writes one segment with the requests, and answers them. If the lane is lost they go back
+// into the queue.
 func (a *appender) write(ctx context.Context, reqs []*request) {
 	err := error(nil)
 	if a.pending != nil {
@@ -75,7 +76,8 @@ func (a *appender) write(ctx context.Context, reqs []*request) {
 	}
 }
 
-// flush places a draft at the lane's end, and on success commits it to memory. A draft of unknown outcome becomes pending.
+// flush places a draft at the lane's end, and on success commits it to memory. A draft of unknown
+// outcome becomes pending.
 func (a *appender) flush(ctx context.Context, d *draft) error {
 	err := a.p.place(ctx, a.lane.n, a.lane.next, &d.record, d.value)
 	outcome := a.p.metrics.appends

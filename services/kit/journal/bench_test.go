@@ -11,8 +11,9 @@ import (
 	"sidecart.dev/kit/sidecar/sidecartest"
 )
 
-// BenchmarkBegin measures Begins of 64 concurrent handlers on a store whose calls take 1 ms, with group commit and
-// without it, there with one writer and with as many as a replica could sensibly have.
+// BenchmarkBegin measures Begins of 64 concurrent handlers on a store whose calls take 1 ms, with
+// group commit and without it, there with one writer and with as many as a replica could sensibly
+// have.
 func BenchmarkBegin(b *testing.B) {
 	for _, c := range []struct {
 		name           string

@@ -31,9 +31,10 @@ type candidate struct {
 	etag     string // empty: the lane has never been used
 }
 
-// claim makes this process the owner of a lane: it takes the head, reads the log to its end, and closes it against the
-// owner before with a segment of its own. From then on every append of that owner fails, and everything it was ever told to
-// be written has been read. It fails with errTaken if another replica was faster.
+// claim makes this process the owner of a lane: it takes the head, reads the log to its end, and
+// closes it against the owner before with a segment of its own. From then on every append of that
+// owner fails, and everything it was ever told to be written has been read. It fails with errTaken
+// if another replica was faster.
 func claim(ctx context.Context, all *lanes, c candidate) (*lane, error) {
 	start := time.Now()
 	h, err := takeHead(ctx, all.p, c)
@@ -88,8 +89,9 @@ func (l *lane) loadKept(ctx context.Context, h head) error {
 	return nil
 }
 
-// loadLog reads the log from low to the first position that is free, and puts this owner's claim there. If somebody
-// else writes to that position first it reads on, so that nothing written before the claim is missed.
+// loadLog reads the log from low to the first position that is free, and puts this owner's claim
+// there. If somebody else writes to that position first it reads on, so that nothing written before
+// the claim is missed.
 func (l *lane) loadLog(ctx context.Context, h head) error {
 	claim := l.p.segment(l.epoch, l.p.cfg.now())
 	claim.Claim = true
@@ -134,8 +136,8 @@ func (l *lane) opened(claim uint64) error {
 	return nil
 }
 
-// replay takes the ids of a segment into memory. They are offered to the settler when the handlers of the process
-// that wrote them must have given up, wherever its clock stood.
+// replay takes the ids of a segment into memory. They are offered to the settler when the handlers
+// of the process that wrote them must have given up, wherever its clock stood.
 func (l *lane) replay(seq uint64, record segmentRecord) {
 	l.all.mu.Lock()
 	defer l.all.mu.Unlock()

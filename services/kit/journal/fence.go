@@ -13,16 +13,18 @@ import (
 // fenceAttempts bounds the retries of [Fence] against a key that changes all the time.
 const fenceAttempts = 10
 
-// Fence makes every write to key impossible that was prepared before the call: an insert, and an update with an
-// ETag read earlier. It inserts the tombstone if the key is absent, and otherwise rewrites what is there,
-// which changes its ETag. It returns the aggregate as it stands after the fence, with no ETag, or ok = false if
-// there is none. Whoever decides that an id is finished decides it on what Fence returned or on something read later.
+// Fence makes every write to key impossible that was prepared before the call: an insert, and an
+// update with an ETag read earlier. It inserts the tombstone if the key is absent, and otherwise
+// rewrites what is there, which changes its ETag. It returns the aggregate as it stands after the
+// fence, with no ETag, or ok = false if there is none. Whoever decides that an id is finished
+// decides it on what Fence returned or on something read later.
 //
-// The tombstone must differ from every aggregate, in any JSON formatting. ttl is how long a delayed write may be
-// under way at most, such as a day; a store that holds a write back for longer defeats the fence. An aggregate that
-// exists is rewritten without expiry.
+// The tombstone must differ from every aggregate, in any JSON formatting. ttl is how long a delayed
+// write may be under way at most, such as a day; a store that holds a write back for longer defeats
+// the fence. An aggregate that exists is rewritten without expiry.
 //
-// A tombstone does not end an id for good: a later intent may replace it by an update with its ETag.
+// A tombstone does not end an id for good: a later intent may replace it by an update with its
+// ETag.
 func Fence(ctx context.Context, state sidecar.State, key string, tombstone []byte, ttl time.Duration) (aggregate sidecar.Item, ok bool, err error) {
 	for range fenceAttempts {
 		err := state.Insert(ctx, key, tombstone, sidecar.WithTTL(ttl))

@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// fenceTTL is how long the segment that fenced an owner is kept after it is of no other use: the longest
-	// that a delayed append may be under way.
+	// fenceTTL is how long the segment that fenced an owner is kept after it is of no other use: the
+	// longest that a delayed append may be under way.
 	fenceTTL = 7 * 24 * time.Hour
 	// sweepChunk is the number of segments read in one call to delete them.
 	sweepChunk = 100
@@ -20,8 +20,9 @@ const (
 	headAttempts = 3
 )
 
-// keep renews the lane's lease three times per lease and deletes what is no longer needed, until the lane is given up.
-// A lane that nobody appends to is released once it is empty, or when a replica without a lane asks for it.
+// keep renews the lane's lease three times per lease and deletes what is no longer needed, until
+// the lane is given up. A lane that nobody appends to is released once it is empty, or when a
+// replica without a lane asks for it.
 func (l *lane) keep(ctx context.Context) {
 	period := l.p.cfg.lease / 3
 	start := time.Now()
@@ -45,13 +46,15 @@ func (l *lane) keep(ctx context.Context) {
 	}
 }
 
-// dispensable reports whether there is nothing left to do with the lane, or another replica needs it more.
+// dispensable reports whether there is nothing left to do with the lane, or another replica needs
+// it more.
 func (l *lane) dispensable() bool {
 	clean := len(l.entries) == 0 && l.swept >= l.end && len(l.erased) == len(l.dead)
 	return !l.writing && (clean || l.asked)
 }
 
-// closeIf gives the lane up in memory if the condition holds. A lane is closed before it is released, so that no writer takes it meanwhile.
+// closeIf gives the lane up in memory if the condition holds. A lane is closed before it is
+// released, so that no writer takes it meanwhile.
 func (l *lane) closeIf(condition func() bool) bool {
 	l.all.mu.Lock()
 	defer l.all.mu.Unlock()
@@ -62,8 +65,8 @@ func (l *lane) closeIf(condition func() bool) bool {
 	return true
 }
 
-// beat renews the lease and writes the frontier. It fails with errTaken, giving the lane up, if another process
-// owns it, and with a transient fault otherwise.
+// beat renews the lease and writes the frontier. It fails with errTaken, giving the lane up, if
+// another process owns it, and with a transient fault otherwise.
 func (l *lane) beat(ctx context.Context) error {
 	l.heading.lock()
 	defer l.heading.unlock()
@@ -77,7 +80,8 @@ func (l *lane) stale() bool {
 	return time.Until(l.valid) < l.p.cfg.lease/6
 }
 
-// release says in the head of a closed lane that nobody owns it, so that another replica need not wait for the lease.
+// release says in the head of a closed lane that nobody owns it, so that another replica need not
+// wait for the lease.
 func (l *lane) release(ctx context.Context) {
 	l.heading.lock()
 	defer l.heading.unlock()
@@ -161,8 +165,8 @@ func (l *lane) written(h head, start time.Time) {
 	l.prune()
 }
 
-// sweep deletes the segments that the head no longer counts, for as long as there is time. What is left over is
-// deleted after the next beat, by the next owner at the latest.
+// sweep deletes the segments that the head no longer counts, for as long as there is time. What is
+// left over is deleted after the next beat, by the next owner at the latest.
 func (l *lane) sweep(ctx context.Context, until time.Time) {
 	for time.Now().Before(until) {
 		seqs, to := l.garbage()
@@ -184,7 +188,8 @@ func (l *lane) sweep(ctx context.Context, until time.Time) {
 	}
 }
 
-// garbage returns some segments to delete, and the position up to which everything is deleted after that.
+// garbage returns some segments to delete, and the position up to which everything is deleted after
+// that.
 func (l *lane) garbage() (seqs []uint64, to uint64) {
 	l.all.mu.Lock()
 	defer l.all.mu.Unlock()
@@ -202,8 +207,8 @@ func (l *lane) garbage() (seqs []uint64, to uint64) {
 	return seqs, to
 }
 
-// erase deletes segments. Claims stay for a while: an append of an earlier owner may still be under way to the very
-// position of a claim, and would succeed if the key were free.
+// erase deletes segments. Claims stay for a while: an append of an earlier owner may still be under
+// way to the very position of a claim, and would succeed if the key were free.
 func (l *lane) erase(ctx context.Context, seqs []uint64) bool {
 	keys := make([]string, len(seqs))
 	for i, seq := range seqs {

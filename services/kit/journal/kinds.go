@@ -16,9 +16,10 @@ func KindID(kind, id string) string { return kind + "/" + id }
 
 // Kinds is a [Settler] that hands each id to the settler of its kind, without the kind before it.
 //
-// Ids of a kind that has no settler are kept. A replica of an older version finds such ids when it takes over the lane of a newer one
-// during a rollout, or when a rollout is taken back: they are the business of whichever newer version owns the lane next. The older one
-// says so once for each kind, and counts them.
+// Ids of a kind that has no settler are kept. A replica of an older version finds such ids when it
+// takes over the lane of a newer one during a rollout, or when a rollout is taken back: they are
+// the business of whichever newer version owns the lane next. The older one says so once for each
+// kind, and counts them.
 type Kinds struct {
 	settlers map[string]Settler
 	bare     string // the kind of ids without one
@@ -27,8 +28,8 @@ type Kinds struct {
 	said     sync.Map // the kinds without a settler that were found
 }
 
-// NewKinds makes a settler of several. An id without a kind was written before there were kinds: it is
-// of the kind named bare, unless it begins with another kind and a colon, such as "erase:usr_1".
+// NewKinds makes a settler of several. An id without a kind was written before there were kinds: it
+// is of the kind named bare, unless it begins with another kind and a colon, such as "erase:usr_1".
 func NewKinds(bare string, settlers map[string]Settler) *Kinds {
 	return &Kinds{
 		settlers: maps.Clone(settlers), bare: bare, log: slog.Default(),
@@ -39,7 +40,8 @@ func NewKinds(bare string, settlers map[string]Settler) *Kinds {
 	}
 }
 
-// Measure registers the metrics, with the label journal. It may be called once for a registerer and a journal.
+// Measure registers the metrics, with the label journal. It may be called once for a registerer and
+// a journal.
 func (k *Kinds) Measure(r prometheus.Registerer, journal string) {
 	prometheus.WrapRegistererWith(prometheus.Labels{"journal": journal}, r).MustRegister(k.foreign)
 }

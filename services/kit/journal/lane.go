@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// lanes is what this process remembers of the lanes it holds: their logs and the unfinished ids in them. It makes no calls.
-// One lock guards it and everything in it, as an id may stand in several lanes. It is never held during a call to the store.
+// lanes is what this process remembers of the lanes it holds: their logs and the unfinished ids in
+// them. It makes no calls. One lock guards it and everything in it, as an id may stand in several
+// lanes. It is never held during a call to the store.
 type lanes struct {
 	p *process
 
@@ -20,7 +21,8 @@ func newLanes(p *process) *lanes {
 	return &lanes{p: p, held: map[int]*lane{}, atWork: map[string]bool{}}
 }
 
-// lane is a lane that this replica holds: the memory of its log. Fields are guarded by lanes.mu unless said otherwise.
+// lane is a lane that this replica holds: the memory of its log. Fields are guarded by lanes.mu
+// unless said otherwise.
 type lane struct {
 	p     *process
 	all   *lanes
@@ -114,7 +116,8 @@ func (e *entry) moveTo(s *segment) {
 	s.entries = append(s.entries, e)
 }
 
-// drop takes note that one entry has left the segment, and lets go of the memory of those that have.
+// drop takes note that one entry has left the segment, and lets go of the memory of those that
+// have.
 func (s *segment) drop() {
 	s.live--
 	if s.live == 0 {
@@ -174,8 +177,8 @@ func (l *lane) close() {
 	}
 }
 
-// frontier returns the next low and the segments below it that must be kept: every segment that is neither at
-// or above low nor kept holds no unfinished id. low never falls.
+// frontier returns the next low and the segments below it that must be kept: every segment that is
+// neither at or above low nor kept holds no unfinished id. low never falls.
 func (l *lane) frontier() (low uint64, kept []uint64) {
 	most := l.p.cfg.maxBacklog/l.p.cfg.dense + 16
 	for _, s := range l.segs {
@@ -202,8 +205,9 @@ func (l *lane) prune() {
 	l.segs = segs
 }
 
-// stragglers picks the ids to write again with the next append, so that low can advance. There are none as long as the log is short.
-// Ids of the newer half are left alone, as they may finish soon, and those of dense segments, as these will be kept.
+// stragglers picks the ids to write again with the next append, so that low can advance. There are
+// none as long as the log is short. Ids of the newer half are left alone, as they may finish soon,
+// and those of dense segments, as these will be kept.
 func (l *lane) stragglers() []*entry {
 	span := uint64(l.p.cfg.maxSegments)
 	if l.end-l.low <= span {

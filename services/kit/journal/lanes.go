@@ -2,7 +2,8 @@ package journal
 
 import "time"
 
-// hold adds a lane that was claimed, and returns how many unfinished ids it has. With writing a writer appends to it.
+// hold adds a lane that was claimed, and returns how many unfinished ids it has. With writing a
+// writer appends to it.
 func (m *lanes) hold(l *lane, writing bool) (backlog int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

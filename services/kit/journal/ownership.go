@@ -41,7 +41,8 @@ func (o *ownership) survey(ctx context.Context) ([]candidate, error) {
 	for n := range keys {
 		keys[n] = headKey(o.p.cfg.Name, n)
 	}
-	// Most lanes have never been used, and have no head. One that is overlooked cannot be claimed by that, and is seen the next time.
+	// Most lanes have never been used, and have no head. One that is overlooked cannot be claimed by
+	// that, and is seen the next time.
 	items, err := o.p.store.bulkGet(sidecar.Glance(ctx), keys)
 	if err != nil {
 		return nil, fmt.Errorf("reading the journal's heads: %w", err)
@@ -116,8 +117,8 @@ func (o *ownership) ask(ctx context.Context, found []candidate) {
 	}
 }
 
-// choose orders what may be claimed: lanes with work left behind first, then free ones, then those of dead owners; at random among equals,
-// so that replicas do not run into each other.
+// choose orders what may be claimed: lanes with work left behind first, then free ones, then those
+// of dead owners; at random among equals, so that replicas do not run into each other.
 func (o *ownership) choose(found []candidate, wanted ...standing) []candidate {
 	for i := len(found) - 1; i > 0; i-- {
 		k := int(o.p.cfg.rand() % uint64(i+1))
@@ -172,8 +173,8 @@ func (o *ownership) hold(ctx context.Context, l *lane, writing bool, found stand
 	o.keepers.Go(func() { l.keep(ctx) })
 }
 
-// patrol looks for lanes that hold work and have no living owner, and takes them over, one at a time so that replicas
-// share them.
+// patrol looks for lanes that hold work and have no living owner, and takes them over, one at a
+// time so that replicas share them.
 func (o *ownership) patrol(ctx, io context.Context) {
 	wait := o.p.cfg.lease / 3
 	for {

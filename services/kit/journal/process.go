@@ -9,8 +9,8 @@ import (
 	"sidecart.dev/kit/sidecar"
 )
 
-// process is what every part of a journal knows of the process it runs in, and how it reaches the store.
-// It does not change, but for the count of segments.
+// process is what every part of a journal knows of the process it runs in, and how it reaches the
+// store. It does not change, but for the count of segments.
 type process struct {
 	cfg      Config
 	store    store
@@ -26,13 +26,15 @@ func newProcess(cfg Config) *process {
 	}
 }
 
-// segment makes a segment's record, which is told from all others by its number and this process's name.
+// segment makes a segment's record, which is told from all others by its number and this process's
+// name.
 func (p *process) segment(epoch uint64, at time.Time) segmentRecord {
 	return segmentRecord{Epoch: epoch, By: p.owner, N: p.segments.Add(1), At: at.UnixMilli()}
 }
 
-// place inserts a segment by first-write. Nil means that it stands at its position, errTaken that another process's segment does.
-// Any other error leaves the outcome unknown: the same segment must be placed again before anything else is.
+// place inserts a segment by first-write. Nil means that it stands at its position, errTaken that
+// another process's segment does. Any other error leaves the outcome unknown: the same segment must
+// be placed again before anything else is.
 func (p *process) place(ctx context.Context, lane int, seq uint64, record *segmentRecord, value []byte) error {
 	key := segmentKey(p.cfg.Name, lane, seq)
 	var err error

@@ -11,9 +11,9 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestNothingIsForgotten lets replicas start, crash at any call to the store, stop, freeze and lose or delay writes while
-// handlers work, and checks after every write that all unfinished business is remembered. When the faults end,
-// everything must be finished and the journal must be empty.
+// TestNothingIsForgotten lets replicas start, crash at any call to the store, stop, freeze and lose
+// or delay writes while handlers work, and checks after every write that all unfinished business is
+// remembered. When the faults end, everything must be finished and the journal must be empty.
 func TestNothingIsForgotten(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		seed, lanes := rapid.Uint64().Draw(rt, "seed"), rapid.IntRange(1, 4).Draw(rt, "lanes")

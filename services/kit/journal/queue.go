@@ -9,7 +9,8 @@ import (
 	"sidecart.dev/kit/fault"
 )
 
-// request is a Begin on its way. Its fields are guarded by queue.mu, but for since, which is the writer's.
+// request is a Begin on its way. Its fields are guarded by queue.mu, but for since, which is the
+// writer's.
 type request struct {
 	id     string
 	at     time.Time // when it arrived
@@ -28,8 +29,8 @@ const (
 	stateDone                       // answered, or given up by its caller
 )
 
-// queue holds the Begins that wait for a writer. Its lock may be taken while that of lanes is held, but not the other way round, and
-// is never held during a call to the store.
+// queue holds the Begins that wait for a writer. Its lock may be taken while that of lanes is held,
+// but not the other way round, and is never held during a call to the store.
 type queue struct {
 	p       *process
 	filled  signal        // something is in the queue
@@ -179,7 +180,8 @@ func (q *queue) end(r *request, t *Ticket, err error) {
 	close(r.done)
 }
 
-// unready takes note of why there is no lane, and fails what waits unless another writer has one to write it to.
+// unready takes note of why there is no lane, and fails what waits unless another writer has one to
+// write it to.
 func (q *queue) unready(cause error, writable bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -16,7 +16,8 @@ import (
 	"sidecart.dev/kit/sidecar/sidecartest"
 )
 
-// link is a process's connection to the store. A cut link is a process that was killed or stands still.
+// link is a process's connection to the store. A cut link is a process that was killed or stands
+// still.
 type link struct {
 	sidecar.State
 	cut    atomic.Bool
@@ -156,8 +157,8 @@ func TestAReplicaThatLosesItsLaneGoesOnWithAnother(t *testing.T) {
 	})
 }
 
-// TestALateAppendMeetsTheFence is the case that claims are kept for: an append that is under way while another replica takes the lane
-// over, finishes everything and deletes the log.
+// TestALateAppendMeetsTheFence is the case that claims are kept for: an append that is under way
+// while another replica takes the lane over, finishes everything and deletes the log.
 func TestALateAppendMeetsTheFence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		state := sidecartest.NewState()

@@ -27,7 +27,8 @@ type offer struct {
 	limit int    // the entry's
 }
 
-// run looks for ids that are due, every Config.Every and when poked, and offers them to the settler.
+// run looks for ids that are due, every Config.Every and when poked, and offers them to the
+// settler.
 func (s *settling) run(ctx context.Context) {
 	batches := make(chan []offer)
 	var workers sync.WaitGroup
@@ -55,8 +56,8 @@ func (s *settling) run(ctx context.Context) {
 	}
 }
 
-// due collects entries that are due, and marks their ids as being settled. An id may stand in several lanes; it is offered
-// through one of them at a time.
+// due collects entries that are due, and marks their ids as being settled. An id may stand in
+// several lanes; it is offered through one of them at a time.
 func (s *settling) due() []offer {
 	s.lanes.mu.Lock()
 	defer s.lanes.mu.Unlock()
@@ -78,7 +79,8 @@ func (s *settling) due() []offer {
 	return offers
 }
 
-// busy reports whether a handler is at work on the entry. One that has outlived its grace does not count.
+// busy reports whether a handler is at work on the entry. One that has outlived its grace does not
+// count.
 func (e *entry) busy(now time.Time) bool { return e.tickets > 0 && now.Before(e.dropped) }
 
 func (s *settling) busyElsewhere(e *entry, now time.Time) bool {
@@ -154,7 +156,8 @@ func (s *settling) call(ctx context.Context, entries []Entry) (finished []string
 	return finished, err
 }
 
-// apply forgets the finished ids that have not been begun again meanwhile, and schedules the others.
+// apply forgets the finished ids that have not been begun again meanwhile, and schedules the
+// others.
 func (s *settling) apply(offered []offer, finished []string, err error) {
 	done := make(map[string]bool, len(finished))
 	for _, id := range finished {

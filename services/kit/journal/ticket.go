@@ -2,9 +2,9 @@ package journal
 
 import "time"
 
-// Ticket is a handler's hold on an id that it has begun. While it is held, this process's settler is not offered the
-// id, for 15 s at most. The first call of Release, Wrote or Finish counts; the others do nothing.
-// It is safe for concurrent use, and its methods never block on the store.
+// Ticket is a handler's hold on an id that it has begun. While it is held, this process's settler
+// is not offered the id, for 15 s at most. The first call of Release, Wrote or Finish counts; the
+// others do nothing. It is safe for concurrent use, and its methods never block on the store.
 type Ticket struct {
 	e    *entry
 	gen  uint64
@@ -22,16 +22,16 @@ func (e *entry) begin(now time.Time) *Ticket {
 	return &Ticket{e: e, gen: e.gen}
 }
 
-// Release leaves the id to the settler, which will have to fence it, as the outcome of a write may be
-// unknown. It is meant to be deferred.
+// Release leaves the id to the settler, which will have to fence it, as the outcome of a write may
+// be unknown. It is meant to be deferred.
 func (t *Ticket) Release() { t.end(true, false) }
 
-// Wrote leaves the id to the settler and says that all writes under this ticket have been answered, with success
-// or a conflict, so that there is nothing to fence.
+// Wrote leaves the id to the settler and says that all writes under this ticket have been answered,
+// with success or a conflict, so that there is nothing to fence.
 func (t *Ticket) Wrote() { t.end(false, false) }
 
-// Finish says that all writes have been answered and the id's business is finished. If the id has been begun
-// again meanwhile it stays in the journal.
+// Finish says that all writes have been answered and the id's business is finished. If the id has
+// been begun again meanwhile it stays in the journal.
 func (t *Ticket) Finish() { t.end(false, true) }
 
 func (t *Ticket) end(fence, finished bool) {

@@ -2,8 +2,8 @@ package journal
 
 import "time"
 
-// turn is a mutual exclusion that is held during calls to the store. Waiting for it is waiting on a channel, which
-// testing/synctest understands to be idle, unlike waiting for a mutex.
+// turn is a mutual exclusion that is held during calls to the store. Waiting for it is waiting on a
+// channel, which testing/synctest understands to be idle, unlike waiting for a mutex.
 type turn chan struct{}
 
 func newTurn() turn { return make(turn, 1) }

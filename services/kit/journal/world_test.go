@@ -17,13 +17,13 @@ import (
 	"sidecart.dev/kit/sidecar/sidecartest"
 )
 
-// world is one store, several replicas of a service at work on it, and faults. It runs in a synctest bubble. After every
-// write it checks the invariant that the whole package exists for:
+// world is one store, several replicas of a service at work on it, and faults. It runs in a
+// synctest bubble. After every write it checks the invariant that the whole package exists for:
 //
 //	an aggregate with unfinished business has its id in the live part of some lane's log
 //
-// where the live part is what a new owner would read. Aggregates are small: each write of a handler raises
-// todo, and the settler raises done to it.
+// where the live part is what a new owner would read. Aggregates are small: each write of a handler
+// raises todo, and the settler raises done to it.
 type world struct {
 	mu     sync.Mutex
 	state  *sidecartest.State
@@ -306,8 +306,9 @@ func (r *replica) Delete(ctx context.Context, key, etag string) error {
 	return r.write(ctx, "delete "+key, func() error { return r.state.Delete(context.Background(), key, etag) })
 }
 
-// handle is a request: it adds one piece of business to an aggregate, following the rules of the package
-// documentation. With first it tries an insert before it reads. It reports whether the client was told of success.
+// handle is a request: it adds one piece of business to an aggregate, following the rules of the
+// package documentation. With first it tries an insert before it reads. It reports whether the
+// client was told of success.
 func (r *replica) handle(ctx context.Context, id string, first bool) bool {
 	key := "aggregate/" + id
 	var item sidecar.Item

@@ -48,12 +48,14 @@ func (w *writer) run(ctx context.Context) {
 	}
 }
 
-// retryDelay is the pause after a number of failures to get a lane: short at first, for Begins are waiting.
+// retryDelay is the pause after a number of failures to get a lane: short at first, for Begins are
+// waiting.
 func (w *writer) retryDelay(failures int) time.Duration {
 	return w.p.jitter(min(50*time.Millisecond<<min(failures, 5), w.p.cfg.lease/6))
 }
 
-// lane returns a lane to append to, whose lease is good for a while: the present one, another that is held, or a new one.
+// lane returns a lane to append to, whose lease is good for a while: the present one, another that
+// is held, or a new one.
 func (w *writer) lane(ctx context.Context, l *lane) (*lane, error) {
 	if l == nil || l.isGone() {
 		var err error

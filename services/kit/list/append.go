@@ -12,9 +12,10 @@ import (
 	"sidecart.dev/kit/sidecar"
 )
 
-// writer appends to one list for all of this process's callers, so that they do not conflict with one another:
-// what arrives during a write shares the next, and so does what comes densely enough for the window. It lives as long as somebody
-// waits, or for good if there is a window. Its fields are guarded by Lists.mu.
+// writer appends to one list for all of this process's callers, so that they do not conflict with
+// one another: what arrives during a write shares the next, and so does what comes densely enough
+// for the window. It lives as long as somebody waits, or for good if there is a window. Its fields
+// are guarded by Lists.mu.
 type writer struct {
 	writing bool // somebody is at it
 	waiting []*request
@@ -37,9 +38,10 @@ type request struct {
 
 // Append adds an id at the newest end of the list stored under prefix, and returns its position.
 //
-// After an error the id may have been added all the same, and appending again adds it again: an aggregate stores the position it
-// got, and readers keep an entry only if the aggregate's position is the entry's. Errors are those of the store,
-// Unavailable if other processes were faster every time, or Timeout if ctx ended.
+// After an error the id may have been added all the same, and appending again adds it again: an
+// aggregate stores the position it got, and readers keep an entry only if the aggregate's position
+// is the entry's. Errors are those of the store, Unavailable if other processes were faster every
+// time, or Timeout if ctx ended.
 func (l *Lists) Append(ctx context.Context, prefix, id string) (uint64, error) {
 	seqs, err := l.AppendAll(ctx, prefix, []string{id})
 	if err != nil {
@@ -48,15 +50,16 @@ func (l *Lists) Append(ctx context.Context, prefix, id string) (uint64, error) {
 	return seqs[0], nil
 }
 
-// AppendAll is Append of several ids, in order, with one write for as many as fit in a head. Ids appended by others may come
-// between them. After an error some may have been added.
+// AppendAll is Append of several ids, in order, with one write for as many as fit in a head. Ids
+// appended by others may come between them. After an error some may have been added.
 func (l *Lists) AppendAll(ctx context.Context, prefix string, ids []string) ([]uint64, error) {
 	return l.append(ctx, prefix, &request{ids: ids, done: make(chan struct{})})
 }
 
-// AppendOnce is AppendAll, but of an id that is among the newest of the list, in its head, the position is returned that
-// it has there. So what repeats an append soon, because it does not know how the first went, leaves no second entry. stood reports
-// whether one of the ids was there already: of several who append the same id at once, in whichever processes, one is told false.
+// AppendOnce is AppendAll, but of an id that is among the newest of the list, in its head, the
+// position is returned that it has there. So what repeats an append soon, because it does not know
+// how the first went, leaves no second entry. stood reports whether one of the ids was there
+// already: of several who append the same id at once, in whichever processes, one is told false.
 func (l *Lists) AppendOnce(ctx context.Context, prefix string, ids []string) (seqs []uint64, stood bool, err error) {
 	r := &request{ids: ids, once: true, done: make(chan struct{})}
 	seqs, err = l.append(ctx, prefix, r)
@@ -126,7 +129,8 @@ func (l *Lists) write(ctx context.Context, prefix string, w *writer) {
 	}
 }
 
-// next takes the requests to be written together, or says how long they should wait for others. Without any the writer rests.
+// next takes the requests to be written together, or says how long they should wait for others.
+// Without any the writer rests.
 func (l *Lists) next(prefix string, w *writer) (round []*request, wait time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -196,7 +200,8 @@ func (a appended) expect(seq uint64) {
 	}
 }
 
-// appendSome appends as many of the ids as there is room for, at least one, and returns their positions.
+// appendSome appends as many of the ids as there is room for, at least one, and returns their
+// positions.
 func (l *Lists) appendSome(ctx context.Context, prefix string, ids []appended) (seqs []uint64, err error) {
 	err = document.UntilWritten(ctx, func() (bool, error) {
 		h, etag, err := l.readHead(ctx, prefix)
@@ -223,8 +228,8 @@ func (l *Lists) appendSome(ctx context.Context, prefix string, ids []appended) (
 	return seqs, err
 }
 
-// replaceHead writes the head that follows the one that was read, if it differs. It reports false if
-// somebody was faster.
+// replaceHead writes the head that follows the one that was read, if it differs. It reports false
+// if somebody was faster.
 func (l *Lists) replaceHead(ctx context.Context, prefix string, h, next head, etag string) (bool, error) {
 	var err error
 	switch {
@@ -248,8 +253,8 @@ func noteStood(ids []appended, places []int) {
 	}
 }
 
-// with returns the head after the first of the ids, as many as there is room for, their positions, and the places among the ids of
-// those that were there already.
+// with returns the head after the first of the ids, as many as there is room for, their positions,
+// and the places among the ids of those that were there already.
 func (h head) with(ids []appended) (next head, seqs []uint64, stood []int) {
 	next = head{Next: h.Next, IDs: slices.Clone(h.IDs)}
 	for n, a := range ids {
@@ -267,8 +272,9 @@ func (h head) with(ids []appended) (next head, seqs []uint64, stood []int) {
 	return next, seqs, stood
 }
 
-// roll seals a full head's ids as a page, and returns the empty head that follows. Sealing twice is harmless: a full
-// head can only be replaced by one that follows it, so everyone seals the same ids.
+// roll seals a full head's ids as a page, and returns the empty head that follows. Sealing twice is
+// harmless: a full head can only be replaced by one that follows it, so everyone seals the same
+// ids.
 func (l *Lists) roll(ctx context.Context, prefix string, h head) (head, error) {
 	if len(h.IDs) < PageSize {
 		return h, nil

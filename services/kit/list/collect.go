@@ -10,13 +10,14 @@ type Kept[T any] struct {
 	Item T
 }
 
-// Collect fills a page of at most limit items that load keeps, looking at no more than budget entries, but at limit at least.
-// load gets entries, newest first, and returns what it keeps of them, in the same order, each with its position:
-// it drops entries of appends that were repeated or came to nothing, and what a filter excludes.
+// Collect fills a page of at most limit items that load keeps, looking at no more than budget
+// entries, but at limit at least. load gets entries, newest first, and returns what it keeps of
+// them, in the same order, each with its position: it drops entries of appends that were repeated
+// or came to nothing, and what a filter excludes.
 //
-// next is empty at the end of the list. If the budget is spent first, the page is short, possibly empty, and has a next
-// cursor all the same: a client goes on until the cursor is empty. A cursor stays good while the list grows.
-// A bad cursor is an Invalid fault with code invalid_cursor.
+// next is empty at the end of the list. If the budget is spent first, the page is short, possibly
+// empty, and has a next cursor all the same: a client goes on until the cursor is empty. A cursor
+// stays good while the list grows. A bad cursor is an Invalid fault with code invalid_cursor.
 func Collect[T any](ctx context.Context, l *Lists, prefix, cursor string, limit, budget int,
 	load func(ctx context.Context, entries []Entry) ([]Kept[T], error),
 ) (items []T, next string, err error) {

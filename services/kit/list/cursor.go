@@ -8,14 +8,15 @@ import (
 	"sidecart.dev/kit/fault"
 )
 
-// A cursor is base64url of: the version, the position as a big-endian number, and half a checksum of both and of
-// the list's name.
+// A cursor is base64url of: the version, the position as a big-endian number, and half a checksum
+// of both and of the list's name.
 const (
 	cursorVersion = 2
 	cursorBytes   = 1 + 8 + 2
 )
 
-// EncodeCursor makes an opaque cursor that continues the named list below position seq; the cursor of 0 is empty.
+// EncodeCursor makes an opaque cursor that continues the named list below position seq; the cursor
+// of 0 is empty.
 func EncodeCursor(name string, seq uint64) string {
 	if seq == 0 {
 		return ""
@@ -26,8 +27,9 @@ func EncodeCursor(name string, seq uint64) string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// DecodeCursor reads a cursor made by EncodeCursor for the same list; the empty cursor is 0. Anything else, a cursor of
-// another list included, is an Invalid fault with code invalid_cursor. A cursor is no secret and gives no access: it is checked only to tell mistakes.
+// DecodeCursor reads a cursor made by EncodeCursor for the same list; the empty cursor is 0.
+// Anything else, a cursor of another list included, is an Invalid fault with code invalid_cursor. A
+// cursor is no secret and gives no access: it is checked only to tell mistakes.
 func DecodeCursor(name, cursor string) (uint64, error) {
 	if cursor == "" {
 		return 0, nil

@@ -13,17 +13,20 @@ import (
 // PageSize is the number of entries in a sealed page, and the largest number in a head.
 const PageSize = 64
 
-// Config describes a set of lists in one store. State is required; the zero value of anything else means its default.
+// Config describes a set of lists in one store. State is required; the zero value of anything else
+// means its default.
 type Config struct {
 	State sidecar.State
 	// Timeout is the deadline of one combined append, default 5 s.
 	Timeout time.Duration
-	// Window is how long appends to one list wait for each other at most while they come densely, see package batch; zero: never.
-	// It is for a few lists that everybody appends to: what is known of their pace is kept.
+	// Window is how long appends to one list wait for each other at most while they come densely, see
+	// package batch; zero: never. It is for a few lists that everybody appends to: what is known of
+	// their pace is kept.
 	Window time.Duration
 }
 
-// Lists appends to and reads lists. It is safe for concurrent use, by any number of processes on one store.
+// Lists appends to and reads lists. It is safe for concurrent use, by any number of processes on
+// one store.
 type Lists struct {
 	cfg Config
 
@@ -55,7 +58,8 @@ type head struct {
 	IDs  []string `json:"ids"`
 }
 
-// page is the document of a sealed page n: the ids of positions n*PageSize+1 to (n+1)*PageSize. It never changes.
+// page is the document of a sealed page n: the ids of positions n*PageSize+1 to (n+1)*PageSize. It
+// never changes.
 type page struct {
 	IDs []string `json:"ids"`
 }

@@ -45,7 +45,8 @@ func TestWhatIsAppendedOnceKeepsItsPosition(t *testing.T) {
 	}
 }
 
-// Of several replicas and callers that append the same id at once, one is told that it was the first.
+// Of several replicas and callers that append the same id at once, one is told that it was the
+// first.
 func TestOneOfManyIsTheFirstToAppendAnID(t *testing.T) {
 	for range 20 {
 		state := sidecartest.NewState()

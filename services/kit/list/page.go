@@ -14,14 +14,16 @@ const MaxLimit = 1000
 // readAttempts bounds the tries to read a list that is being appended to.
 const readAttempts = 5
 
-// errMoved says that a page was not there yet when it was read, while the head, read in the same call, was newer.
+// errMoved says that a page was not there yet when it was read, while the head, read in the same
+// call, was newer.
 var errMoved = errors.New("list: a page is missing")
 
-// Page returns up to limit entries below position before, newest first; before = 0 means from the newest.
-// next is the before of the following page, 0 if there is none. limit is at least 1 and at most MaxLimit, silently.
+// Page returns up to limit entries below position before, newest first; before = 0 means from the
+// newest. next is the before of the following page, 0 if there is none. limit is at least 1 and at
+// most MaxLimit, silently.
 //
-// It makes one call to the store, two if the first page reaches further back than the head, however long the list is. Entries
-// appended meanwhile do not disturb it.
+// It makes one call to the store, two if the first page reaches further back than the head, however
+// long the list is. Entries appended meanwhile do not disturb it.
 func (l *Lists) Page(ctx context.Context, prefix string, before uint64, limit int) (entries []Entry, next uint64, err error) {
 	limit = min(max(limit, 1), MaxLimit)
 	for range readAttempts {
@@ -79,7 +81,8 @@ func (h head) entries(before uint64, limit int) []Entry {
 	return entries
 }
 
-// pages is what one call read: the head and the pages that hold limit positions below some position.
+// pages is what one call read: the head and the pages that hold limit positions below some
+// position.
 type pages struct {
 	prefix string
 	items  map[string]sidecar.Item

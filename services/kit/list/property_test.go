@@ -17,8 +17,9 @@ import (
 	"sidecart.dev/kit/sidecar/sidecartest"
 )
 
-// flaky is a process's view of the store: calls take time, fail before or after they take effect, or take effect
-// long after their caller has given up, as they do when the process or its sidecar dies at that call.
+// flaky is a process's view of the store: calls take time, fail before or after they take effect,
+// or take effect long after their caller has given up, as they do when the process or its sidecar
+// dies at that call.
 type flaky struct {
 	*sidecartest.State
 	mu    sync.Mutex
@@ -83,8 +84,9 @@ func (f *flaky) Update(ctx context.Context, key string, value []byte, etag strin
 	return f.do(func() error { return f.State.Update(context.WithoutCancel(ctx), key, value, etag, opts...) })
 }
 
-// TestEveryAnsweredAppendStandsAtItsPosition lets several processes append to one list and read it while calls to the store fail in
-// every way. What an append returned must be true for ever, and every page must agree with the list.
+// TestEveryAnsweredAppendStandsAtItsPosition lets several processes append to one list and read it
+// while calls to the store fail in every way. What an append returned must be true for ever, and
+// every page must agree with the list.
 func TestEveryAnsweredAppendStandsAtItsPosition(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		seed := rapid.Uint64().Draw(rt, "seed")

@@ -8,8 +8,8 @@ import (
 	"sidecart.dev/kit/money"
 )
 
-// Written down from ISO 4217 List One, not from the table that is tested: all currencies of which the minor unit is not a
-// hundredth, and some of which other sources say something else.
+// Written down from ISO 4217 List One, not from the table that is tested: all currencies of which
+// the minor unit is not a hundredth, and some of which other sources say something else.
 func TestDecimalsAreThoseOfISO4217(t *testing.T) {
 	decimals := map[int][]string{
 		0: {"BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF"},

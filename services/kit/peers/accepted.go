@@ -1,4 +1,5 @@
-// Package peers has the questions that services ask each other through the sidecar, one client for each.
+// Package peers has the questions that services ask each other through the sidecar, one client for
+// each.
 package peers
 
 import (
@@ -18,14 +19,15 @@ const maxEvents = 500
 // atOnce bounds the calls of one question.
 const atOnce = 4
 
-// Accepted asks notifications which of the events it has accepted: their customers will be told, whatever happens here.
-// It is [AcceptedBy] of notifications.
+// Accepted asks notifications which of the events it has accepted: their customers will be told,
+// whatever happens here. It is [AcceptedBy] of notifications.
 func Accepted(ctx context.Context, caller sidecar.Caller, eventIDs []string) (map[string]bool, error) {
 	return AcceptedBy(ctx, caller, "notifications", eventIDs)
 }
 
-// AcceptedBy asks a service which of the events it has accepted: it will do its part, and need never be told again. It
-// may be asked about any number of events. What was answered counts also if there is an error.
+// AcceptedBy asks a service which of the events it has accepted: it will do its part, and need
+// never be told again. It may be asked about any number of events. What was answered counts also if
+// there is an error.
 func AcceptedBy(ctx context.Context, caller sidecar.Caller, service string, eventIDs []string) (map[string]bool, error) {
 	var (
 		mu       sync.Mutex

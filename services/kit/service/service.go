@@ -1,6 +1,6 @@
-// Package service is what every service with a store is made of, on the chassis: its store, bus and peers, the keys to tell who is
-// calling, dead letters, the journal, and one order of shutting down. A service's main says what it is made of, which events it hears
-// and which routes it has:
+// Package service is what every service with a store is made of, on the chassis: its store, bus and
+// peers, the keys to tell who is calling, dead letters, the journal, and one order of shutting
+// down. A service's main says what it is made of, which events it hears and which routes it has:
 //
 //	s, err := service.New(ctx, "parcels", cfg.Config)
 //	…
@@ -44,7 +44,8 @@ type Config struct {
 	GroupCommit bool   `env:"JOURNAL_GROUP_COMMIT" envDefault:"true"` // intents of the same moment share a write of the journal
 }
 
-// instance names this process among its replicas: a successor at the same place takes its lanes over at once.
+// instance names this process among its replicas: a successor at the same place takes its lanes
+// over at once.
 func (c *Config) instance() string {
 	if c.Instance != "" {
 		return c.Instance
@@ -87,11 +88,13 @@ type Option func(*options)
 
 type options struct{ ownUsers bool }
 
-// OwnUsers leaves Users empty, for the service that issues access tokens: it sets its own verifier, and asks nobody.
+// OwnUsers leaves Users empty, for the service that issues access tokens: it sets its own verifier,
+// and asks nobody.
 func OwnUsers() Option { return func(o *options) { o.ownUsers = true } }
 
-// New makes the named service. It sets the process's logger and tracer, listens, connects lazily to the sidecar, and waits for the
-// secret store. Until Run the service is live and not ready: see [chassis.Chassis.Open].
+// New makes the named service. It sets the process's logger and tracer, listens, connects lazily to
+// the sidecar, and waits for the secret store. Until Run the service is live and not ready: see
+// [chassis.Chassis.Open].
 func New(ctx context.Context, name string, cfg Config, opts ...Option) (*Service, error) {
 	var o options
 	for _, opt := range opts {
@@ -139,7 +142,8 @@ func Assemble(c *chassis.Chassis, name string, cfg Config, out Outside) (*Servic
 // Intents returns the journal as aggregates see it.
 func (s *Service) Intents() aggregate.Journal { return aggregate.Of(s.Journal) }
 
-// Settles says who settles the ids of a kind. Ids that were written before there were kinds are of the first.
+// Settles says who settles the ids of a kind. Ids that were written before there were kinds are of
+// the first.
 func (s *Service) Settles(kind string, settler journal.Settler) {
 	if s.bare == "" {
 		s.bare = kind
@@ -147,11 +151,12 @@ func (s *Service) Settles(kind string, settler journal.Settler) {
 	s.settlers[kind] = settler
 }
 
-// Drains adds work that is to be finished, when no request is served any more, before the journal is closed. It must return when its
-// context ends.
+// Drains adds work that is to be finished, when no request is served any more, before the journal
+// is closed. It must return when its context ends.
 func (s *Service) Drains(drain func(ctx context.Context)) { s.drains = append(s.drains, drain) }
 
-// drainTimeout bounds what is finished before the journal is closed. What is left is settled by another process, or after a restart.
+// drainTimeout bounds what is finished before the journal is closed. What is left is settled by
+// another process, or after a restart.
 const drainTimeout = 5 * time.Second
 
 // start adds what the service has by itself to its routes and its background work.
@@ -196,8 +201,9 @@ func (s *Service) drain(ctx context.Context) {
 	all.Wait()
 }
 
-// Run serves until the context ends or a part fails. Then, in this order: it is not ready any more, requests in flight finish, what is
-// under way in the background is finished, and the journal hands its lanes over.
+// Run serves until the context ends or a part fails. Then, in this order: it is not ready any more,
+// requests in flight finish, what is under way in the background is finished, and the journal hands
+// its lanes over.
 func (s *Service) Run(ctx context.Context) error {
 	s.start()
 	return s.Chassis.Run(ctx)

@@ -15,8 +15,9 @@ import (
 	"sidecart.dev/kit/web"
 )
 
-// TestItStopsInOneOrder holds shutting down against its order: requests in flight finish, then what is under way in the background, while
-// the journal still takes intents, and then the journal is closed.
+// TestItStopsInOneOrder holds shutting down against its order: requests in flight finish, then what
+// is under way in the background, while the journal still takes intents, and then the journal is
+// closed.
 func TestItStopsInOneOrder(t *testing.T) {
 	s := servicetest.Fake(t, "parcels", servicetest.NewSidecar(t), nil)
 	var mu sync.Mutex
@@ -59,7 +60,8 @@ func TestItStopsInOneOrder(t *testing.T) {
 	assert.Error(t, s.Journal.Ready(), "closed")
 }
 
-// TestASuccessorTakesOverAtOnce needs the name that a process has in common with the one before it at the same place.
+// TestASuccessorTakesOverAtOnce needs the name that a process has in common with the one before it
+// at the same place.
 func TestASuccessorTakesOverAtOnce(t *testing.T) {
 	sidecar := servicetest.NewSidecar(t)
 	first := servicetest.Fake(t, "parcels", sidecar, nil)

@@ -1,11 +1,13 @@
 // Package sidecar is how a service reaches the outside world: its Dapr sidecar and nothing else.
 //
-// The interfaces are as narrow as what every Dapr building block implementation does correctly.
-// For state that is: read one or several keys, insert a key that is absent (first-write), replace or delete
-// a key whose ETag is unchanged, and let a key expire. There is no query, no key listing, no last-write-wins and
-// no multi-key transaction: some stores behind Dapr have none of them, and others have them with surprises.
+// The interfaces are as narrow as what every Dapr building block implementation does correctly. For
+// state that is: read one or several keys, insert a key that is absent (first-write), replace or
+// delete a key whose ETag is unchanged, and let a key expire. There is no query, no key listing, no
+// last-write-wins and no multi-key transaction: some stores behind Dapr have none of them, and
+// others have them with surprises.
 //
-// Package daprclient talks to a real sidecar; package sidecartest has a fake with the same semantics.
+// Package daprclient talks to a real sidecar; package sidecartest has a fake with the same
+// semantics.
 package sidecar
 
 import (
@@ -20,7 +22,8 @@ type Item struct {
 	Key   string
 	Value []byte
 	ETag  string // opaque; good for one Update or Delete
-	// Expires is when the key is to expire, by the store's clock and to the second. Zero: never, or the store does not tell.
+	// Expires is when the key is to expire, by the store's clock and to the second. Zero: never, or
+	// the store does not tell.
 	Expires time.Time
 }
 
@@ -55,26 +58,30 @@ func IsMissing(err error) bool { return err != nil && fault.CodeOf(err) == CodeM
 
 // State is one state store. Values are JSON documents. Implementations are safe for concurrent use.
 //
-// Errors other than the three codes above are transient faults. A write that failed with one has an unknown
-// outcome: it may have been carried out, or may yet be.
+// Errors other than the three codes above are transient faults. A write that failed with one has an
+// unknown outcome: it may have been carried out, or may yet be.
 type State interface {
 	// Get reads a key, or fails with CodeMissing.
 	Get(ctx context.Context, key string) (Item, error)
-	// BulkGet reads several keys. Absent keys are absent from the answer, and cost a call each: where most are, Get does as well.
+	// BulkGet reads several keys. Absent keys are absent from the answer, and cost a call each: where
+	// most are, Get does as well.
 	BulkGet(ctx context.Context, keys []string) (map[string]Item, error)
 	// Insert writes a key that must be absent, or fails with CodeExists.
 	Insert(ctx context.Context, key string, value []byte, opts ...WriteOption) error
-	// Update replaces a key whose ETag is unchanged, or fails with CodeConflict. The new ETag is known only after a Get.
+	// Update replaces a key whose ETag is unchanged, or fails with CodeConflict. The new ETag is known
+	// only after a Get.
 	Update(ctx context.Context, key string, value []byte, etag string, opts ...WriteOption) error
-	// Delete removes a key whose ETag is unchanged, or fails with CodeConflict. Deleting an absent key is a conflict or a success.
+	// Delete removes a key whose ETag is unchanged, or fails with CodeConflict. Deleting an absent key
+	// is a conflict or a success.
 	Delete(ctx context.Context, key, etag string) error
 }
 
 type glance struct{}
 
-// Glance has reads of a [State] under the context believe an answer to many keys that lacks some of them. Otherwise each of those
-// is asked for again by itself, because the stores of PostgreSQL and SQLite answer so if their connection breaks meanwhile. It saves that call
-// for whoever expects to find nothing, and loses nothing if it overlooks something.
+// Glance has reads of a [State] under the context believe an answer to many keys that lacks some of
+// them. Otherwise each of those is asked for again by itself, because the stores of PostgreSQL and
+// SQLite answer so if their connection breaks meanwhile. It saves that call for whoever expects to
+// find nothing, and loses nothing if it overlooks something.
 func Glance(ctx context.Context) context.Context { return context.WithValue(ctx, glance{}, true) }
 
 // IsGlance reports whether the context is one of [Glance].
@@ -82,7 +89,8 @@ func IsGlance(ctx context.Context) bool { return ctx.Value(glance{}) != nil }
 
 // Publisher publishes to one message bus. It is safe for concurrent use.
 type Publisher interface {
-	// Publish hands a CloudEvent in structured JSON to the bus. Nil means that the bus has it, not that anyone has read it.
+	// Publish hands a CloudEvent in structured JSON to the bus. Nil means that the bus has it, not
+	// that anyone has read it.
 	Publish(ctx context.Context, topic string, cloudEvent []byte) error
 }
 

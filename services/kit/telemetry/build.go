@@ -7,7 +7,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Version is the commit that the process was built from, or the version of its module where it was built from none.
+// Version is the commit that the process was built from, or the version of its module where it was
+// built from none.
 func Version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

@@ -1,5 +1,5 @@
-// Package telemetry sets up logs, traces and metrics: slog with the trace and span ids on every line, OpenTelemetry
-// traces in W3C Trace Context, and a Prometheus registry.
+// Package telemetry sets up logs, traces and metrics: slog with the trace and span ids on every
+// line, OpenTelemetry traces in W3C Trace Context, and a Prometheus registry.
 package telemetry
 
 import (

@@ -7,8 +7,9 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 )
 
-// parseSampler reads OTEL_TRACES_SAMPLER and OTEL_TRACES_SAMPLER_ARG. An empty name is parentbased_always_on. share is the
-// part of the traces, from 0 to 1, that it samples where no parent has decided.
+// parseSampler reads OTEL_TRACES_SAMPLER and OTEL_TRACES_SAMPLER_ARG. An empty name is
+// parentbased_always_on. share is the part of the traces, from 0 to 1, that it samples where no
+// parent has decided.
 func parseSampler(name, arg string) (sampler sdktrace.Sampler, share float64, err error) {
 	switch name {
 	case "", "parentbased_always_on":
@@ -30,7 +31,8 @@ func parseSampler(name, arg string) (sampler sdktrace.Sampler, share float64, er
 		"parentbased_always_off or parentbased_traceidratio, not %q", name)
 }
 
-// parentBased follows the parent. What has none follows the links: work that is resumed is sampled if what began it was.
+// parentBased follows the parent. What has none follows the links: work that is resumed is sampled
+// if what began it was.
 func parentBased(root sdktrace.Sampler) sdktrace.Sampler { return sdktrace.ParentBased(linked{root}) }
 
 // linked samples what has a sampled link, and leaves the rest to another sampler.

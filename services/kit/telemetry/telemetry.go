@@ -19,7 +19,8 @@ import (
 	"sidecart.dev/kit/tracing"
 )
 
-// Tracing says which traces are sampled and where they go. Its fields are OpenTelemetry's standard variables.
+// Tracing says which traces are sampled and where they go. Its fields are OpenTelemetry's standard
+// variables.
 type Tracing struct {
 	Endpoint   string `env:"OTEL_EXPORTER_OTLP_ENDPOINT"`                    // address of an OTLP receiver; empty: no span is recorded
 	Protocol   string `env:"OTEL_EXPORTER_OTLP_PROTOCOL"  envDefault:"grpc"` // grpc is the only one
@@ -36,11 +37,13 @@ func (t Tracing) Validate() error {
 	return err
 }
 
-// StartTracing installs the tracer provider and propagator of the named service, and returns what flushes them.
+// StartTracing installs the tracer provider and propagator of the named service, and returns what
+// flushes them.
 //
-// Trace ids are made and passed on in any case, so that logs and problems can name them. Without an endpoint no span is
-// recorded. With one, spans wait in a bounded queue and are sent in batches; what the receiver does not take is dropped,
-// and never holds up the work that it tells of. OTEL_EXPORTER_OTLP_* and OTEL_BSP_* change the details.
+// Trace ids are made and passed on in any case, so that logs and problems can name them. Without an
+// endpoint no span is recorded. With one, spans wait in a bounded queue and are sent in batches;
+// what the receiver does not take is dropped, and never holds up the work that it tells of.
+// OTEL_EXPORTER_OTLP_* and OTEL_BSP_* change the details.
 func StartTracing(ctx context.Context, service string, cfg Tracing) (shutdown func(context.Context) error, err error) {
 	sampler, own, err := parseSampler(cfg.Sampler, cfg.SamplerArg)
 	if err != nil {
@@ -69,7 +72,8 @@ func StartTracing(ctx context.Context, service string, cfg Tracing) (shutdown fu
 	return tp.Shutdown, nil
 }
 
-// NewRegistry returns a registry with the metrics of the process and the Go runtime, and which build this is.
+// NewRegistry returns a registry with the metrics of the process and the Go runtime, and which
+// build this is.
 func NewRegistry() *prometheus.Registry {
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo())

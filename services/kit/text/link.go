@@ -10,9 +10,10 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// HasLink reports whether a mail program or a phone could make a link of part of the text: an address with a scheme, a
-// mail address, the name of a host under a top-level domain that exists, or an IP address; also if it is disguised by
-// full-width characters, other writings of the dot, or invisible characters.
+// HasLink reports whether a mail program or a phone could make a link of part of the text: an
+// address with a scheme, a mail address, the name of a host under a top-level domain that exists,
+// or an IP address; also if it is disguised by full-width characters, other writings of the dot, or
+// invisible characters.
 func HasLink(s string) bool {
 	plain := strings.Map(func(r rune) rune {
 		switch {
@@ -40,7 +41,8 @@ var (
 	host   = regexp.MustCompile(`[\p{L}\p{N}\p{M}_-]+(\.[\p{L}\p{N}\p{M}_-]+)+`)
 )
 
-// isHost reports whether a name with dots is an IP address or ends in a top-level domain of the public list.
+// isHost reports whether a name with dots is an IP address or ends in a top-level domain of the
+// public list.
 func isHost(name string) bool {
 	if _, err := netip.ParseAddr(name); err == nil {
 		return true

@@ -1,6 +1,6 @@
-// Package text has the one rule for text that people type and others read: names, reasons, descriptions. Such text ends
-// up on pages, in mails and in logs beside text of ours, so it must not be able to hide, to reorder what stands around it or
-// to pass for nothing.
+// Package text has the one rule for text that people type and others read: names, reasons,
+// descriptions. Such text ends up on pages, in mails and in logs beside text of ours, so it must
+// not be able to hide, to reorder what stands around it or to pass for nothing.
 package text
 
 import (
@@ -11,12 +11,14 @@ import (
 	"unicode/utf8"
 )
 
-// Line checks one line of text: min to max characters, each of which a reader can see, apart from spaces. The error says
-// what to change, in words that complete "The name …".
+// Line checks one line of text: min to max characters, each of which a reader can see, apart from
+// spaces. The error says what to change, in words that complete "The name …".
 //
-// Refused are control characters and line breaks, characters that change the direction of text, invisible ones (a soft hyphen,
-// a zero-width space), those without a meaning of their own (private use) and what is not UTF-8. A joiner is accepted between two
-// letters or signs of scripts that need it, as in Persian words and in emoji. Text that has to have characters must have a visible one.
+// Refused are control characters and line breaks, characters that change the direction of text,
+// invisible ones (a soft hyphen, a zero-width space), those without a meaning of their own (private
+// use) and what is not UTF-8. A joiner is accepted between two letters or signs of scripts that
+// need it, as in Persian words and in emoji. Text that has to have characters must have a visible
+// one.
 func Line(s string, min, max int) error { return check(s, min, max, "") }
 
 // Lines is [Line] for text of several lines: it may also have line feeds and tabs.
@@ -55,7 +57,8 @@ func visible(r rune) bool {
 	return unicode.In(r, unicode.L, unicode.N, unicode.P, unicode.S) && !hidden(r)
 }
 
-// hidden reports characters that a reader does not see, cannot know, or sees only by what they do to others.
+// hidden reports characters that a reader does not see, cannot know, or sees only by what they do
+// to others.
 func hidden(r rune) bool {
 	switch {
 	case r == utf8.RuneError:
@@ -72,7 +75,8 @@ const (
 	joiner    = '\u200d'
 )
 
-// firstJoining is the first character that a joiner may stand beside: below it are scripts that never join.
+// firstJoining is the first character that a joiner may stand beside: below it are scripts that
+// never join.
 const firstJoining = 0x0590
 
 // joins reports whether a joiner stands where it has a use.

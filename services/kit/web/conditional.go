@@ -26,8 +26,8 @@ func BytesTag(raw []byte) string {
 	return `"` + hex.EncodeToString(digest[:8]) + `"`
 }
 
-// NotModified sets the ETag header. It answers 304 and returns true if one of the tags in If-None-Match is
-// the same, compared weakly (RFC 9110, section 13.1.2). It is for GET.
+// NotModified sets the ETag header. It answers 304 and returns true if one of the tags in
+// If-None-Match is the same, compared weakly (RFC 9110, section 13.1.2). It is for GET.
 func NotModified(w http.ResponseWriter, r *http.Request, tag string) bool {
 	w.Header().Set("ETag", tag)
 	if !listed(r.Header.Values("If-None-Match"), tag, true) {
@@ -37,11 +37,12 @@ func NotModified(w http.ResponseWriter, r *http.Request, tag string) bool {
 	return true
 }
 
-// Precondition returns what decides whether a request may change a resource: a function of the resource's
-// present entity tag, empty if there is no such resource. The function must be asked with what is then
-// replaced, in the same attempt. It fails with the code precondition_failed (412) if If-Match names other
-// tags than the present one, compared strongly, or if If-None-Match names the present one (RFC 9110,
-// sections 13.1.1 and 13.1.2). Without these headers everything may be changed.
+// Precondition returns what decides whether a request may change a resource: a function of the
+// resource's present entity tag, empty if there is no such resource. The function must be asked
+// with what is then replaced, in the same attempt. It fails with the code precondition_failed (412)
+// if If-Match names other tags than the present one, compared strongly, or if If-None-Match names
+// the present one (RFC 9110, sections 13.1.1 and 13.1.2). Without these headers everything may be
+// changed.
 func Precondition(r *http.Request) func(tag string) error {
 	match, noneMatch := r.Header.Values("If-Match"), r.Header.Values("If-None-Match")
 	return func(tag string) error {

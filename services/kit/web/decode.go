@@ -21,18 +21,20 @@ import (
 // MaxBody is the default bound of a request body in bytes.
 const MaxBody = 64 << 10
 
-// Decode reads a JSON request body into out. It takes exactly what the contract describes and refuses
-// everything else with a message that says what to change, and where: items[1].quantity.
+// Decode reads a JSON request body into out. It takes exactly what the contract describes and
+// refuses everything else with a message that says what to change, and where: items[1].quantity.
 //
-//   - The media type is JSON, without parameters other than charset=utf-8, and without a content coding.
+//   - The media type is JSON, without parameters other than charset=utf-8, and without a content
+//     coding.
 //   - The body has one document of at most [MaxBody] bytes in UTF-8, and nothing behind it.
 //   - Names are known, in their exact case, and given once. So no two readers of the same bytes can
 //     understand different things by them.
-//   - Values have the type of their field. null is not a way to leave a field out: it is refused but for
-//     fields of type json.RawMessage, whose reader tells null, absent and a value apart.
+//   - Values have the type of their field. null is not a way to leave a field out: it is refused
+//     but for fields of type json.RawMessage, whose reader tells null, absent and a value apart.
 //
-// The reading is done by the library that encoding/json/v2 comes from, because the first version folds
-// the case of names ("ITEMS", "item\u017f") and takes the last of two equal names, or a mixture of both.
+// The reading is done by the library that encoding/json/v2 comes from, because the first version
+// folds the case of names ("ITEMS", "item\u017f") and takes the last of two equal names, or a
+// mixture of both.
 func Decode(r *http.Request, out any) error { return DecodeMedia(r, out, "application/json") }
 
 // DecodeMedia is [Decode] for any of the given media types.

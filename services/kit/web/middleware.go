@@ -16,7 +16,8 @@ import (
 	"sidecart.dev/kit/fault"
 )
 
-// Recover answers a panic with 500 and logs its stack. A handler that was writing already is cut off instead.
+// Recover answers a panic with 500 and logs its stack. A handler that was writing already is cut
+// off instead.
 func Recover(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
@@ -47,7 +48,8 @@ func LimitBody(limit int64) mux.MiddlewareFunc {
 	}
 }
 
-// Deadline bounds the work on a request. A shorter deadline named by the caller in [TimeoutHeader] wins.
+// Deadline bounds the work on a request. A shorter deadline named by the caller in [TimeoutHeader]
+// wins.
 func Deadline(limit time.Duration) mux.MiddlewareFunc {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -65,8 +67,8 @@ func Deadline(limit time.Duration) mux.MiddlewareFunc {
 // TimeoutHeader carries how many milliseconds the caller will wait.
 const TimeoutHeader = "X-Timeout-Ms"
 
-// RequireAppToken refuses requests that do not come from this app's own sidecar, which knows the app API token.
-// An empty token turns the check off.
+// RequireAppToken refuses requests that do not come from this app's own sidecar, which knows the
+// app API token. An empty token turns the check off.
 func RequireAppToken(token string) mux.MiddlewareFunc {
 	return func(next http.Handler) http.Handler {
 		if token == "" {
@@ -98,7 +100,8 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	return m
 }
 
-// Observe logs and measures every request under its route template, so that ids never become labels.
+// Observe logs and measures every request under its route template, so that ids never become
+// labels.
 func (m *Metrics) Observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
@@ -143,10 +146,12 @@ func routeOf(r *http.Request) string {
 	return "unmatched"
 }
 
-// variable is a variable of a route with the pattern that it has to match, which may have braces of its own.
+// variable is a variable of a route with the pattern that it has to match, which may have braces of
+// its own.
 var variable = regexp.MustCompile(`\{(\w+):(?:[^{}]|\{[^{}]*\})*\}`)
 
-// withoutPatterns leaves the names of a route's variables: /orders/{id:[a-z]{26}} becomes /orders/{id}.
+// withoutPatterns leaves the names of a route's variables: /orders/{id:[a-z]{26}} becomes
+// /orders/{id}.
 func withoutPatterns(template string) string {
 	if !strings.Contains(template, ":") {
 		return template

@@ -1,5 +1,5 @@
-// Package web is how a service speaks HTTP: handlers that return errors, problem+json, strict JSON input,
-// and the middleware every service stands behind.
+// Package web is how a service speaks HTTP: handlers that return errors, problem+json, strict JSON
+// input, and the middleware every service stands behind.
 package web
 
 import (
@@ -29,7 +29,8 @@ type Problem struct {
 	TraceID  string        `json:"trace_id,omitempty"`
 	Errors   []fault.Field `json:"errors,omitempty"`
 
-	// Extensions are members besides these, by name (RFC 9457, section 3.2). They never replace one of these.
+	// Extensions are members besides these, by name (RFC 9457, section 3.2). They never replace one of
+	// these.
 	Extensions map[string]any `json:"-"`
 }
 
@@ -81,8 +82,9 @@ func StatusOf(err error) int {
 	return statuses[fault.KindOf(err)]
 }
 
-// WriteError answers with the problem that err stands for. Causes and unknown errors are never shown: they go to the
-// request's line in the log, or to a line of their own where [Metrics.Observe] does not stand around the handler.
+// WriteError answers with the problem that err stands for. Causes and unknown errors are never
+// shown: they go to the request's line in the log, or to a line of their own where
+// [Metrics.Observe] does not stand around the handler.
 func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	status := StatusOf(err)
 	p := Problem{
@@ -126,7 +128,8 @@ func traceID(r *http.Request) string {
 	return ""
 }
 
-// Handler is an HTTP handler that may fail. An error returned after the first byte was written only ends the answer.
+// Handler is an HTTP handler that may fail. An error returned after the first byte was written only
+// ends the answer.
 type Handler func(w http.ResponseWriter, r *http.Request) error
 
 // ServeHTTP implements [http.Handler] by answering an error with [WriteError].

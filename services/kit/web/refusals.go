@@ -11,10 +11,11 @@ import (
 	"github.com/google/uuid"
 )
 
-// Refusals makes a listener whose server answers like the handlers behind it also where it refuses a
-// request before any handler sees it: a broken escape in the address, two lengths, headers that are too
-// large, an expectation it does not know. net/http writes those answers itself, without a request id, and
-// leaves no other place to replace them but the connection. No handler may answer 417 itself.
+// Refusals makes a listener whose server answers like the handlers behind it also where it refuses
+// a request before any handler sees it: a broken escape in the address, two lengths, headers that
+// are too large, an expectation it does not know. net/http writes those answers itself, without a
+// request id, and leaves no other place to replace them but the connection. No handler may answer
+// 417 itself.
 func Refusals(listener net.Listener) net.Listener { return refusing{listener} }
 
 type refusing struct{ net.Listener }
@@ -30,12 +31,12 @@ func (l refusing) Accept() (net.Conn, error) {
 
 type refusingConn struct{ net.Conn }
 
-// canned is how net/http's own refusals go on behind the status line. Every answer of a handler has a
-// Date instead.
+// canned is how net/http's own refusals go on behind the status line. Every answer of a handler has
+// a Date instead.
 var canned = []byte("\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n")
 
-// expectation is how net/http's answer to an unknown Expect header begins. It is written like that of a
-// handler, with a Date.
+// expectation is how net/http's answer to an unknown Expect header begins. It is written like that
+// of a handler, with a Date.
 var expectation = []byte("HTTP/1.1 417 Expectation Failed")
 
 // Write implements [net.Conn]. net/http writes a refusal in one piece.

@@ -12,12 +12,14 @@ type headKey struct{}
 // IsHead reports whether the client asked with HEAD, which [Resources] hands on as GET.
 func IsHead(r *http.Request) bool { return r.Context().Value(headKey{}) != nil }
 
-// Resources gives every address the semantics that HTTP gives all of them, so that no handler needs to know:
+// Resources gives every address the semantics that HTTP gives all of them, so that no handler needs
+// to know:
 //
-//   - HEAD is answered wherever GET is, by the same handler: the same status and headers, and no body
-//     (RFC 9110, section 9.3.2). The server drops the body.
-//   - Addresses that are equal by RFC 3986, section 6.2.2, are the same resource: an escape of a character
-//     that needs none is undone, and the others are written in upper case. An escaped slash stays one.
+//   - HEAD is answered wherever GET is, by the same handler: the same status and headers, and no
+//     body (RFC 9110, section 9.3.2). The server drops the body.
+//   - Addresses that are equal by RFC 3986, section 6.2.2, are the same resource: an escape of a
+//     character that needs none is undone, and the others are written in upper case. An escaped
+//     slash stays one.
 func Resources(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path, head := normalPath(r.URL.EscapedPath()), r.Method == http.MethodHead

@@ -18,7 +18,8 @@ import (
 	"sidecart.dev/kit/web"
 )
 
-// serve starts a server as a service does, with one address: /a/{id}, where the id is a-b or has an escaped slash.
+// serve starts a server as a service does, with one address: /a/{id}, where the id is a-b or has an
+// escaped slash.
 func serve(t *testing.T) string {
 	t.Helper()
 	r := mux.NewRouter()

@@ -16,13 +16,14 @@ import (
 	"sidecart.dev/kit/tracing"
 )
 
-// RequestIDHeader carries the id of a request. One sent by the client is kept if it is well-formed, which is 1 to 128
-// letters, digits, dots, hyphens and underscores of ASCII, and replaced otherwise.
+// RequestIDHeader carries the id of a request. One sent by the client is kept if it is well-formed,
+// which is 1 to 128 letters, digits, dots, hyphens and underscores of ASCII, and replaced
+// otherwise.
 const RequestIDHeader = "X-Request-Id"
 
-// Trace continues the caller's trace (W3C Trace Context) or begins one, and gives every request an id. The answer carries
-// both. Whether a trace is sampled is taken only from this app's own sidecar, which shows the app API token; for everybody
-// else it is decided here.
+// Trace continues the caller's trace (W3C Trace Context) or begins one, and gives every request an
+// id. The answer carries both. Whether a trace is sampled is taken only from this app's own
+// sidecar, which shows the app API token; for everybody else it is decided here.
 func Trace(appToken string) mux.MiddlewareFunc {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -45,13 +46,15 @@ func Trace(appToken string) mux.MiddlewareFunc {
 	}
 }
 
-// FromSidecar reports whether the request shows the app API token, which this app's own sidecar alone knows.
+// FromSidecar reports whether the request shows the app API token, which this app's own sidecar
+// alone knows.
 func FromSidecar(r *http.Request, appToken string) bool {
 	return appToken != "" && subtle.ConstantTimeCompare([]byte(r.Header.Get("dapr-api-token")), []byte(appToken)) == 1
 }
 
-// describe says in the request's span what was asked for and how it was answered. The address itself and its query may
-// hold what people typed, so only the route's template and a well-formed id are written.
+// describe says in the request's span what was asked for and how it was answered. The address
+// itself and its query may hold what people typed, so only the route's template and a well-formed
+// id are written.
 func describe(r *http.Request, route string, status int) {
 	span := trace.SpanFromContext(r.Context())
 	if !span.IsRecording() {

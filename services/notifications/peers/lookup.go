@@ -24,8 +24,8 @@ type lookup struct {
 // lookUpTimeout bounds a shared call, which outlives the lookup that started it.
 const lookUpTimeout = 8 * time.Second
 
-// look looks a user up; ok = false if there is no such user. What it returns was read after look was
-// called.
+// look looks a user up; ok = false if there is no such user. What it returns was read after look
+// was called.
 func (c *Contacts) look(ctx context.Context, id string) (value notifications.Contact, ok bool, err error) {
 	l := &lookup{ctx: ctx, id: id, done: make(chan struct{})}
 	c.lookups.Add(l)

@@ -1,4 +1,5 @@
-// Package http is payments' API: what customers and operators see by way of the gateway, and what other services ask.
+// Package http is payments' API: what customers and operators see by way of the gateway, and what
+// other services ask.
 package http
 
 import (

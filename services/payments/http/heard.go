@@ -8,7 +8,8 @@ import (
 	"sidecart.dev/kit/heard"
 )
 
-// HeardRoutes lets users ask which deletions of accounts it need not tell again. users lets that service alone through.
+// HeardRoutes lets users ask which deletions of accounts it need not tell again. users lets that
+// service alone through.
 func HeardRoutes(through func() *mux.Router, users mux.MiddlewareFunc, events *heard.Events) {
 	r := through()
 	r.Use(users)

@@ -10,7 +10,8 @@ import (
 	"sidecart.dev/payments"
 )
 
-// lookup answers the orders service: what has become of these orders' payments? Unknown orders are left out.
+// lookup answers the orders service: what has become of these orders' payments? Unknown orders are
+// left out.
 func (a *API) lookup(w http.ResponseWriter, r *http.Request) error {
 	var body struct {
 		OrderIDs []string `json:"order_ids"`
@@ -49,7 +50,8 @@ func (a *API) ledger(w http.ResponseWriter, r *http.Request) error {
 	return web.WriteJSON(w, http.StatusOK, ledgerOf(report, currency))
 }
 
-// charges answers operators and tests: what the provider itself has on record for the orders named by order_id, up to 100.
+// charges answers operators and tests: what the provider itself has on record for the orders named
+// by order_id, up to 100.
 func (a *API) charges(w http.ResponseWriter, r *http.Request) error {
 	orderIDs := r.URL.Query()["order_id"]
 	if len(orderIDs) == 0 || len(orderIDs) > 100 {

@@ -20,7 +20,8 @@ func (p Peers) Accepted(ctx context.Context, eventIDs []string) (map[string]bool
 	return peers.Accepted(ctx, p.Caller, eventIDs)
 }
 
-// Refunded implements [payments.Peers]. The settler asks for at most one batch of the journal at a time.
+// Refunded implements [payments.Peers]. The settler asks for at most one batch of the journal at a
+// time.
 func (p Peers) Refunded(ctx context.Context, orderIDs []string) (map[string]int64, error) {
 	in := struct {
 		OrderIDs []string `json:"order_ids"`

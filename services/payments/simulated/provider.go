@@ -1,5 +1,6 @@
-// Package simulated is a payment provider that takes no money. It behaves by the token alone, keeps its own record of what it did, apart
-// from the payments' documents, and is as idempotent by key as a provider has to be.
+// Package simulated is a payment provider that takes no money. It behaves by the token alone, keeps
+// its own record of what it did, apart from the payments' documents, and is as idempotent by key as
+// a provider has to be.
 //
 //	tok_visa                captured
 //	tok_declined            declined: card_declined
@@ -66,8 +67,9 @@ func wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// record is what the provider keeps of a charge. It is written once it is captured or voided: until then
-// the provider has promised nothing that it would have to remember, as what it declines is decided by the token.
+// record is what the provider keeps of a charge. It is written once it is captured or voided: until
+// then the provider has promised nothing that it would have to remember, as what it declines is
+// decided by the token.
 type record struct {
 	Key     string               `json:"key"`
 	OrderID string               `json:"order_id"`
@@ -106,8 +108,8 @@ func declined(key, code string) payments.Result {
 
 func chargeID(key string) string { return "sim_" + key }
 
-// Authorize implements [payments.Provider]. It decides by the token alone, and so it always answers the
-// same without a record: neither a hold nor a refusal leaves a trace.
+// Authorize implements [payments.Provider]. It decides by the token alone, and so it always answers
+// the same without a record: neither a hold nor a refusal leaves a trace.
 func (p *Provider) Authorize(ctx context.Context, c payments.Charge) (payments.Result, error) {
 	switch c.Method {
 	case "tok_slow":

@@ -13,9 +13,9 @@ type scale struct {
 	multiple int64 // the API takes only multiples of this many of its units
 }
 
-// scales are the API's own rules (docs.stripe.com/currencies): ISK and UGX are written with two decimals
-// that are always zero, the ariary without the fifths that ISO 4217 counts as two decimals, and the last
-// digit of three must be zero.
+// scales are the API's own rules (docs.stripe.com/currencies): ISK and UGX are written with two
+// decimals that are always zero, the ariary without the fifths that ISO 4217 counts as two
+// decimals, and the last digit of three must be zero.
 var scales = map[string]scale{
 	"ISK": {times: 100, per: 1, multiple: 100},
 	"UGX": {times: 100, per: 1, multiple: 100},
@@ -34,8 +34,8 @@ func scaleOf(currency string) scale {
 	return scale{times: 1, per: 1, multiple: 1}
 }
 
-// amount writes an amount as the API does, or reports that the API cannot express it: nothing is rounded,
-// because what is charged must be what the customer agreed to.
+// amount writes an amount as the API does, or reports that the API cannot express it: nothing is
+// rounded, because what is charged must be what the customer agreed to.
 func amount(m money.Money) (string, bool) {
 	s := scaleOf(m.Currency)
 	units := m.Amount * s.times

@@ -30,8 +30,8 @@ type apiError struct {
 	Intent      *intent `json:"payment_intent"`
 }
 
-// fault is for refusals that are nobody's decision about the money: a wrong secret key, a defect. They count as unknown outcomes
-// and are asked about again, while operators see the log.
+// fault is for refusals that are nobody's decision about the money: a wrong secret key, a defect.
+// They count as unknown outcomes and are asked about again, while operators see the log.
 func (e *apiError) fault() error {
 	return &fault.Error{
 		Kind: fault.Unavailable, Code: "unavailable", RetryAfter: time.Second,
@@ -39,7 +39,8 @@ func (e *apiError) fault() error {
 	}
 }
 
-// decline translates a refusal into this system's code and words. The provider's own words may be meant for the merchant alone.
+// decline translates a refusal into this system's code and words. The provider's own words may be
+// meant for the merchant alone.
 func (e *apiError) decline() (code, reason string) {
 	a := e.answer()
 	return a.code, a.reason
@@ -69,8 +70,9 @@ func (a *api) get(ctx context.Context, path string, query url.Values, out any) (
 // maxAnswer bounds what is read of an answer, in bytes.
 const maxAnswer = 1 << 20
 
-// do returns nil and no error for a 2xx answer decoded into out, what the API said for a 4xx answer that is a decision, and an error
-// for everything that leaves the outcome unknown: no answer, 5xx, 429, and 409, a request with the same key under way.
+// do returns nil and no error for a 2xx answer decoded into out, what the API said for a 4xx answer
+// that is a decision, and an error for everything that leaves the outcome unknown: no answer, 5xx,
+// 429, and 409, a request with the same key under way.
 func (a *api) do(req *http.Request, out any) (*apiError, error) {
 	resp, err := a.client.Do(req)
 	if err != nil {

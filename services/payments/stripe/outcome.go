@@ -29,10 +29,11 @@ const (
 	invalidMethod = "The payment method is not valid."
 )
 
-// answers is the meaning of the API's error codes and decline codes (docs.stripe.com/error-codes and
-// docs.stripe.com/declines/codes), as far as it differs from what [apiError.answer] makes of the status
-// and the type alone. A decline code counts before an error code. The reasons that issuers do not want
-// the customer to learn (a stolen card, suspected fraud) are not among the words.
+// answers is the meaning of the API's error codes and decline codes (docs.stripe.com/error-codes
+// and docs.stripe.com/declines/codes), as far as it differs from what [apiError.answer] makes of
+// the status and the type alone. A decline code counts before an error code. The reasons that
+// issuers do not want the customer to learn (a stolen card, suspected fraud) are not among the
+// words.
 var answers = map[string]answer{
 	// The amount, the currency, the account: no later attempt can do better.
 	"amount_too_small":       {final, final, "amount_too_small", "The amount is smaller than the payment provider takes."},
@@ -64,7 +65,8 @@ var answers = map[string]answer{
 	"balance_insufficient":    {final, undecided, "card_declined", cardDeclined},
 	"insufficient_balance":    {final, undecided, "card_declined", cardDeclined},
 
-	// The API is busy, or the merchant's own settings are wrong: the customer's money is not what is refused.
+	// The API is busy, or the merchant's own settings are wrong: the customer's money is not what is
+	// refused.
 	"lock_timeout":             {undecided, undecided, "", ""},
 	"rate_limit":               {undecided, undecided, "", ""},
 	"idempotency_key_in_use":   {undecided, undecided, "", ""},
@@ -79,9 +81,9 @@ var answers = map[string]answer{
 
 var codePattern = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)
 
-// answer says what a refusal means. What the table does not know is decided by its status and type: a
-// card error and a request that is invalid stay so, since a repetition sends the same bytes; a wrong key
-// of the merchant's (401, 403), a conflict of keys and whatever is new decide nothing.
+// answer says what a refusal means. What the table does not know is decided by its status and type:
+// a card error and a request that is invalid stay so, since a repetition sends the same bytes; a
+// wrong key of the merchant's (401, 403), a conflict of keys and whatever is new decide nothing.
 func (e *apiError) answer() answer {
 	for _, code := range []string{e.DeclineCode, e.Code} {
 		if a, ok := answers[code]; ok {

@@ -1,9 +1,9 @@
-// Package stripe speaks to a Stripe-compatible HTTP API by way of the sidecar: a Dapr HTTPEndpoint holds its address and secret key, so that
-// neither is known here.
+// Package stripe speaks to a Stripe-compatible HTTP API by way of the sidecar: a Dapr HTTPEndpoint
+// holds its address and secret key, so that neither is known here.
 //
-// A charge is a PaymentIntent that is confirmed at once and captured by hand. Each request carries an Idempotency-Key derived from
-// the payment or refund, so repeating it does nothing anew. Stripe forgets keys after 24 hours; what is older
-// is looked up before it is repeated.
+// A charge is a PaymentIntent that is confirmed at once and captured by hand. Each request carries
+// an Idempotency-Key derived from the payment or refund, so repeating it does nothing anew. Stripe
+// forgets keys after 24 hours; what is older is looked up before it is repeated.
 package stripe
 
 import (
@@ -58,8 +58,8 @@ type intent struct {
 	} `json:"latest_charge"`
 }
 
-// statuses maps a PaymentIntent's status. The card has refused in requires_payment_method; requires_action would need the customer at the
-// screen, which is refused here.
+// statuses maps a PaymentIntent's status. The card has refused in requires_payment_method;
+// requires_action would need the customer at the screen, which is refused here.
 var statuses = map[string]payments.ChargeState{
 	"requires_capture":        payments.ChargeAuthorized,
 	"succeeded":               payments.ChargeCaptured,
@@ -141,13 +141,14 @@ func (p *Provider) Capture(ctx context.Context, c payments.Charge) (payments.Res
 	return p.end(ctx, c, "capture")
 }
 
-// Void implements [payments.Provider]. A charge that was never authorised is authorised first, with the key that any request still on its
-// way has too: cancelling it then stops that one as well.
+// Void implements [payments.Provider]. A charge that was never authorised is authorised first, with
+// the key that any request still on its way has too: cancelling it then stops that one as well.
 func (p *Provider) Void(ctx context.Context, c payments.Charge) (payments.Result, error) {
 	return p.end(ctx, c, "cancel")
 }
 
-// end captures or cancels a PaymentIntent. If its state does not allow that, the state is the answer.
+// end captures or cancels a PaymentIntent. If its state does not allow that, the state is the
+// answer.
 func (p *Provider) end(ctx context.Context, c payments.Charge, action string) (payments.Result, error) {
 	i := intent{ID: c.ChargeID}
 	if i.ID == "" {
@@ -175,7 +176,8 @@ func (p *Provider) end(ctx context.Context, c payments.Charge, action string) (p
 	return i.result()
 }
 
-// Lookup implements [payments.Provider]. It searches by metadata, which Stripe brings up to date within a minute.
+// Lookup implements [payments.Provider]. It searches by metadata, which Stripe brings up to date
+// within a minute.
 func (p *Provider) Lookup(ctx context.Context, key string) (payments.Result, error) {
 	i, found, err := p.search(ctx, key)
 	if err != nil {

@@ -15,7 +15,8 @@ import (
 	"sidecart.dev/payments/stripe"
 )
 
-// stub is a Stripe-compatible API: it replays answers by Idempotency-Key and refuses a key with another body, as the real one does.
+// stub is a Stripe-compatible API: it replays answers by Idempotency-Key and refuses a key with
+// another body, as the real one does.
 type stub struct {
 	*httptest.Server
 	mu      sync.Mutex

@@ -43,7 +43,8 @@ func (p *Provider) Refund(ctx context.Context, o payments.RefundOrder) (bool, er
 	return false, refusal.fault()
 }
 
-// refundOf looks a refund up among those of the charge: unlike the search, this list is always up to date.
+// refundOf looks a refund up among those of the charge: unlike the search, this list is always up
+// to date.
 func (p *Provider) refundOf(ctx context.Context, o payments.RefundOrder) (refund, bool, error) {
 	var page struct {
 		Data []refund `json:"data"`

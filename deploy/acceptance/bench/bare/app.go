@@ -16,8 +16,9 @@ import (
 	"sidecart.dev/kit/sidecar/daprclient"
 )
 
-// app makes an app's calls. What the plan says per order is spread evenly over the requests and deliveries of an order,
-// fractions by carrying the rest over to the next; calls of one handler follow each other.
+// app makes an app's calls. What the plan says per order is spread evenly over the requests and
+// deliveries of an order, fractions by carrying the rest over to the next; calls of one handler
+// follow each other.
 type app struct {
 	id     string
 	plan   plan.App

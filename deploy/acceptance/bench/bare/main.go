@@ -1,5 +1,6 @@
-// Command bare is every app of the benchmark's yardstick: started under an app's id, its handlers do nothing but call the
-// sidecar, as often as the real app was seen to. With BARE_OUTBOX it is the order flow as Dapr's built-in outbox suggests it.
+// Command bare is every app of the benchmark's yardstick: started under an app's id, its handlers
+// do nothing but call the sidecar, as often as the real app was seen to. With BARE_OUTBOX it is the
+// order flow as Dapr's built-in outbox suggests it.
 package main
 
 import (
@@ -102,8 +103,8 @@ const ordersPath = "/orders"
 // receiptFor is the mail that ends an order.
 func receiptFor(m message) string { return "Your receipt for order " + m.ID + ": 1" }
 
-// lane lets through as many mails at once as notifications does, which reads the same variable: Dapr's own binding mixes up
-// mails that are sent at the same time.
+// lane lets through as many mails at once as notifications does, which reads the same variable:
+// Dapr's own binding mixes up mails that are sent at the same time.
 var lane = sync.OnceValue(func() chan struct{} {
 	n, err := strconv.Atoi(os.Getenv("EMAIL_CONCURRENCY"))
 	if err != nil {

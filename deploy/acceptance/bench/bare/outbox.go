@@ -12,8 +12,9 @@ import (
 	"sidecart.dev/kit/sidecar/daprclient"
 )
 
-// outbox is the order flow written the obvious way: each service saves its document in a transaction and Dapr's built-in
-// outbox publishes what was saved. There is no journal and no list, and nothing is ever driven on.
+// outbox is the order flow written the obvious way: each service saves its document in a
+// transaction and Dapr's built-in outbox publishes what was saved. There is no journal and no list,
+// and nothing is ever driven on.
 type outbox struct {
 	id     string
 	client *daprclient.Client
@@ -57,7 +58,8 @@ func (o *outbox) save(prefix string) handler {
 	}
 }
 
-// transact saves the document as text: of a JSON object the outbox publishes what Go prints for a map.
+// transact saves the document as text: of a JSON object the outbox publishes what Go prints for a
+// map.
 func (o *outbox) transact(ctx context.Context, key string, m message) error {
 	document, err := json.Marshal(m)
 	if err != nil {

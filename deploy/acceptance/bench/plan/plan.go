@@ -1,4 +1,5 @@
-// Package plan says how many calls an app makes of its sidecar: the benchmark measures it, bare sidecars repeat it.
+// Package plan says how many calls an app makes of its sidecar: the benchmark measures it, bare
+// sidecars repeat it.
 package plan
 
 import (

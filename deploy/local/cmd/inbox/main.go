@@ -1,5 +1,5 @@
-// Command inbox is a mail and SMS server that keeps what it is sent in memory and shows it on a page: the demo's, in a cluster. On
-// one machine the launcher brings its own.
+// Command inbox is a mail and SMS server that keeps what it is sent in memory and shows it on a
+// page: the demo's, in a cluster. On one machine the launcher brings its own.
 package main
 
 import (

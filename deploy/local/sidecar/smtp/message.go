@@ -26,7 +26,8 @@ type message struct {
 	source     []byte   // RFC 5322, lines ended by CRLF
 }
 
-// traceparent is the W3C's. What is none is left out: it is the sidecar's to pass on, and no reason not to send a mail.
+// traceparent is the W3C's. What is none is left out: it is the sidecar's to pass on, and no reason
+// not to send a mail.
 var traceparent = regexp.MustCompile(`^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$`)
 
 // compose checks a request and writes its mail. Its errors are permanent.

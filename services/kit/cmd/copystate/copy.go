@@ -18,7 +18,8 @@ import (
 // separator is what a sidecar puts between the app's id and the key, and forbids in both.
 const separator = "||"
 
-// readKeys reads one key per line and returns the app id that all begin with, and the keys without it, sorted and each once.
+// readKeys reads one key per line and returns the app id that all begin with, and the keys without
+// it, sorted and each once.
 func readKeys(in io.Reader) (app string, keys []string, err error) {
 	lines := bufio.NewScanner(in)
 	for n := 1; lines.Scan(); n++ {
@@ -68,10 +69,12 @@ type copier struct {
 	size     int // keys in a batch
 }
 
-// workers is how many batches are under way at once: enough for a store to share its syncs among their writes.
+// workers is how many batches are under way at once: enough for a store to share its syncs among
+// their writes.
 const workers = 16
 
-// copyAll copies in batches, several at once, until all are copied or one fails. The tally counts the batches that did not.
+// copyAll copies in batches, several at once, until all are copied or one fails. The tally counts
+// the batches that did not.
 func (c *copier) copyAll(ctx context.Context, keys []string) (tally, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -107,7 +110,8 @@ func (c *copier) copyAll(ctx context.Context, keys []string) (tally, error) {
 	return total, context.Cause(ctx)
 }
 
-// copyBatch inserts what the destination lacks, and counts a key as copied when it has been read back with the source's value.
+// copyBatch inserts what the destination lacks, and counts a key as copied when it has been read
+// back with the source's value.
 func (c *copier) copyBatch(ctx context.Context, keys []string) (done tally, err error) {
 	source, err := c.from.BulkGet(ctx, keys)
 	if err != nil {
@@ -155,7 +159,8 @@ func (c *copier) copyBatch(ctx context.Context, keys []string) (done tally, err 
 	return done, nil
 }
 
-// insert writes a key with what is left of its life. That it exists by now is for the reading back to judge.
+// insert writes a key with what is left of its life. That it exists by now is for the reading back
+// to judge.
 func (c *copier) insert(ctx context.Context, item sidecar.Item) error {
 	var opts []sidecar.WriteOption
 	if !item.Expires.IsZero() {

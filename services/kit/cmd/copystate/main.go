@@ -1,15 +1,18 @@
-// Command copystate copies an app's keys from one state store to another, through one sidecar that has both as components:
+// Command copystate copies an app's keys from one state store to another, through one sidecar that
+// has both as components:
 //
 //	copystate --from orders-store --to orders-store-new < keys
 //
-// Dapr cannot list keys, so the old database's own tool does, and copystate reads them from standard input: one per line, as
-// the database has them, such as orders||order/ord_1. What stands before || must be the same in all, and the sidecar must run
-// with it as its app id. The sidecar is found as a service finds its own: by DAPR_GRPC_PORT and DAPR_API_TOKEN.
+// Dapr cannot list keys, so the old database's own tool does, and copystate reads them from
+// standard input: one per line, as the database has them, such as orders||order/ord_1. What stands
+// before || must be the same in all, and the sidecar must run with it as its app id. The sidecar is
+// found as a service finds its own: by DAPR_GRPC_PORT and DAPR_API_TOKEN.
 //
-// A key is written only if the destination does not have it, and read back. So copystate may be ended at any moment and run
-// again. A key that the destination has with another value is left as it is, listed on standard error, and makes the exit status 1.
-// What expires at the source expires at the same time at the destination, if the source tells when.
-// The service must not run meanwhile: what it writes after its key was read is not copied.
+// A key is written only if the destination does not have it, and read back. So copystate may be
+// ended at any moment and run again. A key that the destination has with another value is left as
+// it is, listed on standard error, and makes the exit status 1. What expires at the source expires
+// at the same time at the destination, if the source tells when. The service must not run
+// meanwhile: what it writes after its key was read is not copied.
 package main
 
 import (

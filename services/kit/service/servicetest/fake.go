@@ -1,5 +1,5 @@
-// Package servicetest runs services over a fake sidecar: the same object that runs beside a real one, with its routes, its journal and
-// its order of shutting down.
+// Package servicetest runs services over a fake sidecar: the same object that runs beside a real
+// one, with its routes, its journal and its order of shutting down.
 package servicetest
 
 import (
@@ -31,7 +31,8 @@ type Sidecar struct {
 	secret  []byte
 }
 
-// NewSidecar returns a fake sidecar. Services that are given the same one are replicas, or one after a restart.
+// NewSidecar returns a fake sidecar. Services that are given the same one are replicas, or one
+// after a restart.
 func NewSidecar(t testing.TB) *Sidecar {
 	t.Helper()
 	_, signing, err := ed25519.GenerateKey(nil)
@@ -44,7 +45,8 @@ func NewSidecar(t testing.TB) *Sidecar {
 	}
 }
 
-// Fake returns the named service over a fake sidecar. process is how it reaches the outside, and may die; nil means that it does not.
+// Fake returns the named service over a fake sidecar. process is how it reaches the outside, and
+// may die; nil means that it does not.
 func Fake(t testing.TB, name string, sidecar *Sidecar, process *sidecartest.Process) *service.Service {
 	t.Helper()
 	if process == nil {
@@ -69,7 +71,8 @@ func Fake(t testing.TB, name string, sidecar *Sidecar, process *sidecartest.Proc
 	return s
 }
 
-// Start serves on a free port until the test ends, or stop is called, and returns the service's address once it is ready.
+// Start serves on a free port until the test ends, or stop is called, and returns the service's
+// address once it is ready.
 func Start(t testing.TB, s *service.Service) (url string, stop func() error) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

@@ -1,5 +1,5 @@
-// Package daprclient is the connection to a real Dapr sidecar. [Client] gives what the interfaces of package sidecar ask for;
-// only what wires a process together imports it.
+// Package daprclient is the connection to a real Dapr sidecar. [Client] gives what the interfaces
+// of package sidecar ask for; only what wires a process together imports it.
 package daprclient
 
 import (
@@ -26,7 +26,8 @@ import (
 
 // Client is the connection to this process's sidecar. It is safe for concurrent use.
 //
-// It connects when it is first used and again after the sidecar restarts, so it can be made before there is one.
+// It connects when it is first used and again after the sidecar restarts, so it can be made before
+// there is one.
 type Client struct {
 	conn *grpc.ClientConn
 	sdk  dapr.Client
@@ -35,7 +36,8 @@ type Client struct {
 	known atomic.Bool // the sidecar is of a version that this client is made for
 }
 
-// Dial makes a client. It does not wait for the sidecar, and fails only on an unusable configuration.
+// Dial makes a client. It does not wait for the sidecar, and fails only on an unusable
+// configuration.
 func Dial(cfg Config) (*Client, error) {
 	cfg = cfg.withDefaults()
 	conn, err := grpc.NewClient(cfg.GRPCAddr,
@@ -53,8 +55,8 @@ func Dial(cfg Config) (*Client, error) {
 // Close ends the connection; calls under way fail.
 func (c *Client) Close() error { return c.conn.Close() }
 
-// intercept adds what every call carries (the sidecar's API token, the trace context) and bounds its time.
-// The SDK's own interceptor would replace all other metadata, the trace context included.
+// intercept adds what every call carries (the sidecar's API token, the trace context) and bounds
+// its time. The SDK's own interceptor would replace all other metadata, the trace context included.
 func (cfg Config) intercept(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn,
 	invoke grpc.UnaryInvoker, opts ...grpc.CallOption,
 ) error {
@@ -73,8 +75,8 @@ func (cfg Config) intercept(ctx context.Context, method string, req, reply any, 
 	return err
 }
 
-// State returns the state store component of the given name. Reads that are asked for while another one is under way share a call, as
-// do those that come densely: see [Config].Window.
+// State returns the state store component of the given name. Reads that are asked for while another
+// one is under way share a call, as do those that come densely: see [Config].Window.
 func (c *Client) State(store string) sidecar.State {
 	s := &state{sdk: c.sdk, store: store, timeout: c.cfg.Timeout}
 	s.reads = batch.New(c.cfg.Window, maxKeys, s.readShared, func(r *read) { close(r.done) })
@@ -90,8 +92,8 @@ type state struct {
 
 // Insert implements [sidecar.State].
 //
-// Stores disagree on how they refuse a first-write: some report an ETag mismatch, some a plain error that looks like
-// any other failure. So a refused insert reads the key to learn which it was.
+// Stores disagree on how they refuse a first-write: some report an ETag mismatch, some a plain
+// error that looks like any other failure. So a refused insert reads the key to learn which it was.
 func (s *state) Insert(ctx context.Context, key string, value []byte, opts ...sidecar.WriteOption) error {
 	err := s.save(ctx, key, value, nil, opts)
 	if err == nil {
@@ -124,9 +126,10 @@ var firstWrite = dapr.StateOptions{
 	Consistency: dapr.StateConsistencyStrong,
 }
 
-// save writes a value as the bytes it is. With a contentType of application/json the sidecar would parse it and hand it to the store's
-// component as numbers, which lose what a float64 has no room for, and objects, which MongoDB's component writes by an aggregation
-// pipeline: there an object is merged into the one that is stored, and a text like "$value" or "$$ROOT" is evaluated.
+// save writes a value as the bytes it is. With a contentType of application/json the sidecar would
+// parse it and hand it to the store's component as numbers, which lose what a float64 has no room
+// for, and objects, which MongoDB's component writes by an aggregation pipeline: there an object is
+// merged into the one that is stored, and a text like "$value" or "$$ROOT" is evaluated.
 func (s *state) save(ctx context.Context, key string, value []byte, etag *dapr.ETag, opts []sidecar.WriteOption) error {
 	var meta map[string]string
 	if o := sidecar.Options(opts); o.TTL > 0 {
@@ -170,7 +173,8 @@ type secrets struct {
 	component string
 }
 
-// Secret implements [sidecar.Secrets]. A secret with several keys, as Kubernetes has them, must have one of its own name.
+// Secret implements [sidecar.Secrets]. A secret with several keys, as Kubernetes has them, must
+// have one of its own name.
 func (s *secrets) Secret(ctx context.Context, name string) (string, error) {
 	values, err := s.sdk.GetSecret(ctx, s.component, name, nil)
 	if err != nil {

@@ -15,8 +15,9 @@ import (
 	"sidecart.dev/kit/sidecar/daprclient"
 )
 
-// TestValuesAreWrittenAsBytes guards what a sidecar must not be told: that it may parse a value. See what the state contract
-// checks under "an update replaces the whole value"; most stores would not show it.
+// TestValuesAreWrittenAsBytes guards what a sidecar must not be told: that it may parse a value.
+// See what the state contract checks under "an update replaces the whole value"; most stores would
+// not show it.
 func TestValuesAreWrittenAsBytes(t *testing.T) {
 	requests := make(chan string, 1)
 	client := dial(t, func(_ string, request []byte) []byte {
@@ -59,8 +60,8 @@ func TestTheExpiryThatAStoreTellsIsRead(t *testing.T) {
 	assert.Zero(t, items["lasting"].Expires, "it never expires")
 }
 
-// TestAKeyIsAbsentOnlyIfItIsAskedForByItself plays a store that loses its connection in the middle of a read of several keys, as
-// PostgreSQL's and SQLite's do without a word.
+// TestAKeyIsAbsentOnlyIfItIsAskedForByItself plays a store that loses its connection in the middle
+// of a read of several keys, as PostgreSQL's and SQLite's do without a word.
 func TestAKeyIsAbsentOnlyIfItIsAskedForByItself(t *testing.T) {
 	client := dial(t, func(method string, request []byte) []byte {
 		if path.Base(method) == "GetBulkState" {
@@ -86,7 +87,8 @@ func TestTheSidecarTellsWhoseItIs(t *testing.T) {
 	assert.Equal(t, "orders", id)
 }
 
-// dial returns a client of a sidecar that gives the answers to a method's requests, both as on the wire.
+// dial returns a client of a sidecar that gives the answers to a method's requests, both as on the
+// wire.
 func dial(t *testing.T, answer func(method string, request []byte) []byte) *daprclient.Client {
 	t.Helper()
 	server := grpc.NewServer(grpc.ForceServerCodec(raw{}), grpc.UnknownServiceHandler(func(_ any, s grpc.ServerStream) error {

@@ -15,7 +15,8 @@ type Config struct {
 	APIToken   string        // the sidecar's API token (DAPR_API_TOKEN); empty: the sidecar asks for none
 	Timeout    time.Duration // bound of a call whose context has no deadline; default 10 s
 	MaxMessage int           // bytes of the largest message either way; default 16 MiB
-	// Window is how long reads and messages wait for others at most while they come densely: see package batch. Zero: never.
+	// Window is how long reads and messages wait for others at most while they come densely: see
+	// package batch. Zero: never.
 	Window time.Duration
 }
 
@@ -44,7 +45,8 @@ func (cfg Config) withDefaults() Config {
 	return cfg
 }
 
-// connectParams lets a restarted sidecar be found again within a second; gRPC's default backs off to two minutes.
+// connectParams lets a restarted sidecar be found again within a second; gRPC's default backs off
+// to two minutes.
 func (Config) connectParams() grpc.ConnectParams {
 	b := backoff.DefaultConfig
 	b.BaseDelay, b.MaxDelay = 50*time.Millisecond, time.Second

@@ -13,7 +13,8 @@ import (
 	"sidecart.dev/kit/sidecar"
 )
 
-// What is only glanced at is not asked for again, unless somebody whose read shares the call wants to be sure of it.
+// What is only glanced at is not asked for again, unless somebody whose read shares the call wants
+// to be sure of it.
 func TestAGlanceBelievesWhatTheFirstAnswerLacks(t *testing.T) {
 	g := newGate()
 	var again atomic.Int64

@@ -118,8 +118,9 @@ func statusFault(app string, status int) error {
 	}
 }
 
-// Transport returns a round tripper for requests to this sidecar's HTTP port. It adds the sidecar's API token and the
-// trace context, keeps connections open, and never follows the environment's proxy settings.
+// Transport returns a round tripper for requests to this sidecar's HTTP port. It adds the sidecar's
+// API token and the trace context, keeps connections open, and never follows the environment's
+// proxy settings.
 func (c *Client) Transport() http.RoundTripper {
 	return &transport{token: c.cfg.APIToken, base: &http.Transport{
 		DialContext:           (&net.Dialer{Timeout: 2 * time.Second}).DialContext,

@@ -14,7 +14,8 @@ import (
 	"sidecart.dev/kit/web"
 )
 
-// TestAnEmptySuccessThatTheServiceDidNotGiveIsAFailure plays what a sidecar may answer for a call that broke off.
+// TestAnEmptySuccessThatTheServiceDidNotGiveIsAFailure plays what a sidecar may answer for a call
+// that broke off.
 func TestAnEmptySuccessThatTheServiceDidNotGiveIsAFailure(t *testing.T) {
 	marked := false
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

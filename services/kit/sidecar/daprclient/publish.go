@@ -13,8 +13,9 @@ import (
 	"sidecart.dev/kit/sidecar"
 )
 
-// Bus returns the publisher of the named pub/sub component. Events that are published on a topic while another one is under way
-// share a call, as do those that come densely: see [Config].Window. Each has an outcome of its own.
+// Bus returns the publisher of the named pub/sub component. Events that are published on a topic
+// while another one is under way share a call, as do those that come densely: see [Config].Window.
+// Each has an outcome of its own.
 func (c *Client) Bus(component string) sidecar.Publisher {
 	return &bus{
 		sdk: c.sdk, component: component, timeout: c.cfg.Timeout, window: c.cfg.Window,
@@ -89,7 +90,8 @@ func (b *bus) publish(topic string, messages []*message) {
 	}
 }
 
-// publishTogether sets the error of each message that the bus did not take. Its own error is one that concerns all of them.
+// publishTogether sets the error of each message that the bus did not take. Its own error is one
+// that concerns all of them.
 func (b *bus) publishTogether(ctx context.Context, topic string, messages []*message) error {
 	events := make([]any, len(messages))
 	for i, m := range messages {

@@ -25,7 +25,8 @@ type read struct {
 
 func (r *read) context() context.Context { return r.ctx }
 
-// maxKeys bounds the keys that requests bring together into one call. A single request may have more.
+// maxKeys bounds the keys that requests bring together into one call. A single request may have
+// more.
 const maxKeys = 128
 
 // Get implements [sidecar.State]. It may share a call with other reads that wait at the same time.
@@ -41,7 +42,8 @@ func (s *state) Get(ctx context.Context, key string) (sidecar.Item, error) {
 	return item, nil
 }
 
-// BulkGet implements [sidecar.State]. It may share a call with other reads that wait at the same time.
+// BulkGet implements [sidecar.State]. It may share a call with other reads that wait at the same
+// time.
 func (s *state) BulkGet(ctx context.Context, keys []string) (map[string]sidecar.Item, error) {
 	if len(keys) == 0 {
 		return map[string]sidecar.Item{}, nil
@@ -49,7 +51,8 @@ func (s *state) BulkGet(ctx context.Context, keys []string) (map[string]sidecar.
 	return s.readAll(ctx, keys)
 }
 
-// readAll reads what stands under the keys at some moment after it was called: it never joins a call that has begun before.
+// readAll reads what stands under the keys at some moment after it was called: it never joins a
+// call that has begun before.
 func (s *state) readAll(ctx context.Context, keys []string) (map[string]sidecar.Item, error) {
 	r := &read{ctx: ctx, keys: keys, done: make(chan struct{})}
 	s.reads.Add(r)
@@ -61,7 +64,8 @@ func (s *state) readAll(ctx context.Context, keys []string) (map[string]sidecar.
 	}
 }
 
-// readShared answers the requests with as few calls as there can be. The calls outlive those who asked, since others may wait for them.
+// readShared answers the requests with as few calls as there can be. The calls outlive those who
+// asked, since others may wait for them.
 func (s *state) readShared(requests []*read) {
 	for len(requests) > 0 {
 		n, keys := 1, len(requests[0].keys)
@@ -104,7 +108,8 @@ func (s *state) readTogether(requests []*read) {
 	})
 }
 
-// pick takes the request's own keys out of a shared answer. A key that could not be read fails only those who asked for it.
+// pick takes the request's own keys out of a shared answer. A key that could not be read fails only
+// those who asked for it.
 func (r *read) pick(items map[string]sidecar.Item, errs map[string]error) {
 	picked := make(map[string]sidecar.Item, len(r.keys))
 	for _, key := range r.keys {
@@ -120,11 +125,13 @@ func (r *read) pick(items map[string]sidecar.Item, errs map[string]error) {
 	r.items = picked
 }
 
-// fetch reads different keys in one call, and says of each what it holds or why it could not be read. A key without either is absent.
+// fetch reads different keys in one call, and says of each what it holds or why it could not be
+// read. A key without either is absent.
 //
-// Keys that the answer lacks are asked for again, one by one, if somebody wants to be sure of them. The components of PostgreSQL and SQLite do not notice when a read of several
-// keys breaks off (components-contrib v1.18, BulkGet without rows.Err), and answer as if the rest were absent; their reads of one
-// key do. A caller that takes a key for absent may forget an order for it.
+// Keys that the answer lacks are asked for again, one by one, if somebody wants to be sure of them.
+// The components of PostgreSQL and SQLite do not notice when a read of several keys breaks off
+// (components-contrib v1.18, BulkGet without rows.Err), and answer as if the rest were absent;
+// their reads of one key do. A caller that takes a key for absent may forget an order for it.
 func (s *state) fetch(ctx context.Context, keys []string, sure map[string]bool) (map[string]sidecar.Item, map[string]error) {
 	items, errs := make(map[string]sidecar.Item, len(keys)), map[string]error{}
 	if len(keys) == 1 {

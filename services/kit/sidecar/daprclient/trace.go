@@ -17,10 +17,12 @@ import (
 	"sidecart.dev/kit/tracing"
 )
 
-// Component is the attribute of a span with the name of the component that a sidecar is asked to use.
+// Component is the attribute of a span with the name of the component that a sidecar is asked to
+// use.
 const Component = attribute.Key("sidecart.component")
 
-// startCall starts the span of one call of the sidecar's gRPC API, inside a recorded trace, and returns what ends it.
+// startCall starts the span of one call of the sidecar's gRPC API, inside a recorded trace, and
+// returns what ends it.
 func startCall(ctx context.Context, method string, req any) (context.Context, func(error)) {
 	if !tracing.Recording(ctx) {
 		return ctx, func(error) {}
@@ -49,7 +51,8 @@ func startCall(ctx context.Context, method string, req any) (context.Context, fu
 	}
 }
 
-// grpcStatus is the name of the status in a span. A context that has ended counts as the status that gRPC has for it.
+// grpcStatus is the name of the status in a span. A context that has ended counts as the status
+// that gRPC has for it.
 func grpcStatus(err error) string {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		err = status.FromContextError(err).Err()
@@ -57,8 +60,9 @@ func grpcStatus(err error) string {
 	return status.Code(err).String()
 }
 
-// shared starts the span of a call that is made for several who wait for it. It is a child of the first of them whose trace
-// is recorded, and linked to the others. A call for one has the span of its own call alone.
+// shared starts the span of a call that is made for several who wait for it. It is a child of the
+// first of them whose trace is recorded, and linked to the others. A call for one has the span of
+// its own call alone.
 func shared(name string, waiting []context.Context) (context.Context, func(error)) {
 	first := 0
 	for i, ctx := range waiting {
@@ -75,7 +79,8 @@ func shared(name string, waiting []context.Context) (context.Context, func(error
 		trace.WithAttributes(attribute.Int("sidecart.shared_by", len(waiting))))
 }
 
-// startRequest starts the span of a request to another app, inside a recorded trace, and returns what ends it.
+// startRequest starts the span of a request to another app, inside a recorded trace, and returns
+// what ends it.
 func startRequest(req *http.Request) (context.Context, func(*http.Response, error)) {
 	ctx := req.Context()
 	if !tracing.Recording(ctx) {

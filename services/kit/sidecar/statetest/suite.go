@@ -1,5 +1,6 @@
-// Package statetest is the contract of [sidecar.State] as tests. Whatever passes it can hold the system's state.
-// It runs against the fake in package sidecartest and, through a real sidecar, against every store that can be reached.
+// Package statetest is the contract of [sidecar.State] as tests. Whatever passes it can hold the
+// system's state. It runs against the fake in package sidecartest and, through a real sidecar,
+// against every store that can be reached.
 package statetest
 
 import (

@@ -9,7 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// updateWhole is for stores that would take a JSON value apart and merge it into the one that is there.
+// updateWhole is for stores that would take a JSON value apart and merge it into the one that is
+// there.
 func updateWhole(t *testing.T, s Store) {
 	k := key()
 	require.NoError(t, s.State.Insert(t.Context(), k, []byte(`{"tombstone":true,"in":{"a":1,"b":{"c":[1,2]}},"list":[{"a":1},{"b":2}]}`)))

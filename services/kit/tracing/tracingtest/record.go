@@ -12,8 +12,8 @@ import (
 	"sidecart.dev/kit/tracing"
 )
 
-// Record records every span that is made until the test ends. Tests that use it must not run in parallel with others,
-// because the tracer is the process's.
+// Record records every span that is made until the test ends. Tests that use it must not run in
+// parallel with others, because the tracer is the process's.
 func Record(t testing.TB) *tracetest.SpanRecorder {
 	provider, propagator := otel.GetTracerProvider(), otel.GetTextMapPropagator()
 	t.Cleanup(func() {

@@ -8,7 +8,8 @@ import (
 	"sidecart.dev/payments"
 )
 
-// providerMetrics registers metrics of the provider and of the payments being driven, and returns what observes a call.
+// providerMetrics registers metrics of the provider and of the payments being driven, and returns
+// what observes a call.
 func providerMetrics(reg prometheus.Registerer, running func() int) func(operation, outcome string, took time.Duration) {
 	calls := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "payments_provider_call_duration_seconds",

@@ -21,8 +21,8 @@ type settings struct {
 	Prompt *time.Duration `env:"PROVIDER_PROMPT"` // how long a new order waits for the provider, see prompt
 }
 
-// prompt is how long a new order waits for the provider. Unless it is set, only the simulated one is waited for: one far
-// away usually takes longer than a message may be held up.
+// prompt is how long a new order waits for the provider. Unless it is set, only the simulated one
+// is waited for: one far away usually takes longer than a message may be held up.
 func (s *settings) prompt() time.Duration {
 	switch {
 	case s.Prompt != nil:

@@ -41,8 +41,8 @@ type system struct {
 	orders  *auth.ServiceKey
 }
 
-// others answers for the other services: notifications accepts everything, and orders does not know the
-// orders of these tests.
+// others answers for the other services: notifications accepts everything, and orders does not know
+// the orders of these tests.
 func others(_ context.Context, app, _, path string, in []byte) (any, error) {
 	switch {
 	case app == "orders" && path == "/internal/orders/lookup":

@@ -28,8 +28,8 @@ func TestEveryPaymentMethodEndsAsItShould(t *testing.T) {
 	}
 }
 
-// TestOnlyThePaymentThatWasReadIsRefunded holds If-Match against a payment of which another operator
-// has given a part back since.
+// TestOnlyThePaymentThatWasReadIsRefunded holds If-Match against a payment of which another
+// operator has given a part back since.
 func TestOnlyThePaymentThatWasReadIsRefunded(t *testing.T) {
 	s := start(t)
 	s.deliver("order.placed.v1", "ord_1", "tok_visa")
@@ -101,7 +101,8 @@ func TestRefundsAreForOperatorsAndIdempotent(t *testing.T) {
 	}
 }
 
-// A double click is one refund, two clicks on different buttons are two, and neither ends the process.
+// A double click is one refund, two clicks on different buttons are two, and neither ends the
+// process.
 func TestRefundsAtTheSameInstantAreEachMadeOnce(t *testing.T) {
 	s := start(t)
 	operator := s.token("usr_op", auth.Operator)
