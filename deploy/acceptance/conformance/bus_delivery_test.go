@@ -69,7 +69,8 @@ func (b *bus) delivered(t *testing.T) string {
 		b.arrives(t, e.ID, "notifications", false)
 		got := b.seen(e.ID, "notifications", false)[0].event
 		assert.Equal(t, string(e.Data), string(got.Data))
-		got.Data, got.TraceParent = e.Data, e.TraceParent // the latter is a row of its own
+		got.Data = e.Data
+		got.TraceParent, got.TraceID = e.TraceParent, e.TraceID // they are a row of their own
 		assert.Equal(t, e, got)
 	}
 	return yes
