@@ -67,9 +67,7 @@ func TestWhatIsSentAtOnceIsRecordedOnce(t *testing.T) {
 	}
 	w.until("nothing is left in the journal", func() bool { return w.unfinished() == 0 })
 	p.finish()
-	if n := len(w.sentBy(notifications.Email)); n != 1 {
-		t.Errorf("%d mails, want 1", n)
-	}
+	w.wantMails(1, "for one event")
 }
 
 func TestAProviderThatTakesLongerDoesNotHoldAnEventUp(t *testing.T) {
@@ -85,9 +83,7 @@ func TestAProviderThatTakesLongerDoesNotHoldAnEventUp(t *testing.T) {
 	}
 	close(mail.letGo)
 	p.finish()
-	if n := len(w.sentBy(notifications.Email)); n != 2 {
-		t.Errorf("%d mails for two events", n)
-	}
+	w.wantMails(2, "for two events")
 }
 
 // The same event comes to two replicas at once. The second knows by the customer's list that
@@ -102,9 +98,7 @@ func TestWhatAnotherProcessSendsAtOnceIsLeftToIt(t *testing.T) {
 	b.accept(e)
 	b.settle()
 	b.accept(other)
-	if n := len(w.sentBy(notifications.Email)); n != 1 {
-		t.Errorf("b has sent %d mails, want its own alone", n)
-	}
+	w.wantMails(1, "b has sent its own alone")
 	close(mail.letGo)
 	if err := <-accepted; err != nil {
 		t.Fatal(err)
@@ -112,9 +106,7 @@ func TestWhatAnotherProcessSendsAtOnceIsLeftToIt(t *testing.T) {
 	w.until("a has recorded it", func() bool { return w.delivery(e, notifications.Email).Status == notifications.Sent })
 	a.finish()
 	b.finish()
-	if n := len(w.sentBy(notifications.Email)); n != 2 {
-		t.Errorf("%d mails for two events", n)
-	}
+	w.wantMails(2, "for two events")
 }
 
 // A redelivery finds the event listed and nothing recorded, because its first process died.
@@ -128,13 +120,9 @@ func TestWhatAProcessListedAndNeverSentIsSentAfterAWhile(t *testing.T) {
 	}
 	p.accept(e)
 	p.settle()
-	if n := len(w.sentBy(notifications.Email)); n != 0 {
-		t.Errorf("%d mails at once, want none: another process may be sending it", n)
-	}
+	w.wantMails(0, "another process may be sending it")
 	p.finish()
-	if n := len(w.sentBy(notifications.Email)); n != 1 {
-		t.Errorf("%d mails, want 1", n)
-	}
+	w.wantMails(1, "for one event")
 }
 
 // The store takes no record after the mail is out. The event is not acknowledged, and comes again.
@@ -155,9 +143,7 @@ func TestAMailWhoseRecordCouldNotBeWrittenIsNotSentAgain(t *testing.T) {
 	w.until("it is recorded", func() bool { _, ok := w.stored(e); return ok })
 	p.accept(e)
 	p.finish()
-	if n := len(w.sentBy(notifications.Email)); n != 1 {
-		t.Errorf("%d mails, want 1", n)
-	}
+	w.wantMails(1, "for one event")
 	if d := w.delivery(e, notifications.Email); d.Status != notifications.Sent {
 		t.Errorf("the delivery is %+v, want it sent", d)
 	}
@@ -175,9 +161,7 @@ func TestWhatTheProviderRefusesAtFirstIsRecordedAndTriedAgain(t *testing.T) {
 	}
 	w.setOutage(notifications.Email, nil)
 	p.finish()
-	if n := len(w.sentBy(notifications.Email)); n != 1 {
-		t.Errorf("%d mails, want 1", n)
-	}
+	w.wantMails(1, "for one event")
 }
 
 // An event that was told long ago comes again, to a process that knows nothing of it, when its
@@ -195,9 +179,7 @@ func TestWhatWasToldLongAgoIsNotToldAgain(t *testing.T) {
 	again := w.start(nil)
 	again.accept(e)
 	again.finish()
-	if n := len(w.sentBy(notifications.Email)); n != 1 {
-		t.Errorf("%d mails, want 1", n)
-	}
+	w.wantMails(1, "for one event")
 }
 
 // A mail that waits for its turn when its record fails to be written is not sent: the event comes

@@ -102,6 +102,14 @@ func (w *world) sentBy(c notifications.Channel) []notifications.Outgoing {
 	return out
 }
 
+// wantMails checks how many mails have been sent so far; why says what makes it that many.
+func (w *world) wantMails(want int, why string) {
+	w.t.Helper()
+	if n := len(w.sentBy(notifications.Email)); n != want {
+		w.t.Errorf("%d mails, want %d: %s", n, want, why)
+	}
+}
+
 func (w *world) unfinished() int { return len(w.journal.IDs()) }
 
 // stored reads the record of an event, if there is one.
