@@ -89,7 +89,7 @@ var dashboards = map[string]struct {
 		{
 			"Oldest message that waits",
 			"s",
-			[]query{{"max by (channel) (notifications_lane_oldest_seconds)", "{{channel}}"}},
+			[]query{{"max by (channel) (notifications_queue_oldest_seconds)", "{{channel}}"}},
 		},
 	}},
 	"services": {"Sidecart: services", []panel{

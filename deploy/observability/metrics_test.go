@@ -72,7 +72,7 @@ var read = sync.OnceValues(func() (map[string]metric, error) {
 })
 
 // described returns the metric that a call makes: of the client library, or of a function of the
-// package that takes a name and what it says, as the journal and the lanes have.
+// package that takes a name and what it says, as the journal and the queues have.
 func described(call *ast.CallExpr, dir string) (name string, m metric) {
 	if f, ok := call.Fun.(*ast.Ident); ok {
 		return byFunction(f, call, dir)

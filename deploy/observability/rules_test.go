@@ -114,8 +114,8 @@ var cases = map[string]struct{ fires, silent string }{
 		"sidecart_event_lag_seconds_bucket{topic=\"orders\",le=\"60\"} 0+9x400\nsidecart_event_lag_seconds_bucket{topic=\"orders\",le=\"300\"} 0+9x400\nsidecart_event_lag_seconds_bucket{topic=\"orders\",le=\"+Inf\"} 0+9x400",
 	},
 	"SidecartMessagesWait": {
-		`notifications_lane_oldest_seconds{channel="email"} 601x400`,
-		`notifications_lane_oldest_seconds{channel="email"} 6x400`,
+		`notifications_queue_oldest_seconds{channel="email"} 601x400`,
+		`notifications_queue_oldest_seconds{channel="email"} 6x400`,
 	},
 	"SidecartPanics": {
 		`panics_total{service="orders"} 0+1x400`,

@@ -25,7 +25,7 @@ var unguarded = map[string]string{
 	"notifications Run/cancel":      "ends a context",
 	"payments Drain":                "only waits",
 	"gateway/http newUpload":        "only sets a deadline",
-	"notifications Run":             "the senders guard each message; the rest is the lane's own memory",
+	"notifications Run":             "the senders guard each message; the rest is the queue's own memory",
 	"notifications recordOnce":      "only wakes the journal",
 	"notifications handOver":        "only wakes the journal",
 	"payments run/cancel":           "ends a context",

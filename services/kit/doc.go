@@ -19,6 +19,7 @@
 //	claim         what only one may have, won by a first-write: an account's address, a lane
 //	lane          one log of the journal, appended to by one process at a time
 //	segment       the ids of one append to a lane
+//	queue         what waits in the memory of one process, in the order in which it came
 //	window        how long calls that come densely wait for each other, to share one
 //	lease         how long a lane stays with a process that is not heard of
 //	announce      to publish an event without making a request wait for the bus

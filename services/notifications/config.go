@@ -29,10 +29,10 @@ type Config struct {
 	RetryBase, RetryMax time.Duration
 	// GiveUp is the age at which a message that is still refused is given up, default 24 h.
 	GiveUp time.Duration
-	// Breaker is after how many failures in a row a lane stops and tries one message at a time,
+	// Breaker is after how many failures in a row a queue stops and tries one message at a time,
 	// default 5.
 	Breaker int
-	// BreakerPause is the first pause of a stopped lane, default 500 ms; it doubles up to
+	// BreakerPause is the first pause of a stopped queue, default 500 ms; it doubles up to
 	// BreakerMax, default 10 s.
 	BreakerPause, BreakerMax time.Duration
 	// EraseAgain is how long after its deletion a user's records are looked through again, default
@@ -40,7 +40,7 @@ type Config struct {
 	EraseAgain time.Duration
 	// StopGrace bounds finishing what is being sent when the service stops, default 5 s.
 	StopGrace time.Duration
-	// Buffered is the number of records a lane keeps in memory whole; of others it keeps the id.
+	// Buffered is the number of records a queue keeps in memory whole; of others it keeps the id.
 	// Default 500.
 	Buffered int
 	// Remembered is the number of accepted events remembered, to know them without reading; default

@@ -73,7 +73,7 @@ func (w *world) left(e event.Event) map[notifications.Channel]notifications.Stat
 	return left
 }
 
-// TestADeathInAQueueOfMailsDoublesOnlyWhatIsBeingRecorded is about a lane with much to do: only
+// TestADeathInAQueueOfMailsDoublesOnlyWhatIsBeingRecorded is about a queue with much to do: only
 // what is between the provider's answer and its record can be sent twice, which is one message
 // being sent and those that the configuration lets be recorded meanwhile.
 func TestADeathInAQueueOfMailsDoublesOnlyWhatIsBeingRecorded(t *testing.T) {

@@ -12,23 +12,23 @@ import (
 
 // deliver makes one attempt, and has recorded what came of it when it calls done. The call returns
 // before that, so that the next message can be sent meanwhile.
-func (s *Service) deliver(ctx context.Context, l *lane, j job, done func()) {
-	ctx, end := j.span(ctx, l.channel)
+func (s *Service) deliver(ctx context.Context, q *queue, j job, done func()) {
+	ctx, end := j.span(ctx, q.channel)
 	var h held
 	var ok bool
 	err := fault.Guard(ctx, func() error {
-		h, ok = s.take(ctx, l, j)
+		h, ok = s.take(ctx, q, j)
 		return nil
 	})
 	ok = ok && err == nil
 	if ok {
-		err = fault.Guard(ctx, func() error { return s.attempt(ctx, l, h.record, *h.record.Delivery(l.channel)) })
+		err = fault.Guard(ctx, func() error { return s.attempt(ctx, q, h.record, *h.record.Delivery(q.channel)) })
 		// If the service stops, the outcome is not known, and not the provider's fault.
 		ok = (err == nil || ctx.Err() == nil) && !errors.Is(err, errNotTried)
 	}
 	if !ok {
-		l.tried(j.id, untried)
-		l.done(j.id)
+		q.tried(j.id, untried)
+		q.done(j.id)
 		j.answer(false, nil)
 		end(err)
 		done()
@@ -38,20 +38,20 @@ func (s *Service) deliver(ctx context.Context, l *lane, j job, done func()) {
 	if err != nil && fault.KindOf(err).Transient() {
 		o = refused
 	}
-	due := l.tried(j.id, o)
+	due := q.tried(j.id, o)
 	j.answer(true, err)
 	go func() {
 		defer done()
 		// An outcome that a panic kept from being recorded is the settler's to find out.
 		_ = fault.Guard(ctx, func() error {
 			if j.first != nil {
-				s.recordFirst(ctx, j.first, h, l.channel, err)
+				s.recordFirst(ctx, j.first, h, q.channel, err)
 			} else {
-				s.record(ctx, h, l.channel, err)
+				s.record(ctx, h, q.channel, err)
 			}
 			return nil
 		})
-		l.done(j.id)
+		q.done(j.id)
 		end(err)
 		s.records.Poke(due...)
 	}()
@@ -72,7 +72,7 @@ type held struct {
 //
 // A first attempt that somebody waits for is made before there is a record; the list of its user
 // keeps other processes from it.
-func (s *Service) take(ctx context.Context, l *lane, j job) (h held, ok bool) {
+func (s *Service) take(ctx context.Context, q *queue, j job) (h held, ok bool) {
 	if j.first != nil {
 		if j.first.start() {
 			return held{record: *j.record}, true
@@ -88,11 +88,11 @@ func (s *Service) take(ctx context.Context, l *lane, j job) (h held, ok bool) {
 	asOf := time.Now()
 	read, err := s.records.Read(ctx, j.id)
 	switch {
-	case err != nil || !read.Exists || !s.sendable(&read.Doc, l.channel):
+	case err != nil || !read.Exists || !s.sendable(&read.Doc, q.channel):
 	case owned:
 		return held{read.Doc, &read, asOf}, true
 	default:
-		h.record, ok, err = s.claim(ctx, read, l.channel)
+		h.record, ok, err = s.claim(ctx, read, q.channel)
 	}
 	if err != nil {
 		s.warn(ctx, "record not read or not claimed", j.id, err) // the settler offers it again
@@ -121,7 +121,7 @@ func (s *Service) claim(ctx context.Context, read aggregate.Read[Record], c Chan
 
 // attempt renders and sends. What came too late is not sent. errNotTried says that it may have,
 // which could not be found out.
-func (s *Service) attempt(ctx context.Context, l *lane, r Record, d Delivery) error {
+func (s *Service) attempt(ctx context.Context, q *queue, r Record, d Delivery) error {
 	if !r.Content.Expires.IsZero() && !s.cfg.Now().Before(r.Content.Expires) {
 		return fault.New(fault.Unprocessable, "expired", ReasonExpired)
 	}
@@ -129,7 +129,7 @@ func (s *Service) attempt(ctx context.Context, l *lane, r Record, d Delivery) er
 	if !ok {
 		return errStale // accepted by an earlier release, which still told this
 	}
-	inTurn, err := s.inTurn(ctx, l.channel, m, r)
+	inTurn, err := s.inTurn(ctx, q.channel, m, r)
 	if err != nil {
 		return err
 	}
@@ -141,9 +141,9 @@ func (s *Service) attempt(ctx context.Context, l *lane, r Record, d Delivery) er
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.SendTimeout)
 	defer cancel()
 	began := time.Now()
-	err = l.sender.Send(ctx, Outgoing{ID: d.ID, To: d.Recipient, Rendered: rendered})
-	l.paced(time.Since(began))
-	s.meters.attempted(l.channel, err)
+	err = q.sender.Send(ctx, Outgoing{ID: d.ID, To: d.Recipient, Rendered: rendered})
+	q.paced(time.Since(began))
+	s.meters.attempted(q.channel, err)
 	return err
 }
 

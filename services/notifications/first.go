@@ -81,13 +81,13 @@ func (s *Service) atOnce(ctx context.Context, r *Record) []*first {
 	var channels []Channel
 	for i := range r.Deliveries {
 		d := &r.Deliveries[i]
-		l := s.lane(d.Channel)
-		if d.Status != Queued || l == nil || !l.prompt() {
+		q := s.queue(d.Channel)
+		if d.Status != Queued || q == nil || !q.prompt() {
 			continue
 		}
 		f, inHand := newFirst(), *r
 		inHand.Deliveries = slices.Clone(r.Deliveries)
-		added := l.push(job{
+		added := q.push(job{
 			id: r.ID, record: &inHand, mine: true, since: s.cfg.Now(), first: f,
 			about: r.OrderID, traceparent: tracing.TraceParent(ctx),
 		})
@@ -114,10 +114,10 @@ func (s *Service) atOnce(ctx context.Context, r *Record) []*first {
 	return firsts
 }
 
-// prompt reports whether some lane is likely to send soon what it is given now.
+// prompt reports whether some queue is likely to send soon what it is given now.
 func (s *Service) prompt() bool {
-	for _, l := range s.lanes {
-		if l.prompt() {
+	for _, q := range s.queues {
+		if q.prompt() {
 			return true
 		}
 	}

@@ -1,7 +1,7 @@
 // Package notifications tells customers what happened: it turns events into e-mails and SMS
 // messages, sends each at least once, and remembers what was sent.
 //
-//	event ─► Accept ─► record (inserted once, journalled) ─► lane of each channel ─► provider ─► record updated
+//	event ─► Accept ─► record (inserted once, journalled) ─► queue of each channel ─► provider ─► record updated
 //	                        ▲                                      │ transient failure
 //	                        └────────────── settler ◄──────────────┘
 //

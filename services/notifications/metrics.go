@@ -36,29 +36,29 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	return m
 }
 
-func (m *Metrics) observe(lanes map[Channel]*lane) {
+func (m *Metrics) observe(queues map[Channel]*queue) {
 	if m == nil {
 		return
 	}
-	for c, l := range lanes {
+	for c, q := range queues {
 		gauge := func(name, help string, value func() float64) {
 			m.reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 				Name: name, Help: help, ConstLabels: prometheus.Labels{"channel": string(c)},
 			}, value))
 		}
-		gauge("notifications_lane_waiting", "Deliveries in this process's lane, those being sent included.", func() float64 {
-			n, _, _ := l.state()
+		gauge("notifications_queue_waiting", "Deliveries in this process's queue, those being sent included.", func() float64 {
+			n, _, _ := q.state()
 			return float64(n)
 		})
-		gauge("notifications_lane_oldest_seconds", "How long the delivery at the head of the lane has waited.", func() float64 {
-			_, oldest, _ := l.state()
+		gauge("notifications_queue_oldest_seconds", "How long the delivery at the head of the queue has waited.", func() float64 {
+			_, oldest, _ := q.state()
 			if oldest.IsZero() {
 				return 0
 			}
 			return time.Since(oldest).Seconds()
 		})
-		gauge("notifications_lane_open", "1 while the provider fails and one message at a time is tried.", func() float64 {
-			if _, _, open := l.state(); open {
+		gauge("notifications_queue_open", "1 while the provider fails and one message at a time is tried.", func() float64 {
+			if _, _, open := q.state(); open {
 				return 1
 			}
 			return 0

@@ -74,7 +74,7 @@ type Service struct {
 	flood   *flood
 	known   *recent // accepted, by whichever process
 	theirs  *recent // of these, what another process has accepted and is about to send
-	lanes   map[Channel]*lane
+	queues  map[Channel]*queue
 	turns   turns
 	meters  *Metrics
 	stopped chan struct{} // closed when Run has returned
@@ -107,14 +107,14 @@ func New(cfg Config, deps Deps) *Service {
 	cfg = cfg.withDefaults()
 	s := &Service{
 		Deps: deps, cfg: cfg, flood: newFlood(cfg.Limits, deps.Counters, cfg.Now), known: newRecent(cfg.Remembered),
-		theirs: newRecent(cfg.Remembered), lanes: map[Channel]*lane{}, meters: cfg.Metrics, stopped: make(chan struct{}),
+		theirs: newRecent(cfg.Remembered), queues: map[Channel]*queue{}, meters: cfg.Metrics, stopped: make(chan struct{}),
 	}
 	s.records = aggregate.New(aggregate.Config[Record]{Kind: RecordKind, State: deps.State, Journal: deps.Journal, Done: Record.Done})
 	s.records.DrivenBy(aggregate.Driver[Record]{Written: s.written, Drive: s.drive, Busy: s.busy})
 	for c, sender := range deps.Senders {
-		s.lanes[c] = newLane(c, sender, cfg)
+		s.queues[c] = newQueue(c, sender, cfg)
 	}
-	s.meters.observe(s.lanes)
+	s.meters.observe(s.queues)
 	return s
 }
 
@@ -159,7 +159,7 @@ func (s *Service) tells(eventID string) bool {
 	return ok
 }
 
-// handOver puts the queued deliveries of a record just written into their lanes.
+// handOver puts the queued deliveries of a record just written into their queues.
 func (s *Service) handOver(ctx context.Context, r Record) {
 	now := s.cfg.Now()
 	for i := range r.Deliveries {
@@ -169,7 +169,7 @@ func (s *Service) handOver(ctx context.Context, r Record) {
 		case now.Before(d.NextAttempt):
 			time.AfterFunc(d.NextAttempt.Sub(now), func() { s.records.Poke(r.ID) })
 		default:
-			s.lane(d.Channel).push(job{
+			s.queue(d.Channel).push(job{
 				id: r.ID, record: &r, mine: true, since: now,
 				about: r.OrderID, traceparent: tracing.TraceParent(ctx),
 			})
@@ -177,8 +177,8 @@ func (s *Service) handOver(ctx context.Context, r Record) {
 	}
 }
 
-// lane returns the lane of a channel; a record may name one that this process does not serve.
-func (s *Service) lane(c Channel) *lane { return s.lanes[c] }
+// queue returns the queue of a channel; a record may name one that this process does not serve.
+func (s *Service) queue(c Channel) *queue { return s.queues[c] }
 
 // Run sends what is handed over until ctx ends, and then finishes what is being sent, within the
 // grace of the configuration. It is called once.
@@ -189,11 +189,11 @@ func (s *Service) Run(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(s.cfg.StopGrace, cancel) })
 	defer stop()
 	var workers sync.WaitGroup
-	for _, l := range s.lanes {
-		senders := s.cfg.Concurrency[l.channel]
+	for _, q := range s.queues {
+		senders := s.cfg.Concurrency[q.channel]
 		unrecorded := make(chan struct{}, senders+s.cfg.Recording)
 		for range senders {
-			workers.Go(func() { s.send(ctx, work, l, unrecorded) })
+			workers.Go(func() { s.send(ctx, work, q, unrecorded) })
 		}
 	}
 	workers.Wait()
@@ -208,9 +208,9 @@ func (s *Service) Drain(ctx context.Context) {
 	}
 }
 
-// send delivers one message of the lane after the other until ctx ends, and returns when the last
+// send delivers one message of the queue after the other until ctx ends, and returns when the last
 // is recorded, or work has ended.
-func (s *Service) send(ctx, work context.Context, l *lane, unrecorded chan struct{}) {
+func (s *Service) send(ctx, work context.Context, q *queue, unrecorded chan struct{}) {
 	var recording sync.WaitGroup
 	defer recording.Wait()
 	for {
@@ -219,12 +219,12 @@ func (s *Service) send(ctx, work context.Context, l *lane, unrecorded chan struc
 		case <-ctx.Done():
 			return
 		}
-		j, ok := l.next(ctx)
+		j, ok := q.next(ctx)
 		if !ok {
 			return
 		}
 		recording.Add(1)
-		s.deliver(work, l, j, func() {
+		s.deliver(work, q, j, func() {
 			<-unrecorded
 			recording.Done()
 		})

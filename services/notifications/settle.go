@@ -10,13 +10,13 @@ import (
 	"sidecart.dev/kit/sidecar"
 )
 
-// Settle implements [journal.Settler]: it puts what is due back into the lanes, and finds what is
+// Settle implements [journal.Settler]: it puts what is due back into the queues, and finds what is
 // finished. The journal offers a record until then, so nothing depends on a process's memory.
 func (s *Service) Settle(ctx context.Context, entries []journal.Entry) (finished []string, err error) {
 	return s.records.Settle(ctx, entries)
 }
 
-// drive puts the deliveries that are due into their lanes, and erases what a deletion asks for.
+// drive puts the deliveries that are due into their queues, and erases what a deletion asks for.
 func (s *Service) drive(ctx context.Context, open []aggregate.Open[Record]) (map[string]Record, error) {
 	var errs []error
 	changed := map[string]Record{}
@@ -35,11 +35,11 @@ func (s *Service) drive(ctx context.Context, open []aggregate.Open[Record]) (map
 	return changed, errors.Join(errs...)
 }
 
-// busy reports whether the lanes have the record and will go on with it by themselves.
+// busy reports whether the queues have the record and will go on with it by themselves.
 func (s *Service) busy(id string) bool {
 	anywhere := false
-	for _, l := range s.lanes {
-		busy, delayed := l.holds(id)
+	for _, q := range s.queues {
+		busy, delayed := q.holds(id)
 		if delayed {
 			return false
 		}
@@ -52,7 +52,7 @@ func (s *Service) busy(id string) bool {
 // then, or looks at the record before it does.
 const leave = 10 * time.Second
 
-// retry puts the deliveries that are due into their lanes, where they are claimed before they are
+// retry puts the deliveries that are due into their queues, where they are claimed before they are
 // sent.
 func (s *Service) retry(r *Record, traceparent string) {
 	now := s.cfg.Now()
@@ -61,8 +61,8 @@ func (s *Service) retry(r *Record, traceparent string) {
 	}
 	for i := range r.Deliveries {
 		d := &r.Deliveries[i]
-		if l := s.lane(d.Channel); d.Status == Queued && l.due(d, now) {
-			l.push(job{id: r.ID, since: now, about: r.OrderID, traceparent: traceparent})
+		if q := s.queue(d.Channel); d.Status == Queued && q.due(d, now) {
+			q.push(job{id: r.ID, since: now, about: r.OrderID, traceparent: traceparent})
 		}
 	}
 }

@@ -25,7 +25,7 @@ func TestAMailLeadsToTheTraceOfItsEvent(t *testing.T) {
 			}
 			p := w.start(sending)
 			if dies {
-				p.kill() // its lanes send nothing any more
+				p.kill() // its queues send nothing any more
 			}
 			ctx, event := tracing.Tracer().Start(t.Context(), "process payments")
 			e := example(t, "user.password_changed.v1", 1)

@@ -62,7 +62,7 @@
 // them writes (17.5 and 9.7 on busy processors, where fewer come at once). Eight are documents that
 // nothing shares: the order, its outcome and its place in the customer's list; the capture at the
 // simulated provider and the payment; the message's record, its outcome and its place in the list.
-// The message's outcome is a write of its own only where the lane of mails is busy, as it is here
+// The message's outcome is a write of its own only where the queue of mails is busy, as it is here
 // (services/notifications/README.md). The rest is the journals' and the list of all payments.
 //
 // # With nothing to do

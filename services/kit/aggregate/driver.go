@@ -15,8 +15,8 @@ type Driver[T any] struct {
 	Written func(ctx context.Context, w Written[T])
 	// Drive moves on the documents that are not done, which the journal offers several at a time, and
 	// returns those that it changed as they then are. It may as well hand them over to a pool or a
-	// lane and return nothing: they are offered again. It must be idempotent, and an error of one must
-	// not keep it from driving the others.
+	// queue and return nothing: they are offered again. It must be idempotent, and an error of one
+	// must not keep it from driving the others.
 	Drive func(ctx context.Context, open []Open[T]) (map[string]T, error)
 	// Busy reports that an id is in good hands, so that it need not be looked at. Nil: none is.
 	Busy func(id string) bool
@@ -46,7 +46,7 @@ type Open[T any] struct {
 	Doc   T
 	Fresh bool // its intent is younger than the patience: what it waits for is likely to be under way
 	// TraceParent names the trace that began the document's present business, if that is recorded.
-	// Whoever hands the document over to a pool or a lane starts the span of its work from it, by
+	// Whoever hands the document over to a pool or a queue starts the span of its work from it, by
 	// [tracing.Resume].
 	TraceParent string
 }

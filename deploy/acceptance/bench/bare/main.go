@@ -103,9 +103,9 @@ const ordersPath = "/orders"
 // receiptFor is the mail that ends an order.
 func receiptFor(m message) string { return "Your receipt for order " + m.ID + ": 1" }
 
-// lane lets through as many mails at once as notifications does, which reads the same variable:
+// slots lets through as many mails at once as notifications does, which reads the same variable:
 // Dapr's own binding mixes up mails that are sent at the same time.
-var lane = sync.OnceValue(func() chan struct{} {
+var slots = sync.OnceValue(func() chan struct{} {
 	n, err := strconv.Atoi(os.Getenv("EMAIL_CONCURRENCY"))
 	if err != nil {
 		n = 1
@@ -115,8 +115,8 @@ var lane = sync.OnceValue(func() chan struct{} {
 
 // send sends a mail through the sidecar's binding, as notifications does.
 func send(ctx context.Context, client *daprclient.Client, subject string, body []byte) error {
-	lane() <- struct{}{}
-	defer func() { <-lane() }()
+	slots() <- struct{}{}
+	defer func() { <-slots() }()
 	_, err := client.Invoke(ctx, "email", "create", body, map[string]string{
 		"emailTo": "bare@example.com", "emailCC": "", "emailBCC": "", "subject": subject,
 	})
