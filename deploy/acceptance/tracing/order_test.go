@@ -67,14 +67,11 @@ func (w *world) orderIsTraced(t *testing.T) {
 	mail := w.AwaitMail(t, customer.Email, isReceipt)
 	w.awaitJourneys(t, trace, journey)
 
-	assert.Contains(
-		t,
-		w.header(t, mail.ID, "Traceparent"),
-		trace,
-		"the mail names the trace that it was sent in",
-	)
-	named := w.of(trace).
-		where(func(s *span) bool { return attribute(s.GetAttributes(), "sidecart.resource.id") == order.ID })
+	assert.Contains(t, w.header(t, mail.ID, "Traceparent"), trace,
+		"the mail names the trace that it was sent in")
+	named := w.of(trace).where(func(s *span) bool {
+		return attribute(s.GetAttributes(), "sidecart.resource.id") == order.ID
+	})
 	assert.NotEmpty(t, named, "a trace is found by its order")
 }
 

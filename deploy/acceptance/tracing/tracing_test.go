@@ -6,7 +6,6 @@ package tracing
 import (
 	"context"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -48,7 +47,7 @@ func start(t *testing.T) *world {
 	})
 	receiver, addr := startReceiver(t)
 	system, err := harness.StartSystem(t.Context(), stack.Options{
-		File: root + "/dapr.yaml", StateDir: dir, FreePorts: true, Replace: []string{headedMail(t)},
+		File: root + "/dapr.yaml", StateDir: dir, FreePorts: true,
 		Env: map[string]string{
 			"OTEL_EXPORTER_OTLP_ENDPOINT": "http://" + addr, "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
 			"OTEL_EXPORTER_OTLP_INSECURE": "true",
@@ -67,10 +66,8 @@ func start(t *testing.T) *world {
 	})
 	w := &world{
 		World: &harness.World{
-			API: harness.NewAPI(
-				system.GatewayURL,
-				nil,
-			), Inbox: harness.Inbox{Base: system.InboxURL},
+			API:      harness.NewAPI(system.GatewayURL, nil),
+			Inbox:    harness.Inbox{Base: system.InboxURL},
 			Operator: harness.Login{Email: system.OperatorEmail, Password: system.OperatorPassword},
 		},
 		receiver: receiver, system: system,
@@ -81,23 +78,7 @@ func start(t *testing.T) *world {
 	return w
 }
 
-// headedMail writes the embedded set's mail component with the binding that names the trace in a
-// header, which the official one cannot, and returns its path.
-func headedMail(t *testing.T) string {
-	t.Helper()
-	text, err := os.ReadFile(root + "/components/embedded/messages.yaml")
-	require.NoError(t, err)
-	email, _, _ := strings.Cut(string(text), "\n---\n")
-	require.Equal(t, 1, strings.Count(email, "type: bindings.smtp\n"))
-	path := filepath.Join(t.TempDir(), "email.yaml")
-	email = strings.Replace(email, "bindings.smtp", "bindings.sidecart.smtp", 1)
-	require.NoError(t, os.WriteFile(path, []byte(email), 0o600))
-	return path
-}
-
 // isReceipt picks the mail about a payment.
-func isReceipt(
-	m harness.Mail,
-) bool {
+func isReceipt(m harness.Mail) bool {
 	return strings.HasPrefix(m.Subject, "Your receipt for order ")
 }

@@ -23,7 +23,8 @@
 //	GET    /view/{ID}.html, /view/{ID}.txt
 //
 // Messages are numbered in order of arrival: lists are newest first.
-// Envelope recipients that no header names are shown as Bcc, as Mailpit does.
+// Envelope recipients that no header names are shown as Bcc, as Mailpit does. The trace that an HTML
+// mail names in <meta name="traceparent"> is shown as the header Traceparent.
 //
 // # SMS
 //

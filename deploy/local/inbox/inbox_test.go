@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/smtp"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -179,6 +180,31 @@ func TestMultipartMailIsReadBackWhole(t *testing.T) {
 	}
 	if got := search(t, s, "is:read"); got.MessagesCount != 1 {
 		t.Errorf("%d messages are read after reading it, want 1", got.MessagesCount)
+	}
+}
+
+// TestAMailsTraceStandsInItsHeader holds for both ways of naming it: a header, and an element of the
+// page, where whoever sent the mail could not set headers.
+func TestAMailsTraceStandsInItsHeader(t *testing.T) {
+	const parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+	const other = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b8-01"
+	page := func(content string) string {
+		return "\r\n<html><head><meta name=\"traceparent\" content=\"" + content + "\"></head><p>Hi</p></html>\r\n"
+	}
+	const html = "From: shop@sidecart.local\r\nTo: ada@example.org\r\nSubject: Hi\r\nContent-Type: text/html\r\n"
+	for source, want := range map[string][]string{
+		html + page(parent): {parent},
+		html + "Traceparent: " + other + "\r\n" + page(parent): {other},
+		html + page("00-nonsense"):                             nil,
+		plain("ada@example.org", "Hi", page(parent)):           nil,
+	} {
+		s := start(t, inbox.Config{})
+		send(t, s, source, "ada@example.org")
+		var headers map[string][]string
+		call(t, s, "GET", "/api/v1/message/latest/headers", "", &headers)
+		if got := headers["Traceparent"]; !slices.Equal(got, want) {
+			t.Errorf("the mail's traces are %q, want %q; it was\n%s", got, want, source)
+		}
 	}
 }
 

@@ -140,8 +140,15 @@ func traceHeaders(env envelope, m *message, messageID string, parsed *enmime.Env
 	if len(hidden) > 0 {
 		fmt.Fprintf(&b, "Bcc: <%s>\r\n", strings.Join(hidden, ">,\r\n <"))
 	}
+	if parent := namedTrace.FindStringSubmatch(parsed.HTML); parent != nil && parsed.GetHeader("Traceparent") == "" {
+		fmt.Fprintf(&b, "Traceparent: %s\r\n", parent[1])
+	}
 	return b.Bytes()
 }
+
+// namedTrace is how a page names the trace (W3C Trace Context) that it was made in. A mail that has
+// no header for it, as not everything that sends mail can set headers, may do the same.
+var namedTrace = regexp.MustCompile(`<meta name="traceparent" content="(00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2})">`)
 
 // detail parses the mail again: bodies are not worth keeping in memory twice.
 func (m *message) detail() mailDetail {
