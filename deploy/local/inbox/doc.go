@@ -22,9 +22,9 @@
 //	GET    /api/v1/info, /livez, /readyz
 //	GET    /view/{ID}.html, /view/{ID}.txt
 //
-// Messages are numbered in order of arrival: lists are newest first.
-// Envelope recipients that no header names are shown as Bcc, as Mailpit does. The trace that an HTML
-// mail names in <meta name="traceparent"> is shown as the header Traceparent.
+// Messages are numbered in order of arrival: lists are newest first. Envelope recipients that no
+// header names are shown as Bcc, as Mailpit does. The trace that an HTML mail names in <meta
+// name="traceparent"> is shown as the header Traceparent.
 //
 // # SMS
 //

@@ -183,8 +183,8 @@ func TestMultipartMailIsReadBackWhole(t *testing.T) {
 	}
 }
 
-// TestAMailsTraceStandsInItsHeader holds for both ways of naming it: a header, and an element of the
-// page, where whoever sent the mail could not set headers.
+// TestAMailsTraceStandsInItsHeader holds for both ways of naming it: a header, and an element of
+// the page, where whoever sent the mail could not set headers.
 func TestAMailsTraceStandsInItsHeader(t *testing.T) {
 	const parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 	const other = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b8-01"
