@@ -80,9 +80,9 @@
 //
 // BenchmarkTracing compares whole systems, whose processor time per order differs from one turn to
 // the next by 10 % and more, as calls meet now more and now less. So what tracing costs was also
-// read from profiles (perf record -a -F 199, 18 s of the order flow, about 4,000 samples of services
-// and sidecars each): the share of the samples whose stack has OpenTelemetry's SDK, the exporter or
-// the kit's tracing in it.
+// read from profiles of 18 s of the order flow (perf record -a -F 199; about 4,000 samples of
+// services and sidecars each): the share of the samples whose stack has OpenTelemetry's SDK, the
+// exporter or the kit's tracing in it.
 //
 //	                     off      10 %     100 %
 //	all                  1.1 %    1.6 %    4.0 %
