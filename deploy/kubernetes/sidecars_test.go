@@ -133,7 +133,8 @@ func newMesh(t *testing.T, anchors []byte) *mesh {
 		objects: render(t, "demo"),
 	}
 	m.names = filepath.Join(m.dir, "names.yaml")
-	require.NoError(t, daprd.WriteNames(m.names, filepath.Join(m.dir, "names.db")))
+	names := daprd.Names(filepath.Join(m.dir, "names.db"))
+	require.NoError(t, os.WriteFile(m.names, names, 0o600))
 	secrets := filepath.Join(m.dir, "secrets.json")
 	require.NoError(t, os.WriteFile(secrets, []byte(`{"service-key": "value"}`), 0o600))
 	bus := m.startBus(t)

@@ -1,10 +1,7 @@
 package daprd
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"strconv"
 	"strings"
 )
@@ -38,16 +35,11 @@ spec:
 // name. It goes on, but nobody finds its app until it is started again. One that
 // is ending for another reason says so as well, and is left to that.
 func Nameless(l LogLine) bool {
-	return strings.Contains(l.Message, "initialization error occurred for nr (") && !strings.Contains(l.Message, "context canceled")
+	return strings.Contains(l.Message, "initialization error occurred for nr (") &&
+		!strings.Contains(l.Message, "context canceled")
 }
 
-// WriteNames writes the name resolution's Configuration and removes what an
-// earlier run left in its database.
-func WriteNames(config, database string) error {
-	for _, suffix := range []string{"", "-wal", "-shm"} {
-		if err := os.Remove(database + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-	}
-	return os.WriteFile(config, fmt.Appendf(nil, namesTemplate, strconv.Quote("file:"+database)), 0o644)
+// Names is the Configuration for sidecars that find each other in this database.
+func Names(database string) []byte {
+	return fmt.Appendf(nil, namesTemplate, strconv.Quote("file:"+database))
 }

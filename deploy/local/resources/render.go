@@ -118,46 +118,75 @@ func (s *Set) Needs() Needs {
 	return needs
 }
 
-// Write writes the set into dir, which is emptied first, with every address
-// where it really is. A Set can be written once.
-func (s *Set) Write(dir string, addresses Addresses) error {
-	if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(dir, 0o755)); err != nil {
-		return err
-	}
+// At returns a copy of the set with every address where it really is.
+func (s *Set) At(addresses Addresses) *Set {
+	moved := s.copy()
 	seen := map[*yaml.Node]bool{} // one variable may have several users
-	s.values(func(value *yaml.Node) {
+	moved.values(func(value *yaml.Node) {
 		if !seen[value] {
 			seen[value] = true
 			value.Value = addresses.Rewrite(value.Value)
 		}
 	})
-	if addresses.SMTP != "" {
-		host, port, err := net.SplitHostPort(addresses.SMTP)
-		if err != nil {
-			return err
-		}
-		s.mailers(func(h, p *yaml.Node) { h.Value, p.Value = host, port })
+	if host, port, err := net.SplitHostPort(addresses.SMTP); err == nil {
+		moved.mailers(func(h, p *yaml.Node) { h.Value, p.Value = host, port })
 	}
-	for _, f := range s.files {
-		if err := writeFile(filepath.Join(dir, filepath.Base(f.path)), f.docs); err != nil {
-			return err
-		}
-	}
-	return nil
+	return moved
 }
 
-func writeFile(path string, docs []*yaml.Node) error {
+func (s *Set) copy() *Set {
+	c := &Set{env: map[string]*yaml.Node{}}
+	for name, node := range s.env {
+		c.env[name] = copyNode(node)
+	}
+	for _, f := range s.files {
+		docs := make([]*yaml.Node, len(f.docs))
+		for i, doc := range f.docs {
+			docs[i] = copyNode(doc)
+		}
+		c.files = append(c.files, file{f.path, docs})
+	}
+	return c
+}
+
+func copyNode(node *yaml.Node) *yaml.Node {
+	c := *node
+	c.Content = make([]*yaml.Node, len(node.Content))
+	for i, child := range node.Content {
+		c.Content[i] = copyNode(child)
+	}
+	return &c
+}
+
+// File is a file to be written.
+type File struct {
+	Path string
+	Text []byte
+}
+
+// Files are the set's files, to be written into dir.
+func (s *Set) Files(dir string) ([]File, error) {
+	var all []File
+	for _, f := range s.files {
+		text, err := encode(f.docs)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, File{filepath.Join(dir, filepath.Base(f.path)), text})
+	}
+	return all, nil
+}
+
+func encode(docs []*yaml.Node) ([]byte, error) {
 	var out bytes.Buffer
 	enc := yaml.NewEncoder(&out)
 	for _, doc := range docs {
 		if err := enc.Encode(doc); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	if err := enc.Close(); err != nil {
-		return err
-	}
-	return os.WriteFile(path, out.Bytes(), 0o644)
+	err := enc.Close()
+	return out.Bytes(), err
 }
 
 // values visits each literal value that may carry an address or a path.

@@ -89,30 +89,34 @@ func load(t *testing.T, text string) *resources.Set {
 	return set
 }
 
-func TestWriteMovesMailAndEndpoints(t *testing.T) {
+func TestMailAndEndpointsMoveInACopyOfTheSet(t *testing.T) {
 	set := load(t, components)
 	if needs := set.Needs(); !needs.Inbox || needs.Redis {
 		t.Errorf("needs are %+v, want the inbox only", needs)
 	}
-	dir := filepath.Join(t.TempDir(), "out")
-	if err := set.Write(dir, moved); err != nil {
-		t.Fatal(err)
-	}
-	text, err := os.ReadFile(filepath.Join(dir, "c.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := written(t, set.At(moved))
 	for _, want := range []string{
 		"{name: host, value: 127.0.0.1}", `{name: port, value: "11025"}`, "http://127.0.0.1:18025/bank",
 		"{name: host, value: smtp.example.com}", `{name: port, value: "1025"}`, "# kept", "secretKeyRef",
 	} {
-		if !strings.Contains(string(text), want) {
+		if !strings.Contains(text, want) {
 			t.Errorf("there is no %s in\n%s", want, text)
 		}
 	}
-	if _, err := resources.Load(dir); err != nil {
-		t.Errorf("what was written cannot be read: %v", err)
+	load(t, text)
+	if text := written(t, set); strings.Contains(text, "11025") {
+		t.Errorf("the set itself has changed:\n%s", text)
 	}
+}
+
+// written is the one file of a set.
+func written(t *testing.T, set *resources.Set) string {
+	t.Helper()
+	files, err := set.Files("out")
+	if err != nil || len(files) != 1 || files[0].Path != filepath.Join("out", "c.yaml") {
+		t.Fatalf("the files are %v (%v), want out/c.yaml alone", files, err)
+	}
+	return string(files[0].Text)
 }
 
 // TestTheShippedSetsCanBeLoaded reads what stands in components/, where a cluster's files stand
@@ -124,18 +128,21 @@ func TestTheShippedSetsCanBeLoaded(t *testing.T) {
 			t.Error(err)
 			continue
 		}
-		out := filepath.Join(t.TempDir(), dir)
-		if err := set.Write(out, resources.Addresses{}); err != nil {
-			t.Error(err)
+		files, err := set.Files("")
+		if err != nil || len(files) == 0 {
+			t.Errorf("%s has %d files to be written (%v)", dir, len(files), err)
 		}
-		if _, err := os.Stat(filepath.Join(out, "kustomization.yaml")); !os.IsNotExist(err) {
-			t.Errorf("%s: a sidecar would read what is for kustomize alone: %v", dir, err)
+		for _, file := range files {
+			if file.Path == "kustomization.yaml" {
+				t.Errorf("%s: a sidecar would read what is for kustomize alone", dir)
+			}
 		}
 	}
 }
 
 func TestNothingLocalNeedsNothing(t *testing.T) {
-	set := load(t, "apiVersion: v1\nkind: Component\nmetadata: {name: x}\nspec: {type: state.redis, metadata: [{name: redisHost, value: 'redis:6379'}]}\n")
+	set := load(t, "apiVersion: v1\nkind: Component\nmetadata: {name: x}\n"+
+		"spec: {type: state.redis, metadata: [{name: redisHost, value: 'redis:6379'}]}\n")
 	if needs := set.Needs(); needs.Inbox || needs.Redis {
 		t.Errorf("needs are %+v, want none", needs)
 	}

@@ -3,15 +3,14 @@ package stack
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"sidecart.dev/local/daprd"
+	"sidecart.dev/local/plan"
 	"sidecart.dev/local/runfile"
-	"sidecart.dev/local/secrets"
 	"sidecart.dev/local/supervise"
 )
 
@@ -20,8 +19,7 @@ const earlyExits = 3
 
 // app is one app with its sidecar.
 type app struct {
-	cfg                  *runfile.App
-	tokens               tokens
+	plan                 plan.App
 	app, sidecar         *supervise.Unit
 	appTail, sidecarTail *supervise.Tail
 	stopping             atomic.Bool
@@ -67,7 +65,7 @@ func (s *Stack) Apps() []App {
 }
 
 func (s *Stack) find(id string) (*app, error) {
-	i := slices.IndexFunc(s.apps, func(a *app) bool { return a.cfg.AppID == id })
+	i := slices.IndexFunc(s.apps, func(a *app) bool { return a.plan.AppID == id })
 	if i < 0 {
 		return nil, fmt.Errorf("there is no app %q in this stack", id)
 	}
@@ -76,10 +74,10 @@ func (s *Stack) find(id string) (*app, error) {
 
 func (a *app) info() App {
 	info := App{
-		ID: a.cfg.AppID, Port: a.cfg.AppPort, MetricsPort: a.cfg.MetricsPort,
-		SidecarHTTPPort: a.cfg.DaprHTTPPort, SidecarGRPCPort: a.cfg.DaprGRPCPort,
-		URL: httpURL(a.cfg.AppPort), SidecarURL: httpURL(a.cfg.DaprHTTPPort),
-		AppToken: a.tokens.app, SidecarToken: a.tokens.sidecar,
+		ID: a.plan.AppID, Port: a.plan.AppPort, MetricsPort: a.plan.MetricsPort,
+		SidecarHTTPPort: a.plan.DaprHTTPPort, SidecarGRPCPort: a.plan.DaprGRPCPort,
+		URL: a.plan.URL(), SidecarURL: a.plan.SidecarURL(),
+		AppToken: a.plan.AppToken, SidecarToken: a.plan.SidecarToken,
 		SidecarPID: a.sidecar.PID(), SidecarRestarts: a.sidecar.Restarts(),
 	}
 	if a.app != nil {
@@ -88,44 +86,32 @@ func (a *app) info() App {
 	return info
 }
 
-func httpURL(port int) string { return "http://" + loopback + ":" + strconv.Itoa(port) }
-
-// newApp prepares the two units of an app; nothing runs yet. An app without a
-// command has a sidecar only.
-func (s *Stack) newApp(cfg *runfile.App, env environment) (*app, error) {
+// newApp prepares the two units of an app; nothing runs yet.
+func (s *Stack) newApp(planned plan.App) (*app, error) {
 	a := &app{
-		cfg: cfg, tokens: tokens{app: secrets.Token(), sidecar: secrets.Token()},
-		appTail: supervise.NewTail(30), sidecarTail: supervise.NewTail(200),
+		plan: planned, appTail: supervise.NewTail(30), sidecarTail: supervise.NewTail(200),
 		drained: make(chan struct{}, 1),
 	}
-	sidecarOut, err := s.sidecarOutput(a)
+	out, err := s.sidecarOutput(a)
 	if err != nil {
 		return nil, err
 	}
-	args := daprd.Args(cfg, s.namesConfig())
-	if s.opts.JSONLogs {
-		args = append(args, "--log-as-json")
-	}
-	a.sidecar = s.unit("the sidecar of "+cfg.AppID, 1, supervise.Command{
-		Path: s.daprdPath, Args: args, Dir: cfg.AppDirPath, Env: env.ofSidecar(cfg, a.tokens),
-		Stdout: sidecarOut, Stderr: sidecarOut,
-	})
-	if len(cfg.Command) == 0 {
+	a.sidecar = s.unit("the sidecar of "+a.plan.AppID, 1, planned.Sidecar, out)
+	if planned.Process == nil {
 		return a, nil
 	}
-	appOut, err := s.appOutput(a)
-	if err != nil {
+	if out, err = s.appOutput(a); err != nil {
 		return nil, err
 	}
-	a.app = s.unit(cfg.AppID, earlyExits, supervise.Command{
-		Path: cfg.Command[0], Args: cfg.Command[1:], Dir: cfg.AppDirPath,
-		Env: env.ofApp(cfg, a.tokens), Stdout: appOut, Stderr: appOut,
-	})
+	a.app = s.unit(a.plan.AppID, earlyExits, *planned.Process, out)
 	return a, nil
 }
 
 // unit supervises one process of the app and reports on it.
-func (s *Stack) unit(name string, early int, command supervise.Command) *supervise.Unit {
+func (s *Stack) unit(
+	name string, early int, command supervise.Command, out *supervise.Lines,
+) *supervise.Unit {
+	command.Stdout, command.Stderr = out, out
 	return supervise.NewUnit(supervise.Config{
 		Name: name, Restart: !s.opts.NoRestart, EarlyExits: early,
 		Command: func() supervise.Command { return command },
@@ -146,17 +132,17 @@ func (s *Stack) unit(name string, early int, command supervise.Command) *supervi
 // appOutput sends an app's lines to its log and, where the run file says so, to
 // the screen.
 func (s *Stack) appOutput(a *app) (*supervise.Lines, error) {
-	log, err := openLog(s.LogsDir, a.cfg.AppID)
+	log, err := openLog(s.LogsDir, a.plan.AppID)
 	if err != nil {
 		return nil, err
 	}
-	show := a.cfg.AppLogDestination.OnConsole(runfile.FileAndConsole)
+	show := a.plan.AppLogDestination.OnConsole(runfile.FileAndConsole)
 	return supervise.NewLines(func(line []byte) {
 		log.writeLine(line)
 		a.appTail.Add(string(line))
-		s.console.Log(a.cfg.AppID, string(line))
+		s.console.Log(a.plan.AppID, string(line))
 		if show {
-			s.opts.Terminal.Log(a.cfg.AppID, line)
+			s.opts.Terminal.Log(a.plan.AppID, line)
 		}
 	}), nil
 }
@@ -164,16 +150,16 @@ func (s *Stack) appOutput(a *app) (*supervise.Lines, error) {
 // sidecarOutput does the same for a sidecar, whose log has every line of level
 // info and above while the screen has what the run file's logLevel asks for.
 func (s *Stack) sidecarOutput(a *app) (*supervise.Lines, error) {
-	log, err := openLog(s.LogsDir, a.cfg.AppID+".daprd")
+	log, err := openLog(s.LogsDir, a.plan.AppID+".daprd")
 	if err != nil {
 		return nil, err
 	}
-	show := a.cfg.DaprdLogDestination.OnConsole(runfile.LogFile)
+	show := a.plan.DaprdLogDestination.OnConsole(runfile.LogFile)
 	return supervise.NewLines(func(line []byte) {
 		log.writeLine(line)
 		text := string(line)
 		a.sidecarTail.Add(text)
-		s.console.Log(a.cfg.AppID+"/daprd", text)
+		s.console.Log(a.plan.AppID+"/daprd", text)
 		entry := daprd.ParseLogLine(text)
 		if daprd.Draining(entry) {
 			select {
@@ -184,13 +170,13 @@ func (s *Stack) sidecarOutput(a *app) (*supervise.Lines, error) {
 		if daprd.Nameless(entry) {
 			go a.sidecar.Renew()
 		}
-		if !show || !entry.Shown(a.cfg.LogLevel) || expected(entry.Message) || a.stopping.Load() {
+		if !show || !entry.Shown(a.plan.LogLevel) || expected(entry.Message) || a.stopping.Load() {
 			return
 		}
 		if !s.opts.JSONLogs && entry.Level != "" {
 			line = []byte(strings.ToUpper(entry.Level) + " " + entry.Message)
 		}
-		s.opts.Terminal.Log(a.cfg.AppID+"/daprd", line)
+		s.opts.Terminal.Log(a.plan.AppID+"/daprd", line)
 	}), nil
 }
 

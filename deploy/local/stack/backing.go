@@ -7,34 +7,21 @@ import (
 	"log/slog"
 	"net/http"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"sidecart.dev/local/inbox"
 	"sidecart.dev/local/redis"
-	"sidecart.dev/local/resources"
 )
 
-// startBacking starts the Redis and the inbox that the resources refer to,
-// unless they listen already.
-func (s *Stack) startBacking(ctx context.Context, sets map[string]*resources.Set) error {
-	var needs resources.Needs
-	for _, set := range sets {
-		found := set.Needs()
-		needs.Redis = needs.Redis || found.Redis
-		needs.Inbox = needs.Inbox || found.Inbox
-	}
-	redisAddr, smtp, web, err := s.backingAddrs()
-	if err != nil {
-		return err
-	}
-	if needs.Redis {
-		if err := s.startRedis(ctx, redisAddr); err != nil {
+// startBacking starts the Redis and the inbox of the plan, unless they listen already.
+func (s *Stack) startBacking(ctx context.Context) error {
+	if s.plan.Redis != "" {
+		if err := s.startRedis(ctx, s.plan.Redis); err != nil {
 			return err
 		}
 	}
-	if needs.Inbox {
-		return s.startInbox(ctx, smtp, web)
+	if s.plan.Inbox != "" {
+		return s.startInbox(ctx, s.plan.SMTP, s.plan.Inbox)
 	}
 	return nil
 }
@@ -47,8 +34,9 @@ func (s *Stack) startRedis(ctx context.Context, addr string) error {
 		return err
 	}
 	s.redis, err = redis.Open(ctx, redis.Config{
-		Addr: addr, Dir: filepath.Join(s.StateDir, "redis"), Own: s.opts.FreePorts,
-		InProcess: s.opts.InProcessRedis, Output: func(line string) { log.writeLine([]byte(line)) },
+		Addr: addr, Dir: filepath.Join(s.StateDir, "redis"),
+		Own: s.opts.FreePorts, InProcess: s.opts.InProcessRedis,
+		Output: func(line string) { log.writeLine([]byte(line)) },
 		Notice: s.opts.Terminal.Notice,
 	})
 	if err != nil {
@@ -68,7 +56,8 @@ func (s *Stack) StartRedis(ctx context.Context) error { return s.withRedis(ctx, 
 
 // FlushRedis removes everything from it.
 func (s *Stack) FlushRedis(ctx context.Context) error {
-	return s.withRedis(ctx, func(r redis.Server, ctx context.Context) error { return redis.Flush(ctx, r.Addr()) })
+	flush := func(r redis.Server, ctx context.Context) error { return redis.Flush(ctx, r.Addr()) }
+	return s.withRedis(ctx, flush)
 }
 
 func (s *Stack) withRedis(ctx context.Context, do func(redis.Server, context.Context) error) error {
@@ -134,5 +123,3 @@ func answersHTTP(ctx context.Context, url string) bool {
 	resp.Body.Close()
 	return true
 }
-
-func hostOf(url string) string { return strings.TrimPrefix(url, "http://") }

@@ -5,25 +5,20 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 
 	"sidecart.dev/local/console"
 )
 
-// startConsole starts the web console, if it is asked for. With FreePorts it takes free ports.
+// startConsole starts the web console, if it is planned.
 func (s *Stack) startConsole() error {
-	if !s.opts.Console {
+	if s.plan.Console == "" {
 		return nil
 	}
-	cfg := console.Config{System: shown{s}}
-	if s.opts.FreePorts {
-		cfg.Addr = loopback + ":0"
-	}
-	if s.opts.FreePorts || !s.opts.BackingOnly { // the apps are told where it is
-		cfg.OTLPAddr = loopback + ":0"
-	}
 	var err error
-	if s.console, err = console.Start(cfg); err != nil {
+	s.console, err = console.Start(console.Config{
+		Addr: s.plan.Console, OTLPAddr: s.plan.OTLP, System: shown{s},
+	})
+	if err != nil {
 		return fmt.Errorf("%w: stop what listens there, or use --no-console or --free-ports", err)
 	}
 	s.ConsoleURL = s.console.Link()
@@ -33,26 +28,9 @@ func (s *Stack) startConsole() error {
 // Console is the web console, or nil.
 func (s *Stack) Console() *console.Console { return s.console }
 
-// otlpEnv points an app and its sidecar to the console's receiver, unless the environment names
-// another.
-func (s *Stack) otlpEnv() []string {
-	if _, given := s.variable("OTEL_EXPORTER_OTLP_ENDPOINT"); given || s.console == nil {
-		return nil
-	}
-	return []string{
-		"OTEL_EXPORTER_OTLP_ENDPOINT=http://" + s.console.OTLPAddr(),
-		"OTEL_EXPORTER_OTLP_PROTOCOL=grpc", "OTEL_EXPORTER_OTLP_INSECURE=true",
-	}
-}
-
 // ForeignEnv is what apps that somebody else starts need in their environment for the console to
 // see them.
-func (s *Stack) ForeignEnv() string {
-	if s.console == nil {
-		return ""
-	}
-	return strings.Join(append(s.otlpEnv(), "METRICS_TOKEN="+s.MetricsToken), " ")
-}
+func (s *Stack) ForeignEnv() string { return s.plan.ForeignEnv() }
 
 // shown is the stack as the console sees it: nothing, until it is ready.
 type shown struct{ s *Stack }
@@ -63,26 +41,22 @@ func (v shown) Apps() []console.App {
 		return nil
 	}
 	var all []console.App
-	if v.s.opts.BackingOnly {
-		for _, cfg := range v.s.file.Apps {
-			all = append(all, console.App{
-				ID: cfg.AppID, Front: cfg.AppID == gatewayID, Foreign: true,
-				Port: cfg.AppPort, URL: httpURL(cfg.AppPort),
-				SidecarHTTPPort: cfg.DaprHTTPPort, SidecarGRPCPort: cfg.DaprGRPCPort,
-				MetricsPort: cfg.MetricsPort, SidecarURL: httpURL(cfg.DaprHTTPPort),
-			})
+	for i, planned := range v.s.plan.Apps {
+		app := console.App{
+			ID: planned.AppID, Front: planned.AppID == gatewayID, Foreign: v.s.opts.BackingOnly,
+			Port: planned.AppPort, URL: planned.URL(),
+			SidecarHTTPPort: planned.DaprHTTPPort, SidecarGRPCPort: planned.DaprGRPCPort,
+			MetricsPort: planned.MetricsPort, SidecarURL: planned.SidecarURL(),
+			SidecarToken: planned.SidecarToken,
 		}
-		return all
-	}
-	for _, a := range v.s.apps {
-		i := a.info()
-		all = append(all, console.App{
-			ID: i.ID, Front: i.ID == gatewayID, Stopped: a.stopping.Load(),
-			PID: i.PID, Restarts: i.Restarts, Port: i.Port, URL: i.URL,
-			SidecarPID: i.SidecarPID, SidecarRestarts: i.SidecarRestarts,
-			SidecarHTTPPort: i.SidecarHTTPPort, SidecarGRPCPort: i.SidecarGRPCPort,
-			MetricsPort: i.MetricsPort, SidecarURL: i.SidecarURL, SidecarToken: i.SidecarToken,
-		})
+		if !app.Foreign {
+			a := v.s.apps[i]
+			now := a.info()
+			app.Stopped = a.stopping.Load()
+			app.PID, app.Restarts = now.PID, now.Restarts
+			app.SidecarPID, app.SidecarRestarts = now.SidecarPID, now.SidecarRestarts
+		}
+		all = append(all, app)
 	}
 	return all
 }
@@ -99,7 +73,7 @@ func (v shown) Servers() []console.Server {
 	}
 	if v.s.inbox != nil {
 		all = append(all, console.Server{
-			Name: "inbox", Kind: "of the launcher", Addr: hostOf(v.s.InboxURL), PID: os.Getpid(),
+			Name: "inbox", Kind: "of the launcher", Addr: v.s.plan.Inbox, PID: os.Getpid(),
 		})
 	}
 	return all

@@ -25,7 +25,8 @@ func lockDir(dir string) (*dirLock, error) {
 	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		pid := pidIn(dir)
 		file.Close()
-		return nil, fmt.Errorf("a stack runs already in %s (process %d): stop it with `make stop`, or give another --state-dir", dir, pid)
+		return nil, fmt.Errorf("a stack runs already in %s (process %d): "+
+			"stop it with `make stop`, or give another --state-dir", dir, pid)
 	}
 	if err := file.Truncate(0); err != nil {
 		file.Close()

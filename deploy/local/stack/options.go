@@ -1,17 +1,16 @@
 // Package stack runs the whole system on this machine: the apps of a run file
 // with their sidecars, a Redis, an inbox and the secrets, all on loopback.
 //
-//	st, err := stack.Start(ctx, stack.Options{File: "dapr.yaml", StateDir: t.TempDir(), FreePorts: true})
+//	opts := stack.Options{File: "dapr.yaml", StateDir: t.TempDir(), FreePorts: true}
+//	st, err := stack.Start(ctx, opts)
 //	defer st.Stop(ctx)
 //	http.Get(st.GatewayURL + "/api/v1/products")
+//
+// Start reads what the options name, has package plan say what that comes to, and carries it out.
 package stack
 
 import (
-	"bufio"
-	"fmt"
-	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"sidecart.dev/local/terminal"
@@ -85,34 +84,4 @@ func (o Options) withDefaults() (Options, error) {
 		o.ReadyTimeout = 3 * time.Minute
 	}
 	return o, nil
-}
-
-// extraEnv is the environment from EnvFile and Env, as KEY=VALUE.
-func (o Options) extraEnv() ([]string, error) {
-	var env []string
-	if o.EnvFile != "" {
-		file, err := os.Open(o.EnvFile)
-		if err != nil {
-			return nil, fmt.Errorf("the env file cannot be read: %w", err)
-		}
-		defer file.Close()
-		lines := bufio.NewScanner(file)
-		for n := 1; lines.Scan(); n++ {
-			line := strings.TrimSpace(lines.Text())
-			if line == "" || strings.HasPrefix(line, "#") {
-				continue
-			}
-			if key, _, ok := strings.Cut(line, "="); !ok || key == "" {
-				return nil, fmt.Errorf("%s:%d is not KEY=VALUE", o.EnvFile, n)
-			}
-			env = append(env, line)
-		}
-		if err := lines.Err(); err != nil {
-			return nil, err
-		}
-	}
-	for key, value := range o.Env {
-		env = append(env, key+"="+value)
-	}
-	return env, nil
 }

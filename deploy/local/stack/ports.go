@@ -5,65 +5,71 @@ import (
 	"net"
 	"strconv"
 
+	"sidecart.dev/local/console"
 	"sidecart.dev/local/freeport"
 	"sidecart.dev/local/inbox"
+	"sidecart.dev/local/plan"
 	"sidecart.dev/local/redis"
+	"sidecart.dev/local/runfile"
 )
 
 const loopback = "127.0.0.1"
 
-// assignPorts gives a port to each listener that has none (with FreePorts, to
-// every one) and checks that the others are free. It returns where the run
-// file's ports have moved.
-func (s *Stack) assignPorts() (map[int]int, error) {
-	moved := map[int]int{}
-	if s.opts.BackingOnly {
-		return moved, nil
-	}
+// allocate gives a port to each listener that has none (with FreePorts, to every one) and checks
+// that those of apps and sidecars are free.
+func (o Options) allocate(apps []runfile.App) (plan.Allocation, error) {
 	used := map[int]bool{}
-	for i := range s.file.Apps {
-		for _, port := range s.file.Apps[i].Ports() {
-			if port.Field == "appPort" && len(s.file.Apps[i].Command) == 0 {
+	at, err := o.allocateBacking(used)
+	if err != nil || o.BackingOnly {
+		return at, err
+	}
+	at.Ports = map[plan.Listener]int{}
+	for i := range apps {
+		for _, port := range apps[i].Ports() {
+			if port.Field == "appPort" && len(apps[i].Command) == 0 {
 				continue // whoever runs the app has chosen, and may listen already
 			}
-			if *port.Value != 0 && !s.opts.FreePorts {
-				if !freeport.Free(*port.Value) {
-					return nil, fmt.Errorf(
-						"port %d, which is for %s of %s (%s), is taken: stop what listens there, change %s, or use --free-ports",
-						*port.Value, port.What, port.App, port.Field, s.opts.File)
+			if *port.Value == 0 || o.FreePorts {
+				chosen, err := freeport.Find(used)
+				if err != nil {
+					return at, err
 				}
-				continue
+				at.Ports[plan.Listener{App: port.App, Field: port.Field}] = chosen
+			} else if !freeport.Free(*port.Value) {
+				return at, fmt.Errorf("port %d, which is for %s of %s (%s), is taken: "+
+					"stop what listens there, change %s, or use --free-ports",
+					*port.Value, port.What, port.App, port.Field, o.File)
 			}
-			chosen, err := freeport.Find(used)
-			if err != nil {
-				return nil, err
-			}
-			if *port.Value != 0 {
-				moved[*port.Value] = chosen
-			}
-			*port.Value = chosen
 		}
 	}
-	return moved, nil
+	return at, nil
 }
 
-// backingAddrs are the addresses for Redis, SMTP and the inbox's HTTP.
-func (s *Stack) backingAddrs() (redisAddr, smtp, http string, err error) {
-	if !s.opts.FreePorts {
-		return redis.DefaultAddr, inbox.DefaultSMTPAddr, inbox.DefaultHTTPAddr, nil
+// allocateBacking gives the servers beside the apps their addresses. Nobody needs to know where
+// spans go but the apps, unless somebody else starts these.
+func (o Options) allocateBacking(used map[int]bool) (plan.Allocation, error) {
+	at := plan.Allocation{
+		Redis: redis.DefaultAddr, SMTP: inbox.DefaultSMTPAddr, Inbox: inbox.DefaultHTTPAddr,
 	}
-	used := map[int]bool{}
-	for i := range s.file.Apps {
-		for _, port := range s.file.Apps[i].Ports() {
-			used[*port.Value] = true
+	var free []*string
+	if o.FreePorts {
+		free = []*string{&at.Redis, &at.SMTP, &at.Inbox}
+	}
+	if o.Console {
+		at.Console, at.OTLP = console.DefaultAddr, console.DefaultOTLPAddr
+		if o.FreePorts {
+			free = append(free, &at.Console)
+		}
+		if o.FreePorts || !o.BackingOnly {
+			free = append(free, &at.OTLP)
 		}
 	}
-	for _, addr := range []*string{&redisAddr, &smtp, &http} {
+	for _, addr := range free {
 		port, err := freeport.Find(used)
 		if err != nil {
-			return "", "", "", err
+			return at, err
 		}
 		*addr = net.JoinHostPort(loopback, strconv.Itoa(port))
 	}
-	return redisAddr, smtp, http, nil
+	return at, nil
 }

@@ -6,15 +6,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 	"sync/atomic"
 
 	"sidecart.dev/local/console"
-	"sidecart.dev/local/daprd"
+	"sidecart.dev/local/plan"
 	"sidecart.dev/local/redis"
-	"sidecart.dev/local/resources"
-	"sidecart.dev/local/runfile"
 	"sidecart.dev/local/secrets"
 )
 
@@ -35,18 +32,14 @@ type Stack struct {
 	MetricsToken     string // a bearer token for the apps' /metrics
 	ConsoleURL       string // with its token; empty if there is no console
 
-	opts      Options
-	file      *runfile.File
-	daprdPath string
-	redis     redis.Server
-	inbox     *inboxServer
-	console   *console.Console
-	ending    atomic.Bool
-	apps      []*app
-	lock      *dirLock
-	extra     []string              // of the env file and the options, KEY=VALUE
-	refs      []resources.Reference // variables that components refer to
-	sets      map[string]*resources.Set
+	opts    Options
+	plan    plan.Plan
+	redis   redis.Server
+	inbox   *inboxServer
+	console *console.Console
+	ending  atomic.Bool
+	apps    []*app
+	lock    *dirLock
 
 	statusMu sync.Mutex
 	ready    bool
@@ -64,7 +57,7 @@ func Start(ctx context.Context, opts Options) (*Stack, error) {
 		return nil, err
 	}
 	s := &Stack{
-		opts: opts, StateDir: opts.StateDir, LogsDir: filepath.Join(opts.StateDir, "logs"), MetricsToken: secrets.Token(),
+		opts: opts, StateDir: opts.StateDir, LogsDir: filepath.Join(opts.StateDir, "logs"),
 	}
 	if err := s.start(ctx); err != nil {
 		_ = s.Stop(context.WithoutCancel(ctx))
@@ -77,118 +70,60 @@ func Start(ctx context.Context, opts Options) (*Stack, error) {
 }
 
 func (s *Stack) start(ctx context.Context) error {
-	var err error
-	if s.file, err = runfile.Load(s.opts.File); err != nil {
+	if err := s.makePlan(ctx); err != nil {
 		return err
 	}
-	if s.extra, err = s.opts.extraEnv(); err != nil {
+	if err := s.build(ctx); err != nil {
 		return err
-	}
-	sets, err := s.selectResources()
-	if err != nil {
-		return err
-	}
-	if err := s.bindVariables(sets); err != nil {
-		return err
-	}
-	if err := s.prepareStateDir(); err != nil {
-		return err
-	}
-	ports, err := s.assignPorts()
-	if err != nil {
-		return err
-	}
-	if !s.opts.BackingOnly {
-		if err := s.build(ctx); err != nil {
-			return err
-		}
 	}
 	if err := s.startConsole(); err != nil {
 		return err
 	}
-	if err := s.startBacking(ctx, sets); err != nil {
+	if err := s.startBacking(ctx); err != nil {
 		return err
 	}
 	if s.opts.BackingOnly {
 		return s.markReady()
 	}
-	addresses := resources.Addresses{
-		Redis: s.RedisAddr, SMTP: s.SMTPAddr, InboxHTTP: hostOf(s.InboxURL), StateDir: s.StateDir, Ports: ports,
-	}
-	if err := s.renderResources(sets, addresses); err != nil {
+	if err := s.writeFiles(); err != nil {
 		return err
 	}
-	return s.startApps(ctx, addresses)
+	return s.startApps(ctx)
 }
 
-// selectResources keeps the chosen apps, puts the chosen component set in place
-// and reads every resource folder once.
-func (s *Stack) selectResources() (map[string]*resources.Set, error) {
-	if err := s.selectApps(); err != nil {
-		return nil, err
+// makePlan decides everything that can be decided before anything is built or started.
+func (s *Stack) makePlan(ctx context.Context) error {
+	system, err := s.opts.read()
+	if err != nil {
+		return err
 	}
-	sets := map[string]*resources.Set{}
-	for i := range s.file.Apps {
-		app := &s.file.Apps[i]
-		paths := make([]string, len(app.ResourcesPaths))
-		for j, path := range app.ResourcesPaths {
-			chosen, err := s.componentSet(path)
-			if err != nil {
-				return nil, err
-			}
-			paths[j] = chosen
-			if sets[chosen] == nil {
-				if sets[chosen], err = resources.Load(chosen); err != nil {
-					return nil, err
-				}
-			}
-		}
-		app.ResourcesPaths = paths
+	if err := s.prepareStateDir(); err != nil {
+		return err
 	}
-	return sets, s.replaceResources(sets)
-}
-
-func (s *Stack) selectApps() error {
-	if len(s.opts.Apps) == 0 {
-		return nil
+	where, err := s.opts.allocate(system.File.Apps)
+	if err != nil {
+		return err
 	}
-	var ids []string
-	for _, app := range s.file.Apps {
-		ids = append(ids, app.AppID)
+	settings := plan.Settings{
+		StateDir: s.StateDir, BinDir: s.opts.BinDir, NewToken: secrets.Token,
+		JSONLogs: s.opts.JSONLogs, BackingOnly: s.opts.BackingOnly,
 	}
-	for _, id := range s.opts.Apps {
-		if !slices.Contains(ids, id) {
-			return fmt.Errorf("there is no app %q in %s, only %v", id, s.opts.File, ids)
+	if !s.opts.BackingOnly {
+		settings.Daprd, err = s.opts.findDaprd(ctx, system.File.Apps[0].RuntimePath)
+		if err != nil {
+			return err
 		}
 	}
-	s.file.Apps = slices.DeleteFunc(s.file.Apps, func(a runfile.App) bool {
-		return !slices.Contains(s.opts.Apps, a.AppID)
-	})
-	return nil
-}
-
-// componentSet replaces the folder of a component set by the chosen one.
-func (s *Stack) componentSet(path string) (string, error) {
-	isSet := filepath.Base(path) == "embedded" || filepath.Base(path) == "production"
-	if s.opts.Components == "" || !isSet {
-		return path, nil
-	}
-	beside := filepath.Join(filepath.Dir(path), s.opts.Components)
-	if info, err := os.Stat(beside); err == nil && info.IsDir() && filepath.Base(s.opts.Components) == s.opts.Components {
-		return beside, nil
-	}
-	info, err := os.Stat(s.opts.Components)
-	if err != nil || !info.IsDir() {
-		return "", fmt.Errorf("the component set %q is neither a folder nor one beside %s", s.opts.Components, path)
-	}
-	return filepath.Abs(s.opts.Components)
+	s.plan, err = plan.Make(system, where, settings)
+	s.MetricsToken = s.plan.MetricsToken
+	return err
 }
 
 // prepareStateDir takes the folder for this stack alone and makes what every
 // start needs in it.
 func (s *Stack) prepareStateDir() error {
-	for _, dir := range []string{s.StateDir, s.LogsDir, filepath.Join(s.StateDir, "data"), filepath.Join(s.StateDir, "redis")} {
-		if err := os.MkdirAll(dir, 0o755); err != nil {
+	for _, dir := range []string{"logs", "data", "redis"} {
+		if err := os.MkdirAll(filepath.Join(s.StateDir, dir), 0o755); err != nil {
 			return fmt.Errorf("the state folder cannot be made: %w", err)
 		}
 	}
@@ -204,30 +139,27 @@ func (s *Stack) prepareStateDir() error {
 	return nil
 }
 
-// renderResources writes each resource folder anew for this stack, and the name
-// resolution of its own that keeps stacks on one machine apart.
-func (s *Stack) renderResources(sets map[string]*resources.Set, addresses resources.Addresses) error {
-	root := filepath.Join(s.StateDir, "resources")
-	if err := errors.Join(os.RemoveAll(root), os.MkdirAll(root, 0o755)); err != nil {
-		return err
+// writeFiles writes the plan's files anew, and forgets which sidecars an earlier run had.
+func (s *Stack) writeFiles() error {
+	stale := []string{s.plan.Resources}
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		stale = append(stale, s.plan.Names+suffix)
 	}
-	rendered := map[string]string{}
-	for i := range s.file.Apps {
-		app := &s.file.Apps[i]
-		for j, path := range app.ResourcesPaths {
-			if rendered[path] == "" {
-				rendered[path] = filepath.Join(root, fmt.Sprintf("%d-%s", len(rendered), filepath.Base(path)))
-				if err := sets[path].Write(rendered[path], addresses); err != nil {
-					return fmt.Errorf("the resources of %s cannot be written: %w", path, err)
-				}
-			}
-			app.ResourcesPaths[j] = rendered[path]
+	for _, path := range stale {
+		if err := os.RemoveAll(path); err != nil {
+			return err
 		}
 	}
-	return daprd.WriteNames(s.namesConfig(), filepath.Join(s.StateDir, "names.db"))
+	for _, file := range s.plan.Files {
+		if err := os.MkdirAll(filepath.Dir(file.Path), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(file.Path, file.Text, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }
-
-func (s *Stack) namesConfig() string { return filepath.Join(s.StateDir, "resources", "names.yaml") }
 
 // Stop ends everything in order and returns when no process is left. Only the
 // first call acts; the others return its result.

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"sidecart.dev/local/daprd"
-	"sidecart.dev/local/resources"
 	"sidecart.dev/local/supervise"
 )
 
@@ -19,12 +18,11 @@ import (
 const probeEvery = 50 * time.Millisecond
 
 // startApps starts all apps and sidecars at once and waits until all are ready.
-func (s *Stack) startApps(ctx context.Context, addresses resources.Addresses) error {
-	env := s.environment(addresses)
-	step := s.opts.Terminal.Step("start %d apps and their sidecars", len(s.file.Apps))
-	for i := range s.file.Apps {
-		s.opts.Terminal.Reserve(s.file.Apps[i].AppID + "/daprd")
-		a, err := s.newApp(&s.file.Apps[i], env)
+func (s *Stack) startApps(ctx context.Context) error {
+	step := s.opts.Terminal.Step("start %d apps and their sidecars", len(s.plan.Apps))
+	for _, planned := range s.plan.Apps {
+		s.opts.Terminal.Reserve(planned.AppID + "/daprd")
+		a, err := s.newApp(planned)
 		if err != nil {
 			step.Fail()
 			return err
@@ -37,8 +35,8 @@ func (s *Stack) startApps(ctx context.Context, addresses resources.Addresses) er
 	}
 	for _, a := range s.apps {
 		a.each((*supervise.Unit).MarkReady)
-		if a.cfg.AppID == gatewayID {
-			s.GatewayURL = httpURL(a.cfg.AppPort)
+		if a.plan.AppID == gatewayID {
+			s.GatewayURL = a.plan.URL()
 		}
 	}
 	step.Done("")
@@ -54,7 +52,7 @@ func (s *Stack) launch(ctx context.Context, progress func(string)) error {
 			continue
 		}
 		if err := a.app.Start(); err != nil {
-			return fmt.Errorf("%s: %w", a.cfg.AppID, err)
+			return fmt.Errorf("%s: %w", a.plan.AppID, err)
 		}
 	}
 	return s.awaitAll(ctx, progress)
@@ -67,10 +65,10 @@ func (s *Stack) awaitAll(ctx context.Context, progress func(string)) error {
 	results := make(chan error, len(s.apps))
 	var waiting sync.Map
 	for _, a := range s.apps {
-		waiting.Store(a.cfg.AppID, true)
+		waiting.Store(a.plan.AppID, true)
 		go func() {
 			err := s.await(ctx, a)
-			waiting.Delete(a.cfg.AppID)
+			waiting.Delete(a.plan.AppID)
 			results <- err
 		}()
 	}
@@ -103,14 +101,18 @@ func (s *Stack) await(ctx context.Context, a *app) error {
 		select {
 		case <-tick.C:
 		case err := <-a.sidecar.Failed():
-			return fmt.Errorf("%w at its start: %s (log: %s)", err, daprd.Reason(a.sidecarTail.Lines()), s.logPath(a.cfg.AppID+".daprd"))
+			reason := daprd.Reason(a.sidecarTail.Lines())
+			return fmt.Errorf("%w at its start: %s (log: %s)",
+				err, reason, s.logPath(a.plan.AppID+".daprd"))
 		case err := <-appFailed:
-			return fmt.Errorf("%w at its start, %d times: %s (log: %s)", err, earlyExits, lastLine(a.appTail), s.logPath(a.cfg.AppID))
+			return fmt.Errorf("%w at its start, %d times: %s (log: %s)",
+				err, earlyExits, lastLine(a.appTail), s.logPath(a.plan.AppID))
 		case <-ctx.Done():
 			if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
 				return ctx.Err()
 			}
-			return fmt.Errorf("%s is not ready after %s: %w (logs: %s)", a.cfg.AppID, s.opts.ReadyTimeout, reason, s.LogsDir)
+			return fmt.Errorf("%s is not ready after %s: %w (logs: %s)",
+				a.plan.AppID, s.opts.ReadyTimeout, reason, s.LogsDir)
 		}
 	}
 }
@@ -130,8 +132,8 @@ func lastLine(tail *supervise.Tail) string {
 // notReady says why the app or its sidecar is not ready, or nil. An app without
 // a /readyz of its own is ready when it answers.
 func (a *app) notReady(ctx context.Context) error {
-	if a.app != nil && a.cfg.AppPort > 0 && isHTTP(a.cfg.AppProtocol) {
-		status, err := get(ctx, httpURL(a.cfg.AppPort)+"/readyz", a.tokens.app)
+	if a.app != nil && a.plan.AppPort > 0 && isHTTP(a.plan.AppProtocol) {
+		status, err := get(ctx, a.plan.URL()+"/readyz", a.plan.AppToken)
 		if err != nil {
 			return err
 		}
@@ -139,7 +141,7 @@ func (a *app) notReady(ctx context.Context) error {
 			return fmt.Errorf("its /readyz answers %d", status)
 		}
 	}
-	status, err := get(ctx, httpURL(a.cfg.DaprHTTPPort)+"/v1.0/healthz", a.tokens.sidecar)
+	status, err := get(ctx, a.plan.SidecarURL()+"/v1.0/healthz", a.plan.SidecarToken)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 )
@@ -18,9 +19,11 @@ type Status struct {
 	RedisAddr        string `json:"redis_addr,omitempty"`
 	OperatorEmail    string `json:"operator_email,omitempty"`
 	OperatorPassword string `json:"operator_password,omitempty"`
-	MetricsToken     string `json:"metrics_token,omitempty"` // a bearer token for the apps' /metrics
-	ConsoleURL       string `json:"console_url,omitempty"`   // with the token for its buttons
-	Apps             []App  `json:"apps"`
+	// MetricsToken is a bearer token for the apps' /metrics.
+	MetricsToken string `json:"metrics_token,omitempty"`
+	// ConsoleURL has the token for its buttons.
+	ConsoleURL string `json:"console_url,omitempty"`
+	Apps       []App  `json:"apps"`
 }
 
 // Health says in a word how an app and its sidecar are.
@@ -31,7 +34,8 @@ func (a App) Health(ctx context.Context) string {
 	if status, err := get(ctx, a.URL+"/readyz", ""); err != nil || status >= 500 {
 		return "app not ready"
 	}
-	if status, err := get(ctx, a.SidecarURL+"/v1.0/healthz", ""); err != nil || status >= 300 && status != 401 {
+	status, err := get(ctx, a.SidecarURL+"/v1.0/healthz", "")
+	if err != nil || status >= 300 && status != http.StatusUnauthorized {
 		return "sidecar not ready"
 	}
 	return "ready"
@@ -40,8 +44,10 @@ func (a App) Health(ctx context.Context) string {
 // Status tells the stack's state now.
 func (s *Stack) Status() Status {
 	return Status{
-		PID: os.Getpid(), Ready: s.isReady(), GatewayURL: s.GatewayURL, InboxURL: s.InboxURL, RedisAddr: s.RedisAddr,
-		OperatorEmail: s.OperatorEmail, OperatorPassword: s.OperatorPassword, MetricsToken: s.MetricsToken, ConsoleURL: s.ConsoleURL, Apps: s.Apps(),
+		PID: os.Getpid(), Ready: s.isReady(),
+		GatewayURL: s.GatewayURL, InboxURL: s.InboxURL, RedisAddr: s.RedisAddr,
+		OperatorEmail: s.OperatorEmail, OperatorPassword: s.OperatorPassword,
+		MetricsToken: s.MetricsToken, ConsoleURL: s.ConsoleURL, Apps: s.Apps(),
 	}
 }
 

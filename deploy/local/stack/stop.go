@@ -35,8 +35,8 @@ func (s *Stack) stopApps() {
 	for _, a := range s.apps {
 		a.awaitDrained()
 	}
-	s.stopWhere(func(a *app) bool { return a.cfg.AppID == gatewayID })
-	s.stopWhere(func(a *app) bool { return a.cfg.AppID != gatewayID })
+	s.stopWhere(func(a *app) bool { return a.plan.AppID == gatewayID })
+	s.stopWhere(func(a *app) bool { return a.plan.AppID != gatewayID })
 	for _, a := range s.apps {
 		a.endSidecar()
 	}
@@ -51,7 +51,7 @@ func (s *Stack) stopWhere(chosen func(*app) bool) {
 		}
 		stopped.Go(func() {
 			if a.app.Stop(stopGrace) {
-				s.opts.Terminal.Notice("%s did not end within %s and was killed", a.cfg.AppID, stopGrace)
+				s.opts.Terminal.Notice("%s did not end within %s and was killed", a.plan.AppID, stopGrace)
 			}
 		})
 	}
