@@ -36,7 +36,7 @@ func BenchmarkBegin(b *testing.B) {
 			ended := make(chan struct{})
 			go func() {
 				defer close(ended)
-				_ = j.Run(ctx, SettlerFunc(func(context.Context, []Entry) ([]string, error) { return nil, nil }))
+				_ = j.Run(ctx, SettlerFunc(nobody))
 			}()
 			for j.Stats().Lanes < c.writers {
 				time.Sleep(time.Millisecond)

@@ -42,13 +42,14 @@ func claim(ctx context.Context, all *lanes, c candidate) (*lane, error) {
 		return nil, err
 	}
 	l := newLane(all, c.lane, h)
-	if err := l.loadKept(ctx, h); err != nil {
+	if err := readKept(ctx, l, h.Kept); err != nil {
 		return nil, err
 	}
-	if err := l.loadLog(ctx, h); err != nil {
+	claimed, err := readLog(ctx, l, h.Low)
+	if err != nil {
 		return nil, err
 	}
-	l.valid = start.Add(all.p.cfg.lease)
+	l.open(claimed, start.Add(all.p.cfg.lease))
 	return l, nil
 }
 
@@ -71,9 +72,9 @@ func takeHead(ctx context.Context, p *process, c candidate) (head, error) {
 	return h, err
 }
 
-// loadKept reads the segments below low that the head names. All of them must be there.
-func (l *lane) loadKept(ctx context.Context, h head) error {
-	for chunk := range slices.Chunk(h.Kept, loadChunk) {
+// readKept reads the segments below low that the head names. All of them must be there.
+func readKept(ctx context.Context, l *lane, kept []uint64) error {
+	for chunk := range slices.Chunk(kept, loadChunk) {
 		items, err := l.p.readSegments(ctx, l.n, chunk)
 		if err != nil {
 			return err
@@ -81,7 +82,8 @@ func (l *lane) loadKept(ctx context.Context, h head) error {
 		for _, seq := range chunk {
 			record, ok := items[seq]
 			if !ok {
-				return fmt.Errorf("journal: segment %s is not to be found", segmentKey(l.p.cfg.Name, l.n, seq))
+				key := segmentKey(l.p.cfg.Name, l.n, seq)
+				return fmt.Errorf("journal: segment %s is not to be found", key)
 			}
 			l.replay(seq, record)
 		}
@@ -89,30 +91,30 @@ func (l *lane) loadKept(ctx context.Context, h head) error {
 	return nil
 }
 
-// loadLog reads the log from low to the first position that is free, and puts this owner's claim
-// there. If somebody else writes to that position first it reads on, so that nothing written before
-// the claim is missed.
-func (l *lane) loadLog(ctx context.Context, h head) error {
-	claim := l.p.segment(l.epoch, l.p.cfg.now())
+// readLog reads the log from low to the first position that is free, puts this owner's claim there,
+// and returns the position. If somebody else writes to that position first it reads on, so that
+// nothing written before the claim is missed.
+func readLog(ctx context.Context, l *lane, low uint64) (claimed uint64, err error) {
+	claim := l.p.newSegment(l.epoch, l.p.cfg.now())
 	claim.Claim = true
 	value := encode(claim)
 	stuck := 0
-	for pos := h.Low; ; {
+	for pos := low; ; {
 		seqs := make([]uint64, loadChunk)
 		for i := range seqs {
 			seqs[i] = pos + uint64(i)
 		}
 		items, err := l.p.readSegments(ctx, l.n, seqs)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		start := pos
 		for record, ok := items[pos]; ok; record, ok = items[pos] {
 			if record.sameWrite(&claim) {
-				return l.opened(pos)
+				return pos, nil
 			}
 			if record.Epoch > l.epoch {
-				return errTaken
+				return 0, errTaken
 			}
 			l.replay(pos, record)
 			pos++
@@ -122,35 +124,10 @@ func (l *lane) loadLog(ctx context.Context, h head) error {
 		}
 		err = l.p.place(ctx, l.n, pos, &claim, value)
 		if err == nil {
-			return l.opened(pos)
+			return pos, nil
 		}
 		if stuck++; !errors.Is(err, errTaken) || stuck > loadChunk {
-			return err
+			return 0, err
 		}
-	}
-}
-
-func (l *lane) opened(claim uint64) error {
-	l.add(claim)
-	l.next = claim + 1
-	return nil
-}
-
-// replay takes the ids of a segment into memory. They are offered to the settler when the handlers
-// of the process that wrote them must have given up, wherever its clock stood.
-func (l *lane) replay(seq uint64, record segmentRecord) {
-	l.all.mu.Lock()
-	defer l.all.mu.Unlock()
-	s := l.add(seq)
-	at := fromMillis(record.At)
-	age := min(max(l.p.cfg.now().Sub(at), 0), l.p.cfg.grace)
-	for _, id := range record.IDs {
-		since := at
-		if id.Since != 0 {
-			since = fromMillis(id.Since)
-		}
-		e, _ := l.put(s, id.ID, since)
-		e.fence = true
-		e.next = time.Now().Add(l.p.cfg.grace - age)
 	}
 }

@@ -130,13 +130,13 @@ func (c Config) Validate() error {
 		return fmt.Errorf("journal: Config.Name is required")
 	case c.State == nil:
 		return fmt.Errorf("journal: Config.State is required")
-	case d.lanes < 1 || d.writers < 1 || d.maxBatch < 1 || d.maxSegments < 1 || d.dense < 1 || d.moveLimit < 1 ||
-		d.maxBacklog < 1 ||
-		d.settleBatch < 1 || d.settleParallel < 1:
+	case min(d.lanes, d.writers, d.maxBatch, d.maxSegments, d.dense, d.moveLimit, d.maxBacklog,
+		d.settleBatch, d.settleParallel) < 1:
 		return fmt.Errorf("journal: a number in the configuration is negative")
-	case d.Window < 0 || d.lease <= 0 || d.Every <= 0 || d.SettleAfter < 0 || d.grace <= 0 || d.maxBackoff < d.Every ||
-		d.settleTimeout <= 0 || d.callTimeout <= 0:
-		return fmt.Errorf("journal: a duration in the configuration is negative, or MaxBackoff is less than Every")
+	case min(d.Window, d.SettleAfter) < 0, d.maxBackoff < d.Every,
+		min(d.lease, d.Every, d.grace, d.settleTimeout, d.callTimeout) <= 0:
+		return fmt.Errorf("journal: a duration in the configuration is negative, " +
+			"or MaxBackoff is less than Every")
 	case d.writers > d.lanes:
 		return fmt.Errorf("journal: there are %d writers, but only %d lanes", d.writers, d.lanes)
 	}

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -20,4 +21,19 @@ func TestOneByOneGivesEveryBeginAnAppendOfItsOwn(t *testing.T) {
 
 	narrow := Config{Name: "n", State: sidecartest.NewState(), lanes: 4, OneByOne: true}
 	assert.ErrorContains(t, narrow.Validate(), "8 writers", "eight writers need eight lanes")
+}
+
+func TestAConfigurationThatCannotWorkIsRefused(t *testing.T) {
+	state := sidecartest.NewState()
+	for want, cfg := range map[string]Config{
+		"Name":     {State: state},
+		"State":    {Name: "x"},
+		"number":   {Name: "x", State: state, maxBatch: -1},
+		"duration": {Name: "x", State: state, lease: -1},
+		"lanes":    {Name: "x", State: state, lanes: 2, writers: 3},
+	} {
+		if _, err := New(cfg); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("New returned %v, want an error about %s", err, want)
+		}
+	}
 }

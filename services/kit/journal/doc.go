@@ -28,8 +28,8 @@
 // documents; nothing is needed of the store but first-write, ETags and bulk get, which every Dapr
 // state store does correctly.
 //
-//	journal/<name>/<lane>        head: owner, epoch, lease, low             written by ETag, three times per lease
-//	journal/<name>/<lane>/<seq>  segment: the ids of one group commit       written once, by first-write
+//	journal/<name>/<lane>        head: owner, epoch, lease, low; written by ETag, 3 times per lease
+//	journal/<name>/<lane>/<seq>  segment: the ids of one group commit; written once, by first-write
 //
 // A segment is a first-write at the next position rather than an update of one record, for two
 // reasons. Dapr's save does not return the new ETag, so updating costs a read for every write; and
@@ -53,16 +53,24 @@
 //
 // # What if the process dies
 //
-//	between …              in the store                          what happens
-//	1 and 2                nothing                               nothing: nobody was promised anything
-//	during 2               perhaps the segment                   the id is offered; there is no aggregate, or an unchanged one: the settler fences, and reports it finished
-//	2 and 3                the segment                           the same
-//	during 3               the segment, perhaps the aggregate    the settler fences and drives on what the fence returned
-//	3 and 4, during 4      both                                  the settler publishes again; the client, who has no answer, repeats its request
-//	4 and 5, 5 and 6       both, and the event is on its way     the settler sees what has been done, and does the rest
-//	during 6               both                                  the id is offered again: every step of a settler is idempotent
-//	after "finished"       both, until the tail moves on         the id is offered once more, to a settler that finds nothing to do
-//	during a takeover      the head, perhaps the claim           the lease of the dead claimant runs out, and the lane is claimed again
+//	between …          in the store                        what happens
+//	1 and 2            nothing                             nothing: nobody was promised anything
+//	during 2           perhaps the segment                 the id is offered; there is no aggregate,
+//	                                                       or an unchanged one: the settler fences,
+//	                                                       and reports it finished
+//	2 and 3            the segment                         the same
+//	during 3           the segment, perhaps the aggregate  the settler fences and drives on what the
+//	                                                       fence returned
+//	3 and 4, during 4  both                                the settler publishes again; the client,
+//	                                                       who has no answer, repeats its request
+//	4 and 5, 5 and 6   both, and the event is on its way   the settler sees what has been done, and
+//	                                                       does the rest
+//	during 6           both                                the id is offered again: every step of a
+//	                                                       settler is idempotent
+//	after "finished"   both, until the tail moves on       the id is offered once more, to a settler
+//	                                                       that finds nothing to do
+//	during a takeover  the head, perhaps the claim         the lease of the dead claimant runs out,
+//	                                                       and the lane is claimed again
 //
 // An append whose outcome is unknown (a timeout) leaves the Begins that wait for it with an error
 // and is repeated, the same bytes to the same position, before anything else is appended: so the
@@ -111,16 +119,24 @@
 //
 // # Inside
 //
-// Each part knows those below it and none above:
+// Each part uses those below it and none above, which a test holds:
 //
 //	journal.go                 what a service sees
+//	kinds.go, fence.go         for settlers
 //	writer.go, append.go       writes what waits in the queue into a lane
 //	settling.go                offers ids that are due to the settler
-//	ownership.go               finds, claims and gives back lanes: claim.go reads one, head.go keeps one
+//	ownership.go               finds, claims and gives back lanes
+//	claim.go, keeper.go        reads a lane and takes it; keeps its head and deletes old segments
 //	queue.go                   Begins that wait for a writer; a lock of its own
-//	lanes.go, lane.go          the memory of the lanes held, their unfinished ids and tickets; a lock of its own
-//	process.go, store.go       the configuration, the metrics and the store
+//	offers.go, draft.go        from memory: what is due, and what the next segment holds
+//	lanes.go, ticket.go        from memory: all lanes, and the handlers' hold on an id
+//	frontier.go, lane.go       from memory: how far back a log is needed, and one log
+//	memory.go                  the memory of the lanes held; a lock of its own
+//	process.go, store.go       what this process is, and its calls
+//	metrics.go, record.go      what is measured, and what is stored
+//	settler.go, config.go      what a service gives
+//	wait.go                    turns and signals
 //
-// No lock is held during a call to the store. Where one thing at a time may be done there, looking
-// for lanes or writing a head, a turn is taken for it.
+// No two locks are held at once, and none during a call to the store. Where one thing at a time may
+// be done there, looking for lanes or writing a head, a turn is taken for it.
 package journal

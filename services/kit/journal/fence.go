@@ -25,7 +25,9 @@ const fenceAttempts = 10
 //
 // A tombstone does not end an id for good: a later intent may replace it by an update with its
 // ETag.
-func Fence(ctx context.Context, state sidecar.State, key string, tombstone []byte, ttl time.Duration) (aggregate sidecar.Item, ok bool, err error) {
+func Fence(ctx context.Context, state sidecar.State, key string, tombstone []byte,
+	ttl time.Duration,
+) (aggregate sidecar.Item, ok bool, err error) {
 	for range fenceAttempts {
 		err := state.Insert(ctx, key, tombstone, sidecar.WithTTL(ttl))
 		if err == nil {
@@ -54,7 +56,8 @@ func Fence(ctx context.Context, state sidecar.State, key string, tombstone []byt
 			return sidecar.Item{}, false, err
 		}
 	}
-	return sidecar.Item{}, false, fault.New(fault.Unavailable, "unavailable", "The record changes too often to be fenced.")
+	return sidecar.Item{}, false, fault.New(fault.Unavailable, "unavailable",
+		"The record changes too often to be fenced.")
 }
 
 // sameJSON compares documents by meaning: stores may reformat JSON.

@@ -28,7 +28,9 @@ func New(cfg Config) (*Journal, error) {
 	}
 	p := newProcess(cfg.withDefaults())
 	m := newLanes(p)
-	j := &Journal{p: p, lanes: m, queue: newQueue(p), ownership: newOwnership(p, m), poked: newSignal()}
+	j := &Journal{
+		p: p, lanes: m, queue: newQueue(p), ownership: newOwnership(p, m), poked: newSignal(),
+	}
 	var err error
 	p.metrics, err = newMetrics(p.cfg, j.Stats)
 	return j, err
@@ -94,7 +96,8 @@ func (j *Journal) Begin(ctx context.Context, id string) (*Ticket, error) {
 }
 
 func outOfTime(cause error) error {
-	return fault.Wrap(cause, fault.Timeout, "timeout", "The request could not be recorded in time. Try again.")
+	return fault.Wrap(cause, fault.Timeout, "timeout",
+		"The request could not be recorded in time. Try again.")
 }
 
 // Finish forgets the ids because the caller has seen that their business is finished. asOf is the

@@ -86,7 +86,8 @@ func (k *Kinds) keep(kind string, entries []Entry) {
 		}
 	}
 	if _, known := k.said.LoadOrStore(kind, true); !known {
-		k.log.Warn("unfinished work of a kind that this version does not know is kept for a newer one", "kind", kind)
+		k.log.Warn("unfinished work of a kind that this version does not know is kept for a newer one",
+			"kind", kind)
 	}
 }
 

@@ -21,7 +21,10 @@ func TestAnOlderVersionKeepsWhatItDoesNotKnowForANewerOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const foreign = 5
 		state := sidecartest.NewState()
-		cfg := Config{State: state, lease: time.Second, grace: time.Second, SettleAfter: time.Millisecond, maxSegments: 4}
+		cfg := Config{
+			State: state, lease: time.Second, grace: time.Second, SettleAfter: time.Millisecond,
+			maxSegments: 4,
+		}
 		newer, stop := run(t, cfg, SettlerFunc(nobody))
 		for n := range foreign {
 			begin(t, newer, KindID("voucher", fmt.Sprint(n))).Wrote()
@@ -34,7 +37,8 @@ func TestAnOlderVersionKeepsWhatItDoesNotKnowForANewerOne(t *testing.T) {
 		old.log = slog.New(slog.NewTextHandler(&log, nil))
 		old.Measure(prometheus.NewRegistry(), "test")
 		older, stop := run(t, cfg, old)
-		for n := range 40 { // its own business goes on, and what is older is written again to keep the log short
+		// Its own business goes on, and what is older is written again to keep the log short.
+		for n := range 40 {
 			begin(t, older, KindID("parcel", fmt.Sprint(n))).Wrote()
 			time.Sleep(time.Second)
 		}
@@ -54,7 +58,8 @@ func TestAnOlderVersionKeepsWhatItDoesNotKnowForANewerOne(t *testing.T) {
 		stop()
 
 		vouchers := newRecorder()
-		newest, stop := run(t, cfg, NewKinds("parcel", map[string]Settler{"parcel": parcels, "voucher": vouchers}))
+		both := map[string]Settler{"parcel": parcels, "voucher": vouchers}
+		newest, stop := run(t, cfg, NewKinds("parcel", both))
 		defer stop()
 		time.Sleep(10 * time.Second)
 		for n := range foreign {
@@ -84,8 +89,11 @@ func TestEachKindIsSettledByItsOwn(t *testing.T) {
 			return nil, fmt.Errorf("not now")
 		}),
 	})
-	finished, err := kinds.Settle(t.Context(), []Entry{{ID: "parcel/1"}, {ID: "2"}, {ID: "erase:ada"}, {ID: "erase/bob"}, {ID: "new/3"}})
-	if got := fmt.Sprint(parcels, erasures, finished); got != "[1 2] [ada bob] [parcel/1 2]" || err == nil {
+	finished, err := kinds.Settle(t.Context(), []Entry{
+		{ID: "parcel/1"}, {ID: "2"}, {ID: "erase:ada"}, {ID: "erase/bob"}, {ID: "new/3"},
+	})
+	got := fmt.Sprint(parcels, erasures, finished)
+	if got != "[1 2] [ada bob] [parcel/1 2]" || err == nil {
 		t.Errorf("settled and finished: %s, error %v", got, err)
 	}
 }

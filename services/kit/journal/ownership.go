@@ -16,9 +16,11 @@ type ownership struct {
 	p     *process
 	lanes *lanes
 
-	turn         turn             // held while lanes are looked for and claimed; guards the next two
-	seen         map[int]sighting // by lane
-	predecessors map[int]uint64   // lane to epoch of an owner this process succeeds; nil before the first survey
+	turn turn             // held while lanes are looked for and claimed; guards the next two
+	seen map[int]sighting // by lane
+	// predecessors is the epoch of an owner that this process succeeds, by lane; nil before the first
+	// survey.
+	predecessors map[int]uint64
 
 	keepers sync.WaitGroup // one for each lane held
 }
@@ -64,7 +66,7 @@ func (o *ownership) survey(ctx context.Context) ([]candidate, error) {
 		}
 		h, err := decode[head](key, item.Value)
 		if err != nil {
-			o.p.cfg.Logger.Error("a lane of the journal cannot be used", "journal", o.p.cfg.Name, "lane", n, "error", err)
+			o.p.log.Error("a lane of the journal cannot be used", "lane", n, "error", err)
 			continue
 		}
 		if first && o.p.cfg.Instance != "" && h.Instance == o.p.cfg.Instance {
@@ -156,11 +158,12 @@ func (o *ownership) open(ctx context.Context) (*lane, error) {
 			return nil, err
 		}
 		if !errors.Is(err, errTaken) {
-			o.p.cfg.Logger.Error("a lane of the journal cannot be used", "journal", o.p.cfg.Name, "lane", c.lane, "error", err)
+			o.p.log.Error("a lane of the journal cannot be used", "lane", c.lane, "error", err)
 		}
 	}
 	o.ask(ctx, found)
-	return nil, fault.Newf(fault.Unavailable, "unavailable", "All %d lanes of the journal are held by other replicas.", o.p.cfg.lanes)
+	return nil, fault.Newf(fault.Unavailable, "unavailable",
+		"All %d lanes of the journal are held by other replicas.", o.p.cfg.lanes)
 }
 
 // hold makes a claimed lane one of this replica's.
@@ -168,9 +171,9 @@ func (o *ownership) hold(ctx context.Context, l *lane, writing bool, found stand
 	backlog := o.lanes.hold(l, writing)
 	if found != free {
 		o.p.metrics.takeovers.Inc()
-		o.p.cfg.Logger.Info("took a journal lane over", "journal", o.p.cfg.Name, "lane", l.n, "backlog", backlog)
+		o.p.log.Info("took a journal lane over", "lane", l.n, "backlog", backlog)
 	}
-	o.keepers.Go(func() { l.keep(ctx) })
+	o.keepers.Go(func() { keeper{o.p, l}.run(ctx) })
 }
 
 // patrol looks for lanes that hold work and have no living owner, and takes them over, one at a
@@ -185,7 +188,7 @@ func (o *ownership) patrol(ctx, io context.Context) {
 		wait = o.p.cfg.lease / 3
 		more, err := o.inherit(io)
 		if err != nil {
-			o.p.cfg.Logger.Warn("lanes of the journal could not be looked at", "journal", o.p.cfg.Name, "error", err)
+			o.p.log.Warn("lanes of the journal could not be looked at", "error", err)
 		}
 		if more {
 			wait = o.p.cfg.lease / 30
@@ -218,7 +221,7 @@ func (o *ownership) inherit(ctx context.Context) (more bool, err error) {
 func (o *ownership) releaseAll(ctx context.Context) {
 	var all sync.WaitGroup
 	for _, l := range o.lanes.closeAll() {
-		all.Go(func() { l.release(ctx) })
+		all.Go(func() { keeper{o.p, l}.release(ctx) })
 	}
 	all.Wait()
 }

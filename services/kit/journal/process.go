@@ -3,6 +3,7 @@ package journal
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"sync/atomic"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 // store. It does not change, but for the count of segments.
 type process struct {
 	cfg      Config
+	log      *slog.Logger
 	store    store
 	owner    string        // names this process in the store
 	segments atomic.Uint64 // that this process has written or tried to write
@@ -21,22 +23,25 @@ type process struct {
 
 func newProcess(cfg Config) *process {
 	return &process{
-		cfg: cfg, store: store{state: cfg.State, timeout: cfg.callTimeout},
+		cfg: cfg, log: cfg.Logger.With("journal", cfg.Name),
+		store: store{state: cfg.State, timeout: cfg.callTimeout},
 		owner: fmt.Sprintf("%016x%016x", cfg.rand(), cfg.rand()),
 	}
 }
 
-// segment makes a segment's record, which is told from all others by its number and this process's
-// name.
-func (p *process) segment(epoch uint64, at time.Time) segmentRecord {
+// newSegment makes a segment's record, which is told from all others by its number and this
+// process's name.
+func (p *process) newSegment(epoch uint64, at time.Time) segmentRecord {
 	return segmentRecord{Epoch: epoch, By: p.owner, N: p.segments.Add(1), At: at.UnixMilli()}
 }
 
-// place inserts a segment by first-write. Nil means that it stands at its position, errTaken that
-// another process's segment does. Any other error leaves the outcome unknown: the same segment must
-// be placed again before anything else is.
-func (p *process) place(ctx context.Context, lane int, seq uint64, record *segmentRecord, value []byte) error {
-	key := segmentKey(p.cfg.Name, lane, seq)
+// place inserts a segment of lane n by first-write. Nil means that it stands at its position,
+// errTaken that another process's segment does. Any other error leaves the outcome unknown: the
+// same segment must be placed again before anything else is.
+func (p *process) place(ctx context.Context, n int, seq uint64,
+	record *segmentRecord, value []byte,
+) error {
+	key := segmentKey(p.cfg.Name, n, seq)
 	var err error
 	for range 2 {
 		if err = p.store.insert(ctx, key, value); err == nil {
@@ -60,11 +65,12 @@ func (p *process) place(ctx context.Context, lane int, seq uint64, record *segme
 	return err
 }
 
-// readSegments reads the segments of a lane that are there, by position.
-func (p *process) readSegments(ctx context.Context, lane int, seqs []uint64) (map[uint64]segmentRecord, error) {
+// readSegments reads the segments of lane n that are there, by position.
+func (p *process) readSegments(ctx context.Context, n int, seqs []uint64,
+) (map[uint64]segmentRecord, error) {
 	keys := make([]string, len(seqs))
 	for i, seq := range seqs {
-		keys[i] = segmentKey(p.cfg.Name, lane, seq)
+		keys[i] = segmentKey(p.cfg.Name, n, seq)
 	}
 	items, err := p.store.bulkGet(ctx, keys)
 	if err != nil {
@@ -79,6 +85,15 @@ func (p *process) readSegments(ctx context.Context, lane int, seqs []uint64) (ma
 		}
 	}
 	return records, nil
+}
+
+// backoff is the delay after the given number of attempts at an id.
+func (p *process) backoff(attempt int) time.Duration {
+	d := p.cfg.maxBackoff
+	if shift := attempt - 1; shift < 30 && p.cfg.Every<<shift < d {
+		d = p.cfg.Every << shift
+	}
+	return p.jitter(d)
 }
 
 // jitter spreads d over [¾ d, 1¼ d).

@@ -17,11 +17,12 @@ import (
 func TestNothingIsForgotten(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		seed, lanes := rapid.Uint64().Draw(rt, "seed"), rapid.IntRange(1, 4).Draw(rt, "lanes")
+		window := rapid.SampledFrom([]int{0, 50, 500}).Draw(rt, "window") // ms
 		cfg := Config{
 			writers:     rapid.IntRange(1, min(2, lanes)).Draw(rt, "writers"),
 			lease:       3 * time.Second,
 			maxBatch:    rapid.SampledFrom([]int{1, 3, 256}).Draw(rt, "batch"),
-			Window:      time.Duration(rapid.SampledFrom([]int{0, 50, 500}).Draw(rt, "window")) * time.Millisecond,
+			Window:      time.Duration(window) * time.Millisecond,
 			maxSegments: rapid.IntRange(1, 12).Draw(rt, "segments"),
 			SettleAfter: time.Second, grace: 6 * time.Second, maxBackoff: 10 * time.Second,
 			settleBatch: rapid.IntRange(1, 5).Draw(rt, "settle batch"), callTimeout: time.Second,
@@ -54,14 +55,16 @@ type step struct {
 }
 
 func drawStep(t *rapid.T) step {
+	pauses := []int{0, 1, 5, 50, 500, 3000, 9000} // ms
 	return step{
 		action: rapid.SampledFrom([]string{
-			"create", "create", "create", "update", "update", "burst", "burst", "start", "crash", "crash in", "stop", "freeze", "faults", "wait", "poke", "finish",
+			"create", "create", "create", "update", "update", "burst", "burst", "start",
+			"crash", "crash in", "stop", "freeze", "faults", "wait", "poke", "finish",
 		}).Draw(t, "action"),
 		id:    fmt.Sprintf("id-%d", rapid.IntRange(0, 8).Draw(t, "id")),
 		which: rapid.IntRange(0, 2).Draw(t, "which"),
 		n:     rapid.IntRange(1, 30).Draw(t, "n"),
-		pause: time.Duration(rapid.SampledFrom([]int{0, 1, 5, 50, 500, 3000, 9000}).Draw(t, "pause")) * time.Millisecond,
+		pause: time.Duration(rapid.SampledFrom(pauses).Draw(t, "pause")) * time.Millisecond,
 	}
 }
 
@@ -230,7 +233,8 @@ func (j *Journal) dump() string {
 	var out string
 	for _, l := range j.lanes.held {
 		for id, e := range l.entries {
-			out += fmt.Sprintf("lane %d (writing %t) %s: %+v, settling %t, now %v\n", l.n, l.writing, id, *e, j.lanes.atWork[id], time.Now())
+			out += fmt.Sprintf("lane %d (writing %t) %s: %+v, settling %t, now %v\n",
+				l.n, l.writing, id, *e, j.lanes.atWork[id], time.Now())
 		}
 	}
 	return out

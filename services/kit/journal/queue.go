@@ -9,12 +9,10 @@ import (
 	"sidecart.dev/kit/fault"
 )
 
-// request is a Begin on its way. Its fields are guarded by queue.mu, but for since, which is the
-// writer's.
+// request is a Begin on its way. Its fields are guarded by queue.mu.
 type request struct {
 	id     string
 	at     time.Time // when it arrived
-	since  time.Time
 	state  requestState
 	done   chan struct{} // closed with the answer
 	ticket *Ticket
@@ -29,8 +27,8 @@ const (
 	stateDone                       // answered, or given up by its caller
 )
 
-// queue holds the Begins that wait for a writer. Its lock may be taken while that of lanes is held,
-// but not the other way round, and is never held during a call to the store.
+// queue holds the Begins that wait for a writer. While its lock is held no other is taken, and the
+// store is not called.
 type queue struct {
 	p       *process
 	filled  signal        // something is in the queue
@@ -46,7 +44,9 @@ type queue struct {
 }
 
 func newQueue(p *process) *queue {
-	return &queue{p: p, filled: newSignal(), closing: make(chan struct{}), window: batch.NewWindow(p.cfg.Window)}
+	return &queue{
+		p: p, filled: newSignal(), closing: make(chan struct{}), window: batch.NewWindow(p.cfg.Window),
+	}
 }
 
 // open lets the queue accept requests. It reports false if it has done so before.
@@ -95,8 +95,8 @@ func (q *queue) add(r *request, backlog int) error {
 	return nil
 }
 
-// patience returns how long the writer waits for something to append, or for more of it.
-func (q *queue) patience() time.Duration {
+// wait returns how long the writer waits for something to append, or for more of it.
+func (q *queue) wait() time.Duration {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	switch n := len(q.requests); {
@@ -150,14 +150,14 @@ func (q *queue) putBack(reqs []*request) {
 	q.filled.send()
 }
 
-// answer ends a request with what make returns, or reports false if its caller has given it up.
-func (q *queue) answer(r *request, make func() *Ticket) bool {
+// answer ends a request with its ticket, or reports false if its caller has given it up.
+func (q *queue) answer(r *request, t *Ticket) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if r.state == stateDone {
 		return false
 	}
-	q.end(r, make(), nil)
+	q.end(r, t, nil)
 	return true
 }
 

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 )
 
 // errTaken says that another process owns the lane.
@@ -22,16 +21,17 @@ type head struct {
 	Spare    bool   `json:"spare,omitempty"` // its owner does not append to it, and can do without it
 	Asked    string `json:"asked,omitempty"` // a process that has no lane and asks for this spare one
 
-	Low   uint64   `json:"low"`            // the log is read from here up to the first missing segment
+	Low   uint64   `json:"low"`            // the log is read from here to the first missing segment
 	Kept  []uint64 `json:"kept,omitempty"` // segments below Low that still hold unfinished ids
-	Swept uint64   `json:"swept"`          // everything below is deleted already, but for Kept and Dead
+	Swept uint64   `json:"swept"`          // all below is deleted already, but for Kept and Dead
 	Dead  []uint64 `json:"dead,omitempty"` // once in Kept, now to be deleted
 }
 
-// segmentRecord is the document of a segment. It never changes.
+// segmentRecord is the document of a segment. It never changes. By and N together are unique, so
+// that a writer knows its own.
 type segmentRecord struct {
 	Epoch uint64     `json:"epoch"`
-	By    string     `json:"by"` // the process that wrote it; By and N together are unique: a writer knows its own
+	By    string     `json:"by"` // the process that wrote it
 	N     uint64     `json:"n"`
 	At    int64      `json:"at"`              // milliseconds since 1970 by the writer's clock
 	Claim bool       `json:"claim,omitempty"` // an owner's first: it fences the owner before
@@ -45,12 +45,12 @@ type idRecord struct {
 
 func (r *segmentRecord) sameWrite(o *segmentRecord) bool { return r.By == o.By && r.N == o.N }
 
-func headKey(journal string, lane int) string {
-	return fmt.Sprintf("journal/%s/%d", journal, lane)
+func headKey(journal string, n int) string {
+	return fmt.Sprintf("journal/%s/%d", journal, n)
 }
 
-func segmentKey(journal string, lane int, seq uint64) string {
-	return fmt.Sprintf("journal/%s/%d/%d", journal, lane, seq)
+func segmentKey(journal string, n int, seq uint64) string {
+	return fmt.Sprintf("journal/%s/%d/%d", journal, n, seq)
 }
 
 func decode[T any](key string, value []byte) (T, error) {
@@ -69,5 +69,3 @@ func encode(doc any) []byte {
 	}
 	return value
 }
-
-func fromMillis(ms int64) time.Time { return time.UnixMilli(ms) }

@@ -28,7 +28,8 @@ func (s store) get(ctx context.Context, key string) (item sidecar.Item, err erro
 	return item, err
 }
 
-func (s store) bulkGet(ctx context.Context, keys []string) (items map[string]sidecar.Item, err error) {
+func (s store) bulkGet(ctx context.Context, keys []string,
+) (items map[string]sidecar.Item, err error) {
 	err = s.call(ctx, func(ctx context.Context) (err error) {
 		items, err = s.state.BulkGet(ctx, keys)
 		return err
@@ -37,13 +38,21 @@ func (s store) bulkGet(ctx context.Context, keys []string) (items map[string]sid
 }
 
 func (s store) insert(ctx context.Context, key string, value []byte) error {
-	return s.call(ctx, func(ctx context.Context) error { return s.state.Insert(ctx, key, value) })
+	return s.call(ctx, func(ctx context.Context) error {
+		return s.state.Insert(ctx, key, value)
+	})
 }
 
-func (s store) update(ctx context.Context, key string, value []byte, etag string, opts ...sidecar.WriteOption) error {
-	return s.call(ctx, func(ctx context.Context) error { return s.state.Update(ctx, key, value, etag, opts...) })
+func (s store) update(ctx context.Context, key string, value []byte, etag string,
+	opts ...sidecar.WriteOption,
+) error {
+	return s.call(ctx, func(ctx context.Context) error {
+		return s.state.Update(ctx, key, value, etag, opts...)
+	})
 }
 
 func (s store) remove(ctx context.Context, key, etag string) error {
-	return s.call(ctx, func(ctx context.Context) error { return s.state.Delete(ctx, key, etag) })
+	return s.call(ctx, func(ctx context.Context) error {
+		return s.state.Delete(ctx, key, etag)
+	})
 }

@@ -17,7 +17,10 @@ const testWindow = 40 * time.Millisecond
 // slowState is a store whose calls take two milliseconds.
 func slowState() *sidecartest.State {
 	state := sidecartest.NewState()
-	state.Before = func(context.Context, sidecartest.Op, string) error { time.Sleep(2 * time.Millisecond); return nil }
+	state.Before = func(context.Context, sidecartest.Op, string) error {
+		time.Sleep(2 * time.Millisecond)
+		return nil
+	}
 	return state
 }
 
@@ -66,7 +69,8 @@ func TestBeginsThatComeDenselyShareSegmentsThoughTheyDoNotMeet(t *testing.T) {
 			}
 		}
 		if n := len(segments(state)) - before; n > 200/3 {
-			t.Errorf("200 Begins, one every 8 ms, made %d segments; at least 3 were to share one on average", n)
+			t.Errorf("200 Begins, one every 8 ms, made %d segments; at least 3 were to share one on average",
+				n)
 		}
 	})
 }

@@ -31,7 +31,7 @@ func (w *writer) run(ctx context.Context) {
 			continue
 		}
 		failures = 0
-		if wait := w.queue.patience(); wait > 0 {
+		if wait := w.queue.wait(); wait > 0 {
 			pause(w.queue.closing, w.queue.filled, l.gone, wait)
 			continue
 		}
@@ -64,10 +64,11 @@ func (w *writer) lane(ctx context.Context, l *lane) (*lane, error) {
 		}
 	}
 	if l.stale() {
-		if err := l.beat(ctx); err != nil {
-			if errors.Is(err, errTaken) {
-				return w.lane(ctx, nil)
-			}
+		err := keeper{w.p, l}.beat(ctx)
+		if errors.Is(err, errTaken) {
+			return w.lane(ctx, nil)
+		}
+		if err != nil {
 			return l, err
 		}
 	}
