@@ -3,7 +3,7 @@
 // what its document is, when it is done, which events it owes and how it is driven on; it never
 // sees an ETag, a ticket or a tombstone.
 //
-//	payments := aggregate.New(aggregate.Config[Payment]{Kind: "payment", State: state, Journal: journal, …})
+//	payments := aggregate.New(aggregate.Config[Payment]{Kind: "payment", State: state, …})
 //	payments.DrivenBy(aggregate.Driver[Payment]{Drive: …})
 //
 //	doc, created, err := payments.Create(ctx, id, func() (Payment, error) { … })
@@ -74,7 +74,9 @@ func (a adapter) Begin(ctx context.Context, id string) (Ticket, error) {
 
 // Config describes the aggregates of one kind.
 type Config[T any] struct {
-	Kind    string        // prefix of their keys and of their ids in the journal, such as "order"; no slash
+	// Kind is the prefix of their keys and of their ids in the journal, such as "order". It has no
+	// slash.
+	Kind    string
 	State   sidecar.State // the service's store
 	Journal Journal
 
@@ -92,9 +94,13 @@ type Config[T any] struct {
 	Encode func(doc T) ([]byte, error)
 	Decode func(raw []byte) (T, error)
 
-	Patience   time.Duration // age of an intent at which events that nobody has accepted are published again, default 5 s
-	Publishers int           // writes whose events are published in the background at a time, default 64
-	Logger     *slog.Logger  // nil means slog.Default
+	// Patience is the age of an intent at which events that nobody has accepted are published again,
+	// default 5 s.
+	Patience time.Duration
+	// Publishers is the number of writes whose events are published in the background at a time,
+	// default 64.
+	Publishers int
+	Logger     *slog.Logger // nil means slog.Default
 }
 
 // Aggregates is all documents of one kind. It is safe for concurrent use.
@@ -108,7 +114,8 @@ type Aggregates[T any] struct {
 // New makes the aggregates of a kind. It panics if something is missing that no default can stand
 // for.
 func New[T any](cfg Config[T]) *Aggregates[T] {
-	if cfg.Kind == "" || cfg.State == nil || cfg.Journal == nil || cfg.Done == nil || cfg.Events != nil && cfg.Bus == nil {
+	if cfg.Kind == "" || cfg.State == nil || cfg.Journal == nil || cfg.Done == nil ||
+		cfg.Events != nil && cfg.Bus == nil {
 		panic("aggregate: Kind, State, Journal and Done are required, and Bus with Events")
 	}
 	if cfg.Events == nil {

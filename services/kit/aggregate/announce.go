@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"sidecart.dev/kit/event"
-	"sidecart.dev/kit/fault"
 )
 
 // publishTimeout bounds one attempt. It is below the journal's grace, so that a ticket is ended in
@@ -22,7 +21,7 @@ func (a *Aggregates[T]) Announce(ctx context.Context, w Written[T]) {
 		w.Ticket.Wrote()
 		return
 	}
-	publish := func(ctx context.Context) {
+	a.announcing.Do(ctx, func(ctx context.Context) {
 		defer w.Ticket.Wrote() // held until then, so that the settler does not publish as well
 		ctx, cancel := context.WithTimeout(ctx, publishTimeout)
 		defer cancel()
@@ -30,11 +29,7 @@ func (a *Aggregates[T]) Announce(ctx context.Context, w Written[T]) {
 			a.cfg.Logger.WarnContext(ctx, "events not published; they will be published again",
 				"kind", a.cfg.Kind, "id", w.ID, "error", err.Error())
 		}
-	}
-	if !a.announcing.Go(ctx, publish) {
-		ctx = context.WithoutCancel(ctx)
-		_ = fault.Guard(ctx, func() error { publish(ctx); return nil })
-	}
+	})
 }
 
 // Publish publishes events, and waits until the bus has them.

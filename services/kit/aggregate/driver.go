@@ -73,7 +73,9 @@ func (a *Aggregates[T]) DrivenBy(d Driver[T]) {
 		d.Absent = func(context.Context, string, string) error { return nil }
 	}
 	if d.Accepted == nil {
-		d.Accepted = func(_ context.Context, owed []Owed[T]) (map[string]bool, error) { return all(owed), nil }
+		d.Accepted = func(_ context.Context, owed []Owed[T]) (map[string]bool, error) {
+			return all(owed), nil
+		}
 	}
 	a.driver = d
 }

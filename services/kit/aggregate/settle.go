@@ -7,8 +7,8 @@ import (
 	"strings"
 	"sync"
 
+	"sidecart.dev/kit/background"
 	"sidecart.dev/kit/event"
-	"sidecart.dev/kit/fault"
 	"sidecart.dev/kit/journal"
 	"sidecart.dev/kit/tracing"
 )
@@ -26,7 +26,8 @@ import (
 // A round that concerns traced documents is a span of its own, with a link to the trace that began
 // the business of each. Every step is idempotent. What fails stays in the journal, and keeps no
 // other from being finished.
-func (a *Aggregates[T]) Settle(ctx context.Context, entries []journal.Entry) (finished []string, err error) {
+func (a *Aggregates[T]) Settle(ctx context.Context, entries []journal.Entry,
+) (finished []string, err error) {
 	r := &round[T]{Aggregates: a, docs: map[string]*settling[T]{}}
 	if err := r.load(ctx, entries); err != nil {
 		return nil, err
@@ -58,8 +59,10 @@ type settling[T any] struct {
 	entry  journal.Entry
 	id     string // without the note
 	read   Read[T]
-	fenced bool // no write that was prepared earlier can succeed: it was fenced, or written by this round
 	events []event.Event
+	// fenced says that no write which was prepared earlier can succeed: it was fenced, or written by
+	// this round.
+	fenced bool
 }
 
 func (r *round[T]) fail(err error) {
@@ -236,7 +239,9 @@ func (r *round[T]) told(ctx context.Context, s *settling[T], accepted map[string
 }
 
 // each does work for every document, several at once, and reports each error.
-func each[T any](ctx context.Context, docs []*settling[T], work func(*settling[T]) error, fail func(error)) {
+func each[T any](ctx context.Context, docs []*settling[T],
+	work func(*settling[T]) error, fail func(error),
+) {
 	fail(Each(ctx, docs, func(s *settling[T]) error {
 		if err := work(s); err != nil {
 			return fmt.Errorf("%s: %w", s.id, err)
@@ -251,25 +256,7 @@ const settleParallel = 8
 // Each does work for every item, several at once, and returns the first error, saying how many more
 // there were. It is for drivers: what fails of one item keeps no other from being worked on.
 func Each[I any](ctx context.Context, items []I, work func(item I) error) error {
-	var (
-		all   sync.WaitGroup
-		mu    sync.Mutex
-		errs  []error
-		slots = make(chan struct{}, settleParallel)
-	)
-	for _, item := range items {
-		slots <- struct{}{}
-		all.Go(func() {
-			defer func() { <-slots }()
-			if err := fault.Guard(ctx, func() error { return work(item) }); err != nil {
-				mu.Lock()
-				defer mu.Unlock()
-				errs = append(errs, err)
-			}
-		})
-	}
-	all.Wait()
-	return firstOf(errs)
+	return firstOf(background.Each(ctx, settleParallel, items, work))
 }
 
 // firstOf returns the first error, saying how many more there were: what fails for one usually

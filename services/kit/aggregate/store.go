@@ -85,7 +85,8 @@ func (a *Aggregates[T]) fence(ctx context.Context, id string) (Read[T], error) {
 
 // write inserts the document if nothing was read under its id, and else replaces what was read. It
 // reports false if somebody was faster.
-func (a *Aggregates[T]) write(ctx context.Context, over Read[T], doc T, trace string) (bool, error) {
+func (a *Aggregates[T]) write(ctx context.Context, over Read[T], doc T, trace string,
+) (bool, error) {
 	raw, err := a.encode(doc, trace)
 	if err != nil {
 		return false, fmt.Errorf("%s: %w", a.key(over.id), err)
@@ -133,7 +134,8 @@ func (a *Aggregates[T]) decode(id string, item sidecar.Item) Read[T] {
 		r.Exists, r.trace = r.err == nil, mark.Trace
 	}
 	if r.err != nil {
-		r.err = fault.Wrap(fmt.Errorf("%s: %w", item.Key, r.err), fault.Internal, "internal", "A stored document cannot be read.")
+		r.err = fault.Wrap(fmt.Errorf("%s: %w", item.Key, r.err), fault.Internal, "internal",
+			"A stored document cannot be read.")
 	}
 	return r
 }

@@ -1,5 +1,6 @@
-// Package background runs work that nobody waits for, such as publishing what a request has
-// written.
+// Package background runs work in goroutines of its own: work that nobody waits for, such as
+// publishing what a request has written ([Group]), and work whose caller goes on meanwhile
+// ([Beside]) or has a lot of it ([Each]). A panic ends the one piece of work that it happened in.
 package background
 
 import (
@@ -37,6 +38,14 @@ func (g *Group) Go(ctx context.Context, work func(ctx context.Context)) bool {
 		_ = fault.Guard(ctx, func() error { work(ctx); return nil })
 	}()
 	return true
+}
+
+// Do starts the work as Go does. If as much as is allowed runs already, the caller does it itself.
+func (g *Group) Do(ctx context.Context, work func(ctx context.Context)) {
+	if !g.Go(ctx, work) {
+		ctx = context.WithoutCancel(ctx)
+		_ = fault.Guard(ctx, func() error { work(ctx); return nil })
+	}
 }
 
 func (g *Group) ended() {

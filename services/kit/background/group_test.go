@@ -87,3 +87,20 @@ func TestWorkMayBeStartedWhileSomebodyWaits(t *testing.T) {
 	started.Wait()
 	g.Drain(t.Context())
 }
+
+func TestWhatThereIsNoRoomForIsDoneByTheCaller(t *testing.T) {
+	g := background.NewGroup(1)
+	release := make(chan struct{})
+	assert.True(t, g.Go(t.Context(), func(context.Context) { <-release }))
+	request, end := context.WithCancel(t.Context())
+	end()
+	done := false
+	g.Do(request, func(ctx context.Context) {
+		assert.NoError(t, ctx.Err(), "it goes on when the request has ended")
+		done = true
+		panic("in the caller")
+	})
+	assert.True(t, done, "Do has returned before the work was done")
+	close(release)
+	g.Drain(t.Context())
+}

@@ -31,7 +31,9 @@ type Batcher[R any] struct {
 // most limit. It is called several times at once if calls are slow, and must not panic. After it,
 // answer is called for each request, and should only wake who waits. window is how long a request
 // waits for others at most.
-func New[R any](window time.Duration, limit int, call func(requests []R), answer func(request R)) *Batcher[R] {
+func New[R any](window time.Duration, limit int,
+	call func(requests []R), answer func(request R),
+) *Batcher[R] {
 	return &Batcher[R]{call: call, answer: answer, limit: limit, window: NewWindow(window)}
 }
 

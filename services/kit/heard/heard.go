@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"sidecart.dev/kit/background"
 	"sidecart.dev/kit/event"
 	"sidecart.dev/kit/fault"
 	"sidecart.dev/kit/sidecar"
@@ -84,28 +85,21 @@ func (s *Events) note(ctx context.Context, e event.Event) error {
 
 // Accepted returns those of the events that were accepted.
 func (s *Events) Accepted(ctx context.Context, eventIDs []string) ([]string, error) {
-	known := make([]bool, len(eventIDs))
-	errs := make([]error, len(eventIDs))
-	slots := make(chan struct{}, atOnce)
-	var reads sync.WaitGroup
-	for i, id := range eventIDs {
-		slots <- struct{}{}
-		reads.Go(func() {
-			defer func() { <-slots }()
-			errs[i] = fault.Guard(ctx, func() error {
-				_, err := s.state.Get(ctx, key(id))
-				return err
-			})
-			known[i] = errs[i] == nil
-		})
-	}
-	reads.Wait()
-	accepted := []string{}
-	for i, id := range eventIDs {
-		if errs[i] != nil && !sidecar.IsMissing(errs[i]) {
-			return nil, errs[i]
+	var unknown sync.Map
+	errs := background.Each(ctx, atOnce, eventIDs, func(id string) error {
+		_, err := s.state.Get(ctx, key(id))
+		if sidecar.IsMissing(err) {
+			unknown.Store(id, true)
+			return nil
 		}
-		if known[i] {
+		return err
+	})
+	if len(errs) > 0 {
+		return nil, errs[0]
+	}
+	accepted := []string{}
+	for _, id := range eventIDs {
+		if _, is := unknown.Load(id); !is {
 			accepted = append(accepted, id)
 		}
 	}

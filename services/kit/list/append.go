@@ -60,7 +60,8 @@ func (l *Lists) AppendAll(ctx context.Context, prefix string, ids []string) ([]u
 // position is returned that it has there. So what repeats an append soon, because it does not know
 // how the first went, leaves no second entry. stood reports whether one of the ids was there
 // already: of several who append the same id at once, in whichever processes, one is told false.
-func (l *Lists) AppendOnce(ctx context.Context, prefix string, ids []string) (seqs []uint64, stood bool, err error) {
+func (l *Lists) AppendOnce(ctx context.Context, prefix string, ids []string,
+) (seqs []uint64, stood bool, err error) {
 	r := &request{ids: ids, once: true, done: make(chan struct{})}
 	seqs, err = l.append(ctx, prefix, r)
 	return seqs, err == nil && r.stood, err
@@ -202,7 +203,8 @@ func (a appended) expect(seq uint64) {
 
 // appendSome appends as many of the ids as there is room for, at least one, and returns their
 // positions.
-func (l *Lists) appendSome(ctx context.Context, prefix string, ids []appended) (seqs []uint64, err error) {
+func (l *Lists) appendSome(ctx context.Context, prefix string, ids []appended,
+) (seqs []uint64, err error) {
 	err = document.UntilWritten(ctx, func() (bool, error) {
 		h, etag, err := l.readHead(ctx, prefix)
 		if err != nil {
@@ -230,7 +232,8 @@ func (l *Lists) appendSome(ctx context.Context, prefix string, ids []appended) (
 
 // replaceHead writes the head that follows the one that was read, if it differs. It reports false
 // if somebody was faster.
-func (l *Lists) replaceHead(ctx context.Context, prefix string, h, next head, etag string) (bool, error) {
+func (l *Lists) replaceHead(ctx context.Context, prefix string, h, next head, etag string,
+) (bool, error) {
 	var err error
 	switch {
 	case next.Next == h.Next: // all of the ids were there
@@ -287,5 +290,6 @@ func (l *Lists) roll(ctx context.Context, prefix string, h head) (head, error) {
 }
 
 func outOfTime(cause error) error {
-	return fault.Wrap(cause, fault.Timeout, "timeout", "The list could not be written in time. Try again.")
+	return fault.Wrap(cause, fault.Timeout, "timeout",
+		"The list could not be written in time. Try again.")
 }

@@ -35,8 +35,11 @@ func DecodeCursor(name, cursor string) (uint64, error) {
 		return 0, nil
 	}
 	b, err := base64.RawURLEncoding.DecodeString(cursor)
-	if err != nil || len(b) != cursorBytes || EncodeCursor(name, binary.BigEndian.Uint64(b[1:9])) != cursor {
-		return 0, fault.New(fault.Invalid, "invalid_cursor", "The cursor is not one of this list. Start again without a cursor.")
+	if err == nil && len(b) == cursorBytes {
+		if seq := binary.BigEndian.Uint64(b[1:9]); EncodeCursor(name, seq) == cursor {
+			return seq, nil
+		}
 	}
-	return binary.BigEndian.Uint64(b[1:9]), nil
+	return 0, fault.New(fault.Invalid, "invalid_cursor",
+		"The cursor is not one of this list. Start again without a cursor.")
 }

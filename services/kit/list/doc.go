@@ -20,9 +20,10 @@
 //
 // A full head must be sealed before it can take another id:
 //
-//	1  insert page n with the 64 ids of the head     dies after this: the head is still full; the next append inserts the same
-//	                                                  page, finds it there, and goes on
-//	2  replace the head by one without them           dies before the answer: the append was made, its caller does not know
+//	   step                                    if the process dies after it
+//	1  insert page n with the head's 64 ids    the head is still full; the next append inserts the
+//	                                           same page, finds it there, and goes on
+//	2  replace the head by one without them    the append was made; its caller does not know
 //
 // Nothing else can happen to a full head, so page n has the same content whoever inserts it and
 // however late the insert arrives.

@@ -30,8 +30,9 @@ type Config struct {
 type Lists struct {
 	cfg Config
 
-	mu      sync.Mutex
-	writers map[string]*writer // by prefix: lists that are being appended to, or with a window once were
+	mu sync.Mutex
+	// writers has, by prefix, the lists that are being appended to, or with a window once were.
+	writers map[string]*writer
 }
 
 // New makes a Lists. It panics if the configuration has no State.

@@ -24,7 +24,8 @@ var errMoved = errors.New("list: a page is missing")
 //
 // It makes one call to the store, two if the first page reaches further back than the head, however
 // long the list is. Entries appended meanwhile do not disturb it.
-func (l *Lists) Page(ctx context.Context, prefix string, before uint64, limit int) (entries []Entry, next uint64, err error) {
+func (l *Lists) Page(ctx context.Context, prefix string, before uint64, limit int,
+) (entries []Entry, next uint64, err error) {
 	limit = min(max(limit, 1), MaxLimit)
 	for range readAttempts {
 		entries, err = l.page(ctx, prefix, before, limit)
@@ -41,7 +42,8 @@ func (l *Lists) Page(ctx context.Context, prefix string, before uint64, limit in
 	return entries, next, nil
 }
 
-func (l *Lists) page(ctx context.Context, prefix string, before uint64, limit int) ([]Entry, error) {
+func (l *Lists) page(ctx context.Context, prefix string, before uint64, limit int,
+) ([]Entry, error) {
 	if before == 0 {
 		h, _, err := l.readHead(ctx, prefix)
 		if err != nil || h.first() == 1 || len(h.IDs) >= limit {
@@ -88,7 +90,8 @@ type pages struct {
 	items  map[string]sidecar.Item
 }
 
-func (l *Lists) readPages(ctx context.Context, prefix string, before uint64, limit int) (pages, error) {
+func (l *Lists) readPages(ctx context.Context, prefix string, before uint64, limit int,
+) (pages, error) {
 	keys := []string{headKey(prefix)}
 	if before > 1 {
 		lowest := uint64(1)

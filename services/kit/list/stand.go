@@ -20,7 +20,7 @@ type Place struct {
 func (l *Lists) Stand(ctx context.Context, places []Place) ([]bool, error) {
 	stand := make([]bool, len(places))
 	var sealed []int // that are not in their heads
-	err := l.look(ctx, places, func(p Place) string { return headKey(p.Prefix) }, func(i int, item sidecar.Item) error {
+	err := l.look(ctx, places, Place.headKey, func(i int, item sidecar.Item) error {
 		h, err := decode[head](item)
 		if err != nil {
 			return err
@@ -39,7 +39,7 @@ func (l *Lists) Stand(ctx context.Context, places []Place) ([]bool, error) {
 	for i, at := range sealed {
 		older[i] = places[at]
 	}
-	err = l.look(ctx, older, func(p Place) string { return pageKey(p.Prefix, (p.Seq-1)/PageSize) }, func(i int, item sidecar.Item) error {
+	err = l.look(ctx, older, Place.pageKey, func(i int, item sidecar.Item) error {
 		doc, err := decode[page](item)
 		if n := int((older[i].Seq - 1) % PageSize); err == nil && n < len(doc.IDs) {
 			stand[sealed[i]] = doc.IDs[n] == older[i].ID
@@ -49,9 +49,14 @@ func (l *Lists) Stand(ctx context.Context, places []Place) ([]bool, error) {
 	return stand, err
 }
 
+func (p Place) headKey() string { return headKey(p.Prefix) }
+func (p Place) pageKey() string { return pageKey(p.Prefix, (p.Seq-1)/PageSize) }
+
 // look reads a document of the list of each place, with one call, and has those that exist looked
 // at.
-func (l *Lists) look(ctx context.Context, places []Place, key func(Place) string, at func(i int, item sidecar.Item) error) error {
+func (l *Lists) look(ctx context.Context, places []Place, key func(Place) string,
+	at func(i int, item sidecar.Item) error,
+) error {
 	keys := make([]string, 0, len(places))
 	for _, p := range places {
 		keys = append(keys, key(p))

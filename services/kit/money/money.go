@@ -56,8 +56,10 @@ func (m Money) Add(o Money) (Money, error) {
 	case o == Money{}:
 		return m, nil
 	case m.Currency != o.Currency:
-		return Money{}, fault.Newf(fault.Unprocessable, "currency_mismatch", "%s cannot be added to %s.", o.Currency, m.Currency)
-	case o.Amount > 0 && m.Amount > math.MaxInt64-o.Amount, o.Amount < 0 && m.Amount < math.MinInt64-o.Amount:
+		return Money{}, fault.Newf(fault.Unprocessable, "currency_mismatch",
+			"%s cannot be added to %s.", o.Currency, m.Currency)
+	case o.Amount > 0 && m.Amount > math.MaxInt64-o.Amount,
+		o.Amount < 0 && m.Amount < math.MinInt64-o.Amount:
 		return Money{}, fault.New(fault.Unprocessable, "amount_too_large", "The amount is too large.")
 	}
 	return Money{Amount: m.Amount + o.Amount, Currency: m.Currency}, nil

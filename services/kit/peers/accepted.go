@@ -9,7 +9,7 @@ import (
 	"slices"
 	"sync"
 
-	"sidecart.dev/kit/fault"
+	"sidecart.dev/kit/background"
 	"sidecart.dev/kit/sidecar"
 )
 
@@ -21,40 +21,31 @@ const atOnce = 4
 
 // Accepted asks notifications which of the events it has accepted: their customers will be told,
 // whatever happens here. It is [AcceptedBy] of notifications.
-func Accepted(ctx context.Context, caller sidecar.Caller, eventIDs []string) (map[string]bool, error) {
+func Accepted(ctx context.Context, caller sidecar.Caller, eventIDs []string,
+) (map[string]bool, error) {
 	return AcceptedBy(ctx, caller, "notifications", eventIDs)
 }
 
 // AcceptedBy asks a service which of the events it has accepted: it will do its part, and need
 // never be told again. It may be asked about any number of events. What was answered counts also if
 // there is an error.
-func AcceptedBy(ctx context.Context, caller sidecar.Caller, service string, eventIDs []string) (map[string]bool, error) {
-	var (
-		mu       sync.Mutex
-		errs     []error
-		accepted = make(map[string]bool, len(eventIDs))
-		slots    = make(chan struct{}, atOnce)
-		calls    sync.WaitGroup
-	)
-	for part := range slices.Chunk(eventIDs, maxEvents) {
-		slots <- struct{}{}
-		calls.Go(func() {
-			defer func() { <-slots }()
-			var answer struct {
-				Accepted []string `json:"accepted"`
-			}
-			err := fault.Guard(ctx, func() error {
-				asked := map[string][]string{"event_ids": part}
-				return caller.Call(ctx, service, http.MethodPost, "/internal/"+service+"/accepted", asked, &answer)
-			})
-			mu.Lock()
-			defer mu.Unlock()
-			for _, id := range answer.Accepted {
-				accepted[id] = true
-			}
-			errs = append(errs, err)
-		})
-	}
-	calls.Wait()
+func AcceptedBy(ctx context.Context, caller sidecar.Caller, service string, eventIDs []string,
+) (map[string]bool, error) {
+	var mu sync.Mutex
+	accepted := make(map[string]bool, len(eventIDs))
+	parts := slices.Collect(slices.Chunk(eventIDs, maxEvents))
+	errs := background.Each(ctx, atOnce, parts, func(part []string) error {
+		var answer struct {
+			Accepted []string `json:"accepted"`
+		}
+		path, asked := "/internal/"+service+"/accepted", map[string][]string{"event_ids": part}
+		err := caller.Call(ctx, service, http.MethodPost, path, asked, &answer)
+		mu.Lock()
+		defer mu.Unlock()
+		for _, id := range answer.Accepted {
+			accepted[id] = true
+		}
+		return err
+	})
 	return accepted, errors.Join(errs...)
 }

@@ -107,7 +107,8 @@ const AppIDHeader = "dapr-app-id"
 // Binding calls output bindings. It is safe for concurrent use.
 type Binding interface {
 	// Invoke calls the operation of the named binding and returns what the binding answered.
-	Invoke(ctx context.Context, name, operation string, data []byte, metadata map[string]string) ([]byte, error)
+	Invoke(ctx context.Context, name, operation string, data []byte, metadata map[string]string,
+	) ([]byte, error)
 }
 
 // Secrets reads from a secret store. It is safe for concurrent use.

@@ -39,7 +39,8 @@ func check(s string, min, max int, also string) error {
 		switch {
 		case slices.Contains([]rune(also), r), joins(runes, i):
 		case hidden(r):
-			return fmt.Errorf("must not contain the control or invisible character U+%04X (character %d)", r, i+1)
+			return fmt.Errorf("must not contain the control or invisible character U+%04X (character %d)",
+				r, i+1)
 		}
 	}
 	return nil
@@ -63,11 +64,13 @@ func hidden(r rune) bool {
 	switch {
 	case r == utf8.RuneError:
 		return true
-	case unicode.Is(unicode.Prepended_Concatenation_Mark, r): // visible, though counted among the format characters
-		return false
+	case unicode.Is(unicode.Prepended_Concatenation_Mark, r):
+		return false // visible, though counted among the format characters
+	case unicode.In(r, unicode.C, unicode.Zl, unicode.Zp, unicode.Bidi_Control,
+		unicode.Other_Default_Ignorable_Code_Point, unicode.Noncharacter_Code_Point):
+		return true
 	}
-	return unicode.In(r, unicode.C, unicode.Zl, unicode.Zp, unicode.Bidi_Control,
-		unicode.Other_Default_Ignorable_Code_Point, unicode.Noncharacter_Code_Point) || !unicode.IsPrint(r) && !unicode.Is(unicode.Zs, r)
+	return !unicode.IsPrint(r) && !unicode.Is(unicode.Zs, r)
 }
 
 const (

@@ -43,7 +43,8 @@ func Dial(cfg Config) (*Client, error) {
 	conn, err := grpc.NewClient(cfg.GRPCAddr,
 		grpc.WithTransportCredentials(insecure.NewCredentials()), // the sidecar is on loopback
 		grpc.WithUnaryInterceptor(cfg.intercept),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(cfg.MaxMessage), grpc.MaxCallSendMsgSize(cfg.MaxMessage)),
+		grpc.WithDefaultCallOptions(
+			grpc.MaxCallRecvMsgSize(cfg.MaxMessage), grpc.MaxCallSendMsgSize(cfg.MaxMessage)),
 		grpc.WithConnectParams(cfg.connectParams()),
 	)
 	if err != nil {
@@ -94,12 +95,15 @@ type state struct {
 //
 // Stores disagree on how they refuse a first-write: some report an ETag mismatch, some a plain
 // error that looks like any other failure. So a refused insert reads the key to learn which it was.
-func (s *state) Insert(ctx context.Context, key string, value []byte, opts ...sidecar.WriteOption) error {
+func (s *state) Insert(ctx context.Context, key string, value []byte,
+	opts ...sidecar.WriteOption,
+) error {
 	err := s.save(ctx, key, value, nil, opts)
 	if err == nil {
 		return nil
 	}
-	if c := status.Code(err); c == codes.Unavailable || c == codes.DeadlineExceeded || c == codes.Canceled {
+	switch status.Code(err) {
+	case codes.Unavailable, codes.DeadlineExceeded, codes.Canceled:
 		return transient(err, "The state store does not answer.")
 	}
 	if _, getErr := s.Get(ctx, key); getErr == nil {
@@ -109,7 +113,9 @@ func (s *state) Insert(ctx context.Context, key string, value []byte, opts ...si
 }
 
 // Update implements [sidecar.State].
-func (s *state) Update(ctx context.Context, key string, value []byte, etag string, opts ...sidecar.WriteOption) error {
+func (s *state) Update(ctx context.Context, key string, value []byte, etag string,
+	opts ...sidecar.WriteOption,
+) error {
 	if etag == "" {
 		return fault.New(fault.Internal, "internal", "an update needs the ETag that was read")
 	}
@@ -118,7 +124,8 @@ func (s *state) Update(ctx context.Context, key string, value []byte, etag strin
 
 // Delete implements [sidecar.State].
 func (s *state) Delete(ctx context.Context, key, etag string) error {
-	return conflict(s.sdk.DeleteStateWithETag(ctx, s.store, key, &dapr.ETag{Value: etag}, nil, &firstWrite))
+	read := &dapr.ETag{Value: etag}
+	return conflict(s.sdk.DeleteStateWithETag(ctx, s.store, key, read, nil, &firstWrite))
 }
 
 var firstWrite = dapr.StateOptions{
@@ -130,7 +137,9 @@ var firstWrite = dapr.StateOptions{
 // parse it and hand it to the store's component as numbers, which lose what a float64 has no room
 // for, and objects, which MongoDB's component writes by an aggregation pipeline: there an object is
 // merged into the one that is stored, and a text like "$value" or "$$ROOT" is evaluated.
-func (s *state) save(ctx context.Context, key string, value []byte, etag *dapr.ETag, opts []sidecar.WriteOption) error {
+func (s *state) save(ctx context.Context, key string, value []byte, etag *dapr.ETag,
+	opts []sidecar.WriteOption,
+) error {
 	var meta map[string]string
 	if o := sidecar.Options(opts); o.TTL > 0 {
 		seconds := int(math.Ceil(o.TTL.Seconds()))
@@ -153,7 +162,9 @@ func conflict(err error) error {
 }
 
 // Invoke implements [sidecar.Binding].
-func (c *Client) Invoke(ctx context.Context, name, operation string, data []byte, meta map[string]string) ([]byte, error) {
+func (c *Client) Invoke(ctx context.Context, name, operation string, data []byte,
+	meta map[string]string,
+) ([]byte, error) {
 	out, err := c.sdk.InvokeBinding(ctx, &dapr.InvokeBindingRequest{
 		Name: name, Operation: operation, Data: data, Metadata: meta,
 	})
@@ -182,7 +193,8 @@ func (s *secrets) Secret(ctx context.Context, name string) (string, error) {
 	}
 	value, ok := values[name]
 	if !ok {
-		return "", fault.Newf(fault.NotFound, "secret_missing", "The secret store has no secret %q.", name)
+		return "", fault.Newf(fault.NotFound, "secret_missing",
+			"The secret store has no secret %q.", name)
 	}
 	return value, nil
 }
@@ -197,7 +209,8 @@ func (s *secrets) reason(err error, name string) string {
 	case codes.FailedPrecondition, codes.InvalidArgument:
 		return fmt.Sprintf("The sidecar has no secret store %q.", s.component)
 	default:
-		return fmt.Sprintf("The secret %q cannot be read: it is missing from the store %q, or the store does not answer.", name, s.component)
+		return fmt.Sprintf("The secret %q cannot be read: "+
+			"it is missing from the store %q, or the store does not answer.", name, s.component)
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 type Config struct {
 	GRPCAddr   string        // host:port of the sidecar's gRPC API; default 127.0.0.1:50001
 	HTTPAddr   string        // host:port of the sidecar's HTTP API; default 127.0.0.1:3500
-	APIToken   string        // the sidecar's API token (DAPR_API_TOKEN); empty: the sidecar asks for none
+	APIToken   string        // what the sidecar asks for (DAPR_API_TOKEN); empty: nothing
 	Timeout    time.Duration // bound of a call whose context has no deadline; default 10 s
 	MaxMessage int           // bytes of the largest message either way; default 16 MiB
 	// Window is how long reads and messages wait for others at most while they come densely: see

@@ -44,18 +44,18 @@ func (c *caller) Call(ctx context.Context, app, method, path string, in, out any
 	}
 	resp, err := c.client.Do(req)
 	if err != nil {
-		return transportFault(app, err)
+		return notAnswered(app, err)
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
-		return transportFault(app, err)
+		return notAnswered(app, err)
 	}
 	if err := statusFault(app, resp.StatusCode); err != nil {
 		return err
 	}
 	if !web.FromApp(resp) {
-		return transportFault(app, errNotFromApp)
+		return notAnswered(app, errNotFromApp)
 	}
 	if out == nil || len(body) == 0 {
 		return nil
@@ -68,7 +68,8 @@ func (c *caller) Call(ctx context.Context, app, method, path string, in, out any
 
 var errNotFromApp = errors.New("a success that the service did not give")
 
-func (c *caller) request(ctx context.Context, app, method, path string, in any) (*http.Request, error) {
+func (c *caller) request(ctx context.Context, app, method, path string, in any,
+) (*http.Request, error) {
 	var body io.Reader
 	if in != nil {
 		raw, err := json.Marshal(in)
@@ -95,12 +96,8 @@ func (c *caller) request(ctx context.Context, app, method, path string, in any) 
 	return req, nil
 }
 
-func transportFault(app string, err error) error {
-	kind, code := fault.Unavailable, "unavailable"
-	if errors.Is(err, context.DeadlineExceeded) {
-		kind, code = fault.Timeout, "timeout"
-	}
-	return &fault.Error{Kind: kind, Code: code, Message: "The service " + app + " does not answer.", RetryAfter: time.Second, Err: err}
+func notAnswered(app string, err error) error {
+	return transient(err, "The service "+app+" does not answer.")
 }
 
 func statusFault(app string, status int) error {
@@ -112,7 +109,8 @@ func statusFault(app string, status int) error {
 	case status == http.StatusTooManyRequests:
 		return fault.Newf(fault.RateLimited, "rate_limited", "The service %s asks to slow down.", app)
 	case status >= 400 && status < 500:
-		return fault.Newf(fault.Unprocessable, "unprocessable", "The service %s refused the request (%d).", app, status)
+		return fault.Newf(fault.Unprocessable, "unprocessable",
+			"The service %s refused the request (%d).", app, status)
 	default:
 		return fault.Newf(fault.Unavailable, "unavailable", "The service %s failed (%d).", app, status)
 	}

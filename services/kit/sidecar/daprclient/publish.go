@@ -78,7 +78,8 @@ func (b *bus) publish(topic string, messages []*message) {
 	defer cancel()
 	err := fault.Guard(ctx, func() error {
 		if len(messages) == 1 {
-			return b.sdk.PublishEvent(ctx, b.component, topic, messages[0].body, dapr.PublishEventWithContentType(eventType))
+			contentType := dapr.PublishEventWithContentType(eventType)
+			return b.sdk.PublishEvent(ctx, b.component, topic, messages[0].body, contentType)
 		}
 		return b.publishTogether(ctx, topic, messages)
 	})
@@ -95,7 +96,9 @@ func (b *bus) publish(topic string, messages []*message) {
 func (b *bus) publishTogether(ctx context.Context, topic string, messages []*message) error {
 	events := make([]any, len(messages))
 	for i, m := range messages {
-		events[i] = dapr.PublishEventsEvent{EntryID: strconv.Itoa(i), Data: m.body, ContentType: eventType}
+		events[i] = dapr.PublishEventsEvent{
+			EntryID: strconv.Itoa(i), Data: m.body, ContentType: eventType,
+		}
 	}
 	answer := b.sdk.PublishEvents(ctx, b.component, topic, events)
 	if answer.Error == nil {

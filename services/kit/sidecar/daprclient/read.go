@@ -8,8 +8,8 @@ import (
 	"time"
 
 	dapr "github.com/dapr/go-sdk/client"
-	"golang.org/x/sync/errgroup"
 
+	"sidecart.dev/kit/background"
 	"sidecart.dev/kit/fault"
 	"sidecart.dev/kit/sidecar"
 )
@@ -132,8 +132,9 @@ func (r *read) pick(items map[string]sidecar.Item, errs map[string]error) {
 // The components of PostgreSQL and SQLite do not notice when a read of several keys breaks off
 // (components-contrib v1.18, BulkGet without rows.Err), and answer as if the rest were absent;
 // their reads of one key do. A caller that takes a key for absent may forget an order for it.
-func (s *state) fetch(ctx context.Context, keys []string, sure map[string]bool) (map[string]sidecar.Item, map[string]error) {
-	items, errs := make(map[string]sidecar.Item, len(keys)), map[string]error{}
+func (s *state) fetch(ctx context.Context, keys []string, sure map[string]bool,
+) (items map[string]sidecar.Item, errs map[string]error) {
+	items, errs = make(map[string]sidecar.Item, len(keys)), map[string]error{}
 	if len(keys) == 1 {
 		s.confirm(ctx, keys, items, errs)
 		return items, errs
@@ -149,7 +150,7 @@ func (s *state) fetch(ctx context.Context, keys []string, sure map[string]bool) 
 		if item.Error != "" {
 			errs[item.Key] = transient(errors.New(item.Error), "The state store could not read a key.")
 		} else if len(item.Value) > 0 {
-			items[item.Key] = sidecar.Item{Key: item.Key, Value: item.Value, ETag: item.Etag, Expires: expires(item.Metadata)}
+			items[item.Key] = itemOf(item.Key, item.Value, item.Etag, item.Metadata)
 		}
 	}
 	s.confirm(ctx, slices.DeleteFunc(slices.Clone(keys), func(key string) bool {
@@ -163,29 +164,31 @@ func (s *state) fetch(ctx context.Context, keys []string, sure map[string]bool) 
 const bulkParallelism = 8
 
 // confirm reads each key by itself.
-func (s *state) confirm(ctx context.Context, keys []string, items map[string]sidecar.Item, errs map[string]error) {
+func (s *state) confirm(ctx context.Context, keys []string,
+	items map[string]sidecar.Item, errs map[string]error,
+) {
 	var mu sync.Mutex
-	var group errgroup.Group
-	group.SetLimit(bulkParallelism)
-	for _, key := range keys {
-		group.Go(func() error {
-			var item *dapr.StateItem
-			err := fault.Guard(ctx, func() (err error) {
-				item, err = s.sdk.GetStateWithConsistency(ctx, s.store, key, nil, dapr.StateConsistencyStrong)
-				return err
-			})
-			mu.Lock()
-			defer mu.Unlock()
-			switch {
-			case err != nil:
-				errs[key] = transient(err, "The state store does not answer.")
-			case len(item.Value) > 0:
-				items[key] = sidecar.Item{Key: key, Value: item.Value, ETag: item.Etag, Expires: expires(item.Metadata)}
-			}
-			return nil
+	background.Each(ctx, bulkParallelism, keys, func(key string) error {
+		var item *dapr.StateItem
+		err := fault.Guard(ctx, func() (err error) {
+			item, err = s.sdk.GetStateWithConsistency(ctx, s.store, key, nil,
+				dapr.StateConsistencyStrong)
+			return err
 		})
-	}
-	_ = group.Wait()
+		mu.Lock()
+		defer mu.Unlock()
+		switch {
+		case err != nil:
+			errs[key] = transient(err, "The state store does not answer.")
+		case len(item.Value) > 0:
+			items[key] = itemOf(key, item.Value, item.Etag, item.Metadata)
+		}
+		return nil
+	})
+}
+
+func itemOf(key string, value []byte, etag string, metadata map[string]string) sidecar.Item {
+	return sidecar.Item{Key: key, Value: value, ETag: etag, Expires: expires(metadata)}
 }
 
 // expires reads what most stores add to a value that has a TTL.

@@ -30,17 +30,19 @@ func (c *Client) AppID(ctx context.Context) (string, error) {
 func (c *Client) Ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+c.cfg.HTTPAddr+"/v1.0/healthz/outbound", nil)
+	url := "http://" + c.cfg.HTTPAddr + "/v1.0/healthz/outbound"
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return err
 	}
 	resp, err := readiness.Do(req)
 	if err != nil {
-		return transportFault("sidecar", err)
+		return notAnswered("sidecar", err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode >= 300 {
-		return fault.Newf(fault.Unavailable, "unavailable", "The sidecar is not ready (%d).", resp.StatusCode)
+		return fault.Newf(fault.Unavailable, "unavailable",
+			"The sidecar is not ready (%d).", resp.StatusCode)
 	}
 	return c.checkVersion(ctx)
 }
@@ -61,7 +63,8 @@ func (c *Client) checkVersion(ctx context.Context) error {
 	}
 	version := answer.ExtendedMetadata["daprRuntimeVersion"]
 	if tooOld(version) {
-		return fault.Newf(fault.Unavailable, "unavailable", "The sidecar is Dapr %s; at least %d.%d is needed.", version, oldestMajor, oldestMinor)
+		return fault.Newf(fault.Unavailable, "unavailable",
+			"The sidecar is Dapr %s; at least %d.%d is needed.", version, oldestMajor, oldestMinor)
 	}
 	c.known.Store(true)
 	return nil
@@ -75,4 +78,6 @@ func tooOld(version string) bool {
 	return major < oldestMajor || major == oldestMajor && minor < oldestMinor
 }
 
-var readiness = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 2, IdleConnTimeout: time.Minute}}
+var readiness = &http.Client{
+	Transport: &http.Transport{MaxIdleConnsPerHost: 2, IdleConnTimeout: time.Minute},
+}

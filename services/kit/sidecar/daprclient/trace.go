@@ -36,11 +36,12 @@ func startCall(ctx context.Context, method string, req any) (context.Context, fu
 		GetPubsubName() string
 		GetTopic() string
 	}:
-		attrs = append(attrs, Component.String(r.GetPubsubName()), semconv.MessagingDestinationName(r.GetTopic()))
+		attrs = append(attrs, Component.String(r.GetPubsubName()),
+			semconv.MessagingDestinationName(r.GetTopic()))
 	case interface{ GetName() string }:
 		attrs = append(attrs, Component.String(r.GetName()))
 	}
-	ctx, span := tracing.Tracer().Start(ctx, method, trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(attrs...))
+	ctx, span := startClient(ctx, method, attrs...)
 	return ctx, func(err error) {
 		span.SetAttributes(semconv.RPCResponseStatusCode(grpcStatus(err)))
 		if err != nil {
@@ -49,6 +50,12 @@ func startCall(ctx context.Context, method string, req any) (context.Context, fu
 		}
 		span.End()
 	}
+}
+
+func startClient(ctx context.Context, name string, attrs ...attribute.KeyValue,
+) (context.Context, trace.Span) {
+	return tracing.Tracer().Start(ctx, name,
+		trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(attrs...))
 }
 
 // grpcStatus is the name of the status in a span. A context that has ended counts as the status
@@ -87,15 +94,16 @@ func startRequest(req *http.Request) (context.Context, func(*http.Response, erro
 		return ctx, func(*http.Response, error) {}
 	}
 	app := req.Header.Get(sidecar.AppIDHeader)
-	ctx, span := tracing.Tracer().Start(ctx, req.Method, trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(
-		semconv.HTTPRequestMethodKey.String(req.Method), semconv.ServicePeerName(app)))
+	ctx, span := startClient(ctx, req.Method,
+		semconv.HTTPRequestMethodKey.String(req.Method), semconv.ServicePeerName(app))
 	return ctx, func(resp *http.Response, err error) {
 		switch {
 		case err != nil:
 			span.SetAttributes(semconv.ErrorTypeOther)
 			span.SetStatus(codes.Error, "")
 		case resp.StatusCode >= http.StatusBadRequest:
-			span.SetAttributes(semconv.HTTPResponseStatusCode(resp.StatusCode), semconv.ErrorTypeKey.String(strconv.Itoa(resp.StatusCode)))
+			span.SetAttributes(semconv.HTTPResponseStatusCode(resp.StatusCode),
+				semconv.ErrorTypeKey.String(strconv.Itoa(resp.StatusCode)))
 			span.SetStatus(codes.Error, "")
 		default:
 			span.SetAttributes(semconv.HTTPResponseStatusCode(resp.StatusCode))

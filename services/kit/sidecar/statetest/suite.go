@@ -234,7 +234,8 @@ func bulkGet(t *testing.T, s Store) {
 		require.Equal(t, i%4 != 0, ok, "key %d", i)
 		if ok {
 			assert.Equal(t, i, number(t, item.Value))
-			require.NoError(t, s.State.Update(t.Context(), k, doc(i+1), item.ETag), "the ETag of a bulk get is good for an update")
+			err := s.State.Update(t.Context(), k, doc(i+1), item.ETag)
+			require.NoError(t, err, "the ETag of a bulk get is good for an update")
 		}
 	}
 	none, err := s.State.BulkGet(t.Context(), nil)

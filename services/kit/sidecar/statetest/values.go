@@ -13,8 +13,12 @@ import (
 // there.
 func updateWhole(t *testing.T, s Store) {
 	k := key()
-	require.NoError(t, s.State.Insert(t.Context(), k, []byte(`{"tombstone":true,"in":{"a":1,"b":{"c":[1,2]}},"list":[{"a":1},{"b":2}]}`)))
-	for _, next := range []string{`{"in":{"b":{"d":1}},"list":[{"c":3}]}`, `{"in":{"b":{}}}`, `{}`, `[{"a":1},{"b":2}]`, `[{}]`, `{"in":1}`} {
+	first := `{"tombstone":true,"in":{"a":1,"b":{"c":[1,2]}},"list":[{"a":1},{"b":2}]}`
+	require.NoError(t, s.State.Insert(t.Context(), k, []byte(first)))
+	for _, next := range []string{
+		`{"in":{"b":{"d":1}},"list":[{"c":3}]}`, `{"in":{"b":{}}}`, `{}`,
+		`[{"a":1},{"b":2}]`, `[{}]`, `{"in":1}`,
+	} {
 		item, err := s.State.Get(t.Context(), k)
 		require.NoError(t, err)
 		require.NoError(t, s.State.Update(t.Context(), k, []byte(next), item.ETag), next)
@@ -36,7 +40,8 @@ func large(t *testing.T, s Store) {
 
 func unicode(t *testing.T, s Store) {
 	k := key()
-	value := `{"text":"Zürich 東京 🛒 \"quoted\" \\ \u0001 <&>","big":9223372036854775807,"small":-0.5,"none":null,"list":[]}`
+	value := `{"text":"Zürich 東京 🛒 \"quoted\" \\ \u0001 <&>",` +
+		`"big":9223372036854775807,"small":-0.5,"none":null,"list":[]}`
 	require.NoError(t, s.State.Insert(t.Context(), k, []byte(value)))
 	item, err := s.State.Get(t.Context(), k)
 	require.NoError(t, err)
@@ -49,8 +54,10 @@ func unicode(t *testing.T, s Store) {
 // looksLikeCode is for stores that would evaluate what they are given. Customers choose such texts.
 func looksLikeCode(t *testing.T, s Store) {
 	for _, value := range []string{
-		`{"reason":"$value"}`, `{"reason":"$$ROOT","list":["$_id","$_etag"]}`, `{"reason":"$"}`, `{"reason":"$$nothing"}`, `{"reason":"$5.00 too much"}`,
-		`{"$set":{"a":1}}`, `{"in":{"$add":[1,2]}}`, `{"a.b":1,"$c":2,"":3}`, `{"reason":"'; drop table state; --","other":"%s {{.}} ${x}"}`,
+		`{"reason":"$value"}`, `{"reason":"$$ROOT","list":["$_id","$_etag"]}`, `{"reason":"$"}`,
+		`{"reason":"$$nothing"}`, `{"reason":"$5.00 too much"}`,
+		`{"$set":{"a":1}}`, `{"in":{"$add":[1,2]}}`, `{"a.b":1,"$c":2,"":3}`,
+		`{"reason":"'; drop table state; --","other":"%s {{.}} ${x}"}`,
 	} {
 		k := key()
 		require.NoError(t, s.State.Insert(t.Context(), k, []byte(value)), value)
@@ -62,7 +69,8 @@ func looksLikeCode(t *testing.T, s Store) {
 
 func keys(t *testing.T, s Store) {
 	for _, k := range []string{
-		key() + "/a.b-c_d:e@f", key() + "/" + strings.Repeat("k", 200), key() + "/with space", key() + "/Ü",
+		key() + "/a.b-c_d:e@f", key() + "/" + strings.Repeat("k", 200),
+		key() + "/with space", key() + "/Ü",
 	} {
 		require.NoError(t, s.State.Insert(t.Context(), k, doc(1)), "key %q", k)
 		_, err := s.State.Get(t.Context(), k)
