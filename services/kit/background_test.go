@@ -31,7 +31,6 @@ var unguarded = map[string]string{
 	"payments run/cancel":           "ends a context",
 
 	// They guard what they call for others, and answer those who wait in any case.
-	"kit/list write": "guards each batch",
 	"kit/batch look": "only starts a call",
 	"kit/batch send": "the calls guard themselves",
 

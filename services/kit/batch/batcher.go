@@ -17,6 +17,7 @@ type Batcher[R any] struct {
 	call   func(requests []R)
 	answer func(request R)
 	limit  int
+	serial bool
 
 	mu       sync.Mutex
 	window   *Window
@@ -37,6 +38,16 @@ func New[R any](window time.Duration, limit int,
 	return &Batcher[R]{call: call, answer: answer, limit: limit, window: NewWindow(window)}
 }
 
+// OneAtATime makes a batcher as [New] does, whose calls follow one another: what comes during a
+// call waits for its end, and then goes together, also if it has become more than limit.
+func OneAtATime[R any](window time.Duration, limit int,
+	call func(requests []R), answer func(request R),
+) *Batcher[R] {
+	b := New(window, limit, call, answer)
+	b.serial = true
+	return b
+}
+
 // Add hands a request over. It does not wait.
 func (b *Batcher[R]) Add(request R) {
 	b.mu.Lock()
@@ -52,7 +63,7 @@ func (b *Batcher[R]) Add(request R) {
 
 // decide sends what waits or sees to it that it is looked at again in time. The lock is held.
 func (b *Batcher[R]) decide(now time.Time) {
-	if len(b.waiting) == 0 {
+	if len(b.waiting) == 0 || b.serial && b.calls > 0 {
 		return
 	}
 	wait := b.window.Wait(now, b.first, len(b.waiting))

@@ -145,7 +145,8 @@ func TestEachRequestIsInOneCallAndWaitsNoLongerThanTheWindow(t *testing.T) {
 			for _, r := range call {
 				sent = append(sent, r.n)
 				if r.waited > max(length, time.Duration(r.calls)*hurry) {
-					rt.Fatalf("request %d waited %v, with a window of %v and %d calls under way", r.n, r.waited, length, r.calls)
+					rt.Fatalf("request %d waited %v, with a window of %v and %d calls under way",
+						r.n, r.waited, length, r.calls)
 				}
 			}
 		}

@@ -38,6 +38,8 @@
 //     that the events lead to cost more, and they would still have to be brought together by
 //     something like this package, as they also come from requests.
 //
-// [Window] is that decision and nothing else. [Batcher] is a queue that obeys it; the journal's
-// group commit has a queue of its own.
+// [Window] is that decision and nothing else. [Batcher] is a queue that obeys it: for what may be
+// called side by side, and for one list, whose writes follow one another. The journal's group
+// commit has a queue of its own, from which several writers take, and into which they put back what
+// they could not write because they lost their lane.
 package batch

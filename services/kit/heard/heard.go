@@ -106,8 +106,8 @@ func (s *Events) Accepted(ctx context.Context, eventIDs []string) ([]string, err
 	return accepted, nil
 }
 
-// Answer answers the question which events are accepted: {"event_ids": […≤500]} → {"accepted":
-// […]}.
+// Answer answers the question which events are accepted:
+// {"event_ids": […≤500]} → {"accepted": […]}.
 func Answer(accepted func(ctx context.Context, eventIDs []string) ([]string, error)) web.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		var in struct {

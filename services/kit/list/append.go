@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	"sidecart.dev/kit/batch"
 	"sidecart.dev/kit/document"
@@ -12,20 +11,15 @@ import (
 	"sidecart.dev/kit/sidecar"
 )
 
-// writer appends to one list for all of this process's callers, so that they do not conflict with
-// one another: what arrives during a write shares the next, and so does what comes densely enough
-// for the window. It lives as long as somebody waits, or for good if there is a window. Its fields
-// are guarded by Lists.mu.
+// writer has the appends to one list share writes, which follow one another, so that those of one
+// process do not conflict. It lives as long as somebody waits, or for good if there is a window.
 type writer struct {
-	writing bool // somebody is at it
-	waiting []*request
-	first   time.Time     // when the first of them arrived
-	inWrite int           // requests that are being written
-	window  *batch.Window // how long those that wait do so for others
-	arrived chan struct{} // has something when another has arrived
+	*batch.Batcher[*request]
+	unanswered int // requests; guarded by Lists.mu
 }
 
 type request struct {
+	ctx  context.Context // without its end
 	ids  []string
 	once bool // ids that the head holds already keep their position
 	// likely gets the position that the first id is about to have; nil: nobody wants to know.
@@ -77,26 +71,35 @@ func (l *Lists) append(ctx context.Context, prefix string, r *request) ([]uint64
 
 // begin has the list's writer append the ids.
 func (l *Lists) begin(ctx context.Context, prefix string, r *request) {
+	r.ctx = context.WithoutCancel(ctx)
+	l.writer(prefix).Add(r)
+}
+
+// writer returns the list's writer, to be given one request.
+func (l *Lists) writer(prefix string) *writer {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	w := l.writers[prefix]
 	if w == nil {
-		w = &writer{window: batch.NewWindow(l.cfg.Window), arrived: make(chan struct{}, 1)}
+		w = &writer{}
+		w.Batcher = batch.OneAtATime(l.cfg.Window, PageSize,
+			func(round []*request) { l.write(round[0].ctx, prefix, round) },
+			func(r *request) {
+				l.answered(prefix, w)
+				close(r.done)
+			})
 		l.writers[prefix] = w
 	}
-	now := time.Now()
-	if len(w.waiting) == 0 {
-		w.first = now
-	}
-	w.waiting = append(w.waiting, r)
-	w.window.Arrived(now, len(w.waiting)+w.inWrite)
-	if !w.writing {
-		w.writing = true
-		go l.write(context.WithoutCancel(ctx), prefix, w)
-	}
-	select {
-	case w.arrived <- struct{}{}:
-	default:
+	w.unanswered++
+	return w
+}
+
+// answered lets go of a writer that nobody waits for.
+func (l *Lists) answered(prefix string, w *writer) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if w.unanswered--; w.unanswered == 0 && l.cfg.Window <= 0 {
+		delete(l.writers, prefix)
 	}
 }
 
@@ -110,48 +113,8 @@ func (r *request) wait(ctx context.Context) ([]uint64, error) {
 	}
 }
 
-// write appends what waits, round by round, until nothing does.
-func (l *Lists) write(ctx context.Context, prefix string, w *writer) {
-	for {
-		round, wait := l.next(prefix, w)
-		switch {
-		case wait > 0:
-			more := time.NewTimer(wait)
-			select {
-			case <-more.C:
-			case <-w.arrived:
-			}
-			more.Stop()
-		case len(round) == 0:
-			return
-		default:
-			l.writeBatch(ctx, prefix, round)
-		}
-	}
-}
-
-// next takes the requests to be written together, or says how long they should wait for others.
-// Without any the writer rests.
-func (l *Lists) next(prefix string, w *writer) (round []*request, wait time.Duration) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	w.inWrite = 0
-	if len(w.waiting) == 0 {
-		if w.writing = false; l.cfg.Window <= 0 {
-			delete(l.writers, prefix)
-		}
-		return nil, 0
-	}
-	now := time.Now()
-	if wait := w.window.Wait(now, w.first, len(w.waiting)); wait > 0 && len(w.waiting) < PageSize {
-		return nil, wait
-	}
-	w.window.Sent(now, now.Sub(w.first), len(w.waiting))
-	round, w.waiting, w.inWrite = w.waiting, nil, len(w.waiting)
-	return round, 0
-}
-
-func (l *Lists) writeBatch(ctx context.Context, prefix string, round []*request) {
+// write appends what the requests bring, and leaves each its positions or why there are none.
+func (l *Lists) write(ctx context.Context, prefix string, round []*request) {
 	ctx, cancel := context.WithTimeout(ctx, l.cfg.Timeout)
 	defer cancel()
 	var ids []appended
@@ -181,7 +144,6 @@ func (l *Lists) writeBatch(ctx context.Context, prefix string, round []*request)
 		} else {
 			r.err, seqs = err, nil
 		}
-		close(r.done)
 	}
 }
 

@@ -34,7 +34,8 @@ func TestWhatIsAppendedOnceKeepsItsPosition(t *testing.T) {
 		before := len(entries)
 		again, stood, err := l.AppendOnce(t.Context(), "list", []string{"b"})
 		if err != nil || again[0] != first[1] || !stood {
-			t.Errorf("after %d: appended again it stands at %v, before that: %v, %v, want %d", held, again, stood, err, first[1])
+			t.Errorf("after %d: appended again it stands at %v, before that: %v, %v, want %d",
+				held, again, stood, err, first[1])
 		}
 		if entries, _, _ := l.Page(t.Context(), "list", 0, 200); len(entries) != before {
 			t.Errorf("after %d: %d entries, want %d as before", held, len(entries), before)
