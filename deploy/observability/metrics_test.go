@@ -1,219 +1,110 @@
 package observability
 
 import (
-	"fmt"
-	"go/ast"
-	"go/parser"
-	"go/token"
-	"io/fs"
 	"maps"
-	"path/filepath"
+	"os"
+	"regexp"
 	"slices"
-	"strconv"
 	"strings"
-	"sync"
 	"testing"
 )
 
-// metric is one of the services', as its source describes it.
+// metric is one of the services', as METRICS.md has it. That the services have it, a test of each
+// of them says.
 type metric struct {
-	kind, help string
-	labels     []string
+	kind, help       string
+	labels, services []string
 }
 
-// bounded says of each label why it has few values: a label that anything could be makes a series
-// of anything.
-var bounded = map[string]string{
-	"channel": "email and sms", "go_version": "one for each process",
-	"journal": "the service's own name",
-	"kind":    "of message, in one table", "method": "HTTP's own, and OTHER",
-	"operation": "of the provider's interface",
-	"outcome":   "in the source", "result": "in the source",
-	"route":  "templates of the router, and unmatched",
-	"status": "HTTP's own, and those in the source", "topic": "those with a handler, and unknown",
-	"trigger": "of the state machine", "type": "events with a handler",
-	"verdict": "of the state machine",
-	"version": "one for each process", "what": "in the source",
-}
-
-// metrics reads the metrics of the services from their source, by name.
-func metrics(t *testing.T) map[string]metric {
+// rows returns the cells of the rows of a table of METRICS.md, without marks, by the first of them.
+func rows(t *testing.T, head string) map[string][]string {
 	t.Helper()
-	found, err := read()
+	text, err := os.ReadFile("METRICS.md")
 	if err != nil {
 		t.Fatal(err)
+	}
+	_, table, ok := strings.Cut(string(text), "\n| "+head+" |")
+	if !ok {
+		t.Fatalf("METRICS.md has no table that begins with %s", head)
+	}
+	found := map[string][]string{}
+	for _, line := range strings.Split(table, "\n")[2:] {
+		cells := strings.Split(strings.Trim(line, "|"), " | ")
+		if len(cells) < 2 {
+			break
+		}
+		for i, cell := range cells {
+			cells[i] = strings.Trim(cell, " `")
+		}
+		found[cells[0]] = cells[1:]
 	}
 	return found
 }
 
-var read = sync.OnceValues(func() (map[string]metric, error) {
-	found := map[string]metric{}
-	err := filepath.WalkDir("../../services", func(path string, _ fs.DirEntry, err error) error {
-		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
-			return err
+// metrics returns the metrics of the services by name.
+func metrics(t *testing.T) map[string]metric {
+	t.Helper()
+	all := map[string]metric{}
+	for name, cells := range rows(t, "metric | kind | labels | services | what it says") {
+		if len(cells) != 4 {
+			t.Fatalf("METRICS.md says of %s: %q", name, cells)
 		}
-		file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
-		if err != nil {
-			return err
+		m := metric{kind: cells[0], help: cells[3], services: strings.Split(cells[2], ", ")}
+		if cells[1] != "" {
+			m.labels = strings.Split(cells[1], ", ")
 		}
-		ast.Inspect(file, func(n ast.Node) bool {
-			if call, ok := n.(*ast.CallExpr); ok {
-				name, m := described(call, filepath.ToSlash(filepath.Dir(path)))
-				if known, ok := found[name]; name != "" &&
-					(!ok || len(m.labels) > len(known.labels)) {
-					found[name] = m // a call within it describes it less
-				}
-			}
-			return true
-		})
-		return nil
-	})
-	return found, err
-})
-
-// described returns the metric that a call makes: of the client library, or of a function of the
-// package that takes a name and what it says, as the journal and the queues have.
-func described(call *ast.CallExpr, dir string) (name string, m metric) {
-	if f, ok := call.Fun.(*ast.Ident); ok {
-		return byFunction(f, call, dir)
+		all[name] = m
 	}
-	f, ok := call.Fun.(*ast.SelectorExpr)
-	if !ok || len(call.Args) == 0 || !strings.HasPrefix(f.Sel.Name, "New") {
-		return "", m
-	}
-	switch first := call.Args[0].(type) {
-	case *ast.CompositeLit:
-		for _, part := range []string{"Namespace", "Subsystem"} {
-			if p := text(field(first, part)); p != "" {
-				name += p + "_"
-			}
-		}
-		name += text(field(first, "Name"))
-		m = metric{help: text(field(first, "Help")), labels: constLabels(first, dir)}
-	case *ast.CallExpr:
-		if by, ok := first.Fun.(*ast.Ident); ok {
-			name, m = byFunction(by, first, dir)
-		}
-	}
-	m.kind = strings.ToLower(
-		strings.TrimSuffix(
-			strings.TrimSuffix(strings.TrimPrefix(f.Sel.Name, "New"), "Vec"),
-			"Func",
-		),
-	)
-	if len(call.Args) > 1 && strings.HasSuffix(f.Sel.Name, "Vec") {
-		m.labels = append(m.labels, texts(call.Args[1])...)
-	}
-	return name, m
+	return all
 }
 
-func byFunction(f *ast.Ident, call *ast.CallExpr, dir string) (name string, m metric) {
-	if f.Name != "counter" && f.Name != "gauge" || len(call.Args) < 2 {
-		return "", m
-	}
-	if strings.HasSuffix(dir, journalDir) {
-		return "sidecart_journal_" + text(
-			call.Args[0],
-		), metric{
-			f.Name,
-			text(call.Args[1]),
-			[]string{"journal"},
+var services = []string{"gateway", "notifications", "orders", "payments", "users"}
+
+func TestEveryMetricIsOfAServiceAndSaysWhatItIs(t *testing.T) {
+	for name, m := range metrics(t) {
+		if !strings.HasSuffix(m.help, ".") {
+			t.Errorf("%s does not say what it is in a sentence", name)
 		}
-	}
-	return text(call.Args[0]), metric{f.Name, text(call.Args[1]), []string{"channel"}}
-}
-
-const journalDir = "kit/journal"
-
-func field(lit *ast.CompositeLit, name string) ast.Expr {
-	for _, e := range lit.Elts {
-		if kv, ok := e.(*ast.KeyValueExpr); ok && fmt.Sprint(kv.Key) == name {
-			return kv.Value
+		if m.kind == "counter" != strings.HasSuffix(name, "_total") {
+			t.Errorf("%s is a %s: counters alone end in _total", name, m.kind)
 		}
-	}
-	return nil
-}
-
-// constLabels are the labels that a metric has in the whole process. Those of the journal stand in
-// a variable.
-func constLabels(opts *ast.CompositeLit, dir string) (names []string) {
-	if _, variable := field(opts, "ConstLabels").(*ast.Ident); variable &&
-		strings.HasSuffix(dir, journalDir) {
-		return []string{"journal"}
-	}
-	if labels, ok := field(opts, "ConstLabels").(*ast.CompositeLit); ok {
-		for _, e := range labels.Elts {
-			if kv, ok := e.(*ast.KeyValueExpr); ok {
-				names = append(names, text(kv.Key))
+		for _, s := range m.services {
+			if !slices.Contains(services, s) {
+				t.Errorf("%s is of %s, which is no service and so tests nothing", name, s)
 			}
 		}
 	}
-	return names
 }
 
-func given(args []ast.Expr) (names []string) {
-	for _, arg := range args {
-		if name := text(arg); name != "" {
-			names = append(names, name)
-		}
-	}
-	return names
-}
-
-// texts are the elements of a list of texts.
-func texts(e ast.Expr) []string {
-	if list, ok := e.(*ast.CompositeLit); ok {
-		return given(list.Elts)
-	}
-	return nil
-}
-
-func text(e ast.Expr) string {
-	lit, ok := e.(*ast.BasicLit)
-	if !ok {
-		return ""
-	}
-	s, _ := strconv.Unquote(lit.Value)
-	return s
-}
-
-func TestTheTableHasEveryMetric(t *testing.T) {
-	found := metrics(t)
-	var table strings.Builder
-	table.WriteString(
-		"# Metrics\n\nWritten from the source by `go test . -args -update`. Besides these there are Go's own and the process's.\n\n" +
-			"| metric | kind | labels | what it says |\n|---|---|---|---|\n",
-	)
+// A label that anything could be makes a series of anything. That services keep to what is listed
+// is tested on a running system.
+func TestEveryLabelHasTheValuesThatAreListed(t *testing.T) {
+	listed := rows(t, "label | values")
 	used := map[string]bool{}
-	for _, name := range slices.Sorted(maps.Keys(found)) {
-		m := found[name]
-		if m.help == "" {
-			t.Errorf("%s does not say what it is", name)
-		}
+	for name, m := range metrics(t) {
 		for _, label := range m.labels {
-			if used[label] = true; bounded[label] == "" {
-				t.Errorf(
-					"%s has the label %s, of which nobody says why it has few values",
-					name,
-					label,
-				)
+			if used[label] = true; listed[label] == nil {
+				t.Errorf("%s has the label %s, whose values are not listed", name, label)
 			}
 		}
-		fmt.Fprintf(
-			&table,
-			"| `%s` | %s | %s | %s |\n",
-			name,
-			m.kind,
-			strings.Join(m.labels, ", "),
-			m.help,
-		)
 	}
-	table.WriteString("\nEach label has few values:\n\n| label | values |\n|---|---|\n")
-	for _, label := range slices.Sorted(maps.Keys(bounded)) {
+	for label := range listed {
 		if !used[label] {
 			t.Errorf("no metric has the label %s", label)
 		}
-		fmt.Fprintf(&table, "| `%s` | %s |\n", label, bounded[label])
 	}
-	generated(t, "METRICS.md", table.String())
+}
+
+func TestWhereToLookNamesMetricsThatThereAre(t *testing.T) {
+	known, places := metrics(t), rows(t, "what | where")
+	for what, cells := range places {
+		for _, name := range regexp.MustCompile(`\w+_\w+`).FindAllString(cells[0], -1) {
+			if _, ok := known[name]; !ok {
+				t.Errorf("%s is to be seen in %s, which is no metric", what, name)
+			}
+		}
+	}
+	if len(places) < 9 {
+		t.Errorf("it says of %v alone where to look", slices.Sorted(maps.Keys(places)))
+	}
 }

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write METRICS.md, dashboards and operator/rules.yaml")
+var update = flag.Bool("update", false, "write dashboards and operator/rules.yaml")
 
 // generated holds a file against what it has to be, or writes it.
 func generated(t *testing.T, path, want string) {

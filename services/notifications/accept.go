@@ -106,7 +106,7 @@ func (s *Service) compose(ctx context.Context, m Message, e event.Event, facts F
 		s.Contacts.Forget(facts.UserID)
 	}
 	r = Record{
-		ID: RecordID(e.ID), EventID: e.ID, EventType: e.Type, Kind: m.Kind,
+		ID: RecordID(e.ID), EventID: e.ID, EventType: e.Type, EventTime: e.Time, Kind: m.Kind,
 		UserID: facts.UserID, OrderID: facts.OrderID, Deliveries: decide(m, e.ID, contact),
 	}
 	content := contentFor(m, facts, contact)

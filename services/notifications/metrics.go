@@ -28,7 +28,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Name: "notifications_attempts_total", Help: "Attempts to hand a message to a provider, by channel and result (taken, refused, rejected).",
 		}, []string{"channel", "result"}),
 		age: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "notifications_delivery_age_seconds", Help: "Time from accepting an event to its message being taken by the provider.",
+			Name: "notifications_delivery_age_seconds", Help: "Time from what an event tells of to its message being taken by the provider.",
 			Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 5, 15, 60, 300, 900, 3600, 14400, 86400},
 		}, []string{"channel"}),
 	}
@@ -95,6 +95,10 @@ func (m *Metrics) ended(r Record, d Delivery) {
 	}
 	m.deliveries.WithLabelValues(string(d.Channel), string(r.Kind), string(d.Status)).Inc()
 	if d.Status == Sent {
-		m.age.WithLabelValues(string(d.Channel)).Observe(d.SentAt.Sub(r.CreatedAt).Seconds())
+		happened := r.EventTime
+		if happened.IsZero() {
+			happened = r.CreatedAt
+		}
+		m.age.WithLabelValues(string(d.Channel)).Observe(max(0, d.SentAt.Sub(happened).Seconds()))
 	}
 }

@@ -67,6 +67,7 @@ type Record struct {
 	Kind       Kind       `json:"kind"`
 	UserID     string     `json:"user_id"`
 	OrderID    string     `json:"order_id,omitempty"`
+	EventTime  time.Time  `json:"event_time,omitzero"` // records of earlier releases have none
 	CreatedAt  time.Time  `json:"created_at"`
 	Deliveries []Delivery `json:"deliveries"`
 	// Content is dropped as soon as no delivery needs it: nothing that was mailed, a token least of

@@ -21,17 +21,25 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := wire(c, cfg, ctx.Done()); err != nil {
+		return err
+	}
+	return c.Run(ctx)
+}
+
+// wire says what the gateway answers. closing is closed when the program is about to end.
+func wire(c *chassis.Chassis, cfg gateway.Config, closing <-chan struct{}) error {
 	server, err := gatewayhttp.New(gatewayhttp.Deps{
 		Config:      cfg,
 		Verifier:    c.UserVerifier(),
 		SidecarAddr: c.Sidecar.HTTPAddr(),
 		Transport:   c.Sidecar.Transport(),
-		Closing:     ctx.Done(),
+		Closing:     closing,
 	})
 	if err != nil {
 		return err
 	}
 	server.Routes(c.Router())
 	c.Around(server.Around)
-	return c.Run(ctx)
+	return nil
 }

@@ -1,0 +1,16 @@
+package main
+
+import (
+	"testing"
+
+	"sidecart.dev/kit/service/servicetest"
+	"sidecart.dev/kit/telemetry/metricstest"
+	"sidecart.dev/payments"
+)
+
+func TestTheTableOfMetricsHasWhatIsRegistered(t *testing.T) {
+	s := servicetest.Fake(t, payments.App, servicetest.NewSidecar(t), nil)
+	wire(s, testSettings)
+	servicetest.Start(t, s)
+	metricstest.CheckTable(t, metricstest.Path, payments.App, s.Metrics)
+}
