@@ -26,10 +26,10 @@ func TestTheOperatorHasTheSameRules(t *testing.T) {
 		t.Fatal("rules.yaml has no groups")
 	}
 	var object strings.Builder
-	object.WriteString(
-		"# Written from ../rules.yaml by `go test . -args -update`, for a cluster with the Prometheus operator.\n" +
-			"apiVersion: monitoring.coreos.com/v1\nkind: PrometheusRule\nmetadata: {name: sidecart}\nspec:\n  groups:\n",
-	)
+	object.WriteString("# Written from ../rules.yaml by `go test . -args -update`, " +
+		"for a cluster with the Prometheus operator.\n" +
+		"apiVersion: monitoring.coreos.com/v1\nkind: PrometheusRule\n" +
+		"metadata: {name: sidecart}\nspec:\n  groups:\n")
 	for line := range strings.Lines(groups) {
 		object.WriteString("  " + line)
 	}
@@ -58,11 +58,8 @@ func TestTheOperatorScrapesWhatPodsHave(t *testing.T) {
 		}
 		for _, endpoint := range spec["podMetricsEndpoints"].([]any) {
 			port := endpoint.(map[string]any)["port"].(string)
-			if port != "dapr-metrics" &&
-				!bytes.Contains(
-					pods,
-					[]byte("ports: [{name: "+port+","),
-				) { // the former is the injected sidecar's
+			ofTheSidecar := port == "dapr-metrics" // which is injected
+			if !ofTheSidecar && !bytes.Contains(pods, []byte("ports: [{name: "+port+",")) {
 				t.Errorf("port %s is scraped, which no Pod has", port)
 			}
 		}
@@ -70,7 +67,7 @@ func TestTheOperatorScrapesWhatPodsHave(t *testing.T) {
 	if len(labels) != 1 || labels["app.kubernetes.io/component: service"] != 2 {
 		t.Errorf("Pods are selected by %v", labels)
 	}
-	for _, service := range []string{"gateway", "users", "orders", "payments", "notifications"} {
+	for _, service := range services {
 		manifest, err := os.ReadFile(filepath.Join("../kubernetes/base", service+".yaml"))
 		if err != nil || !bytes.Contains(manifest, []byte("app.kubernetes.io/component: service")) {
 			t.Errorf("%s does not have the label (%v)", service, err)
@@ -89,11 +86,8 @@ func TestPrometheusTakesItsConfiguration(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(cfg.ScrapeConfigs) != 2 || len(cfg.RuleFiles) != 1 {
-		t.Errorf(
-			"%d things are scraped by %d files of rules",
-			len(cfg.ScrapeConfigs),
-			len(cfg.RuleFiles),
-		)
+		t.Errorf("%d things are scraped by %d files of rules",
+			len(cfg.ScrapeConfigs), len(cfg.RuleFiles))
 	}
 }
 
@@ -142,10 +136,14 @@ func TestTheCollectorsPipelinesNameWhatIsConfigured(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range regexp.MustCompile(`\$\{env:(\w+)\}`).FindAllStringSubmatch(string(text), -1) {
-		if guide, err := os.ReadFile("README.md"); err != nil ||
-			!strings.Contains(string(guide), "`"+name[1]+"`") {
-			t.Errorf("the guide does not tell of the variable %s (%v)", name[1], err)
+	guide, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	variables := regexp.MustCompile(`\$\{env:(\w+)\}`)
+	for _, name := range variables.FindAllStringSubmatch(string(text), -1) {
+		if !bytes.Contains(guide, []byte("`"+name[1]+"`")) {
+			t.Errorf("the guide does not tell of the variable %s", name[1])
 		}
 	}
 }

@@ -15,7 +15,8 @@
 //	BENCH_ORDERS    orders in the large store, default 100000
 //	BENCH_ROUNDS    turns of each of the systems whose tracing is compared, default 8
 //	BENCH_SLICE     seconds of one such turn, default 5
-//	BENCH_MAIL_BINDING  type of the mail component, default bindings.smtp; with bindings.sidecart.smtp EMAIL_CONCURRENCY may be above 1
+//	BENCH_MAIL_BINDING  type of the mail component, default bindings.smtp; with
+//	                bindings.sidecart.smtp EMAIL_CONCURRENCY may be above 1
 //
 // SIDECART_COMPONENTS, SIDECART_REPLACE, SIDECART_REDIS and SIDECART_BIN mean what they mean to the
 // acceptance suite. Any other variable of the environment reaches the services, so that

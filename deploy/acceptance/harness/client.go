@@ -27,7 +27,9 @@ type API struct {
 // a function that takes contract violations, and returns the transport to use.
 func NewAPI(base string, wrap func(http.RoundTripper, func(error)) http.RoundTripper) *API {
 	a := &API{Base: base}
-	var transport http.RoundTripper = &http.Transport{MaxIdleConnsPerHost: 256, IdleConnTimeout: time.Minute}
+	var transport http.RoundTripper = &http.Transport{
+		MaxIdleConnsPerHost: 256, IdleConnTimeout: time.Minute,
+	}
 	if wrap != nil {
 		transport = wrap(transport, a.violated)
 	}
@@ -78,7 +80,9 @@ func (a Answer) Code() string {
 type Option func(*http.Request)
 
 // Header sets a header.
-func Header(name, value string) Option { return func(r *http.Request) { r.Header.Set(name, value) } }
+func Header(name, value string) Option {
+	return func(r *http.Request) { r.Header.Set(name, value) }
+}
 
 // Token sends an access token.
 func Token(token string) Option { return Header("Authorization", "Bearer "+token) }
@@ -87,7 +91,9 @@ func Token(token string) Option { return Header("Authorization", "Bearer "+token
 func Key(key string) Option { return Header("Idempotency-Key", key) }
 
 // Do sends a request. A body that is not nil, bytes or a string is sent as JSON.
-func (a *API) Do(ctx context.Context, method, path string, body any, opts ...Option) (Answer, error) {
+func (a *API) Do(
+	ctx context.Context, method, path string, body any, opts ...Option,
+) (Answer, error) {
 	var reader io.Reader
 	switch b := body.(type) {
 	case nil:

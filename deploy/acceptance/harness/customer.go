@@ -43,7 +43,7 @@ func (w *World) NewCustomer(t testing.TB, change ...func(map[string]any)) *Custo
 	}
 	c := &Customer{World: w, Login: Login{form["email"].(string), form["password"].(string)}}
 	Must(t, w.API, http.StatusCreated, http.MethodPost, "/api/v1/users", form, &c.User)
-	Must(t, w.API, http.StatusCreated, http.MethodPost, "/api/v1/sessions", c.credentials(), &c.Session)
+	c.logIn(t)
 	return c
 }
 
@@ -53,7 +53,8 @@ func (w *World) NewReachableCustomer(t testing.TB) (c *Customer, number string) 
 	t.Helper()
 	number = NewNumber()
 	c = w.NewCustomer(t, func(form map[string]any) { form["phone"] = number })
-	c.Must(t, http.StatusNoContent, http.MethodPost, "/api/v1/users/me/phone/confirm", map[string]string{"code": w.AwaitCode(t, number)}, nil)
+	code := map[string]string{"code": w.AwaitCode(t, number)}
+	c.Must(t, http.StatusNoContent, http.MethodPost, "/api/v1/users/me/phone/confirm", code, nil)
 	return c, number
 }
 
@@ -81,17 +82,21 @@ func (w *World) AwaitCode(t testing.TB, number string) (code string) {
 func (w *World) LogIn(t testing.TB, login Login) *Customer {
 	t.Helper()
 	c := &Customer{World: w, Login: login}
-	Must(t, w.API, http.StatusCreated, http.MethodPost, "/api/v1/sessions", c.credentials(), &c.Session)
+	c.logIn(t)
 	return c
 }
 
-func (c *Customer) credentials() map[string]string {
-	return map[string]string{"email": c.Email, "password": c.Password}
+func (c *Customer) logIn(t testing.TB) {
+	t.Helper()
+	body := map[string]string{"email": c.Email, "password": c.Password}
+	Must(t, c.World.API, http.StatusCreated, http.MethodPost, "/api/v1/sessions", body, &c.Session)
 }
 
 // Must sends a request, fails the test unless the status is the expected one, and decodes the
 // answer into out unless that is nil.
-func Must(t testing.TB, api *API, status int, method, path string, body, out any, opts ...Option) Answer {
+func Must(
+	t testing.TB, api *API, status int, method, path string, body, out any, opts ...Option,
+) Answer {
 	t.Helper()
 	answer, err := api.Do(t.Context(), method, path, body, opts...)
 	require.NoError(t, err, "%s %s", method, path)
@@ -103,16 +108,20 @@ func Must(t testing.TB, api *API, status int, method, path string, body, out any
 }
 
 // Must is the package's Must as this customer.
-func (c *Customer) Must(t testing.TB, status int, method, path string, body, out any, opts ...Option) Answer {
+func (c *Customer) Must(
+	t testing.TB, status int, method, path string, body, out any, opts ...Option,
+) Answer {
 	t.Helper()
-	return Must(t, c.World.API, status, method, path, body, out, append([]Option{Token(c.AccessToken)}, opts...)...)
+	opts = append([]Option{Token(c.AccessToken)}, opts...)
+	return Must(t, c.World.API, status, method, path, body, out, opts...)
 }
 
 // Place orders one of the product.
 func (c *Customer) Place(t testing.TB, product, method string, opts ...Option) Order {
 	t.Helper()
 	var order Order
-	body := map[string]any{"items": []Item{{ProductID: product, Quantity: 1}}, "payment_method": method}
+	items := []Item{{ProductID: product, Quantity: 1}}
+	body := map[string]any{"items": items, "payment_method": method}
 	opts = append([]Option{Key(uuid.NewString())}, opts...)
 	c.Must(t, http.StatusCreated, http.MethodPost, "/api/v1/orders", body, &order, opts...)
 	return order
@@ -135,7 +144,8 @@ func (c *Customer) AwaitStatus(t testing.TB, id, status string) Order {
 	t.Helper()
 	var order Order
 	Eventually(t, func(ctx context.Context) error {
-		answer, err := c.World.API.Do(ctx, http.MethodGet, "/api/v1/orders/"+id, nil, Token(c.AccessToken))
+		path, token := "/api/v1/orders/"+id, Token(c.AccessToken)
+		answer, err := c.World.API.Do(ctx, http.MethodGet, path, nil, token)
 		if err != nil {
 			return err
 		}

@@ -35,7 +35,8 @@ func MongoDBURI() string { return os.Getenv("SIDECART_MONGODB_URI") }
 
 // NewMongoDB names a new database on the server at the URI. The caller drops it.
 func NewMongoDB(uri string) (*MongoDB, error) {
-	m := &MongoDB{URI: uri, server: uri, Name: "sidecart_" + strings.ReplaceAll(uuid.NewString(), "-", "")[:16]}
+	unique := strings.ReplaceAll(uuid.NewString(), "-", "")[:16]
+	m := &MongoDB{URI: uri, server: uri, Name: "sidecart_" + unique}
 	u, err := url.Parse(uri)
 	if err != nil {
 		return nil, fmt.Errorf("$SIDECART_MONGODB_URI is not a URI with one host: %w", err)
@@ -86,7 +87,8 @@ func (m *MongoDB) Drop(ctx context.Context) error {
 	if m.Relay != nil {
 		defer m.Relay.Close()
 	}
-	client, err := mongo.Connect(options.Client().ApplyURI(m.server).SetServerSelectionTimeout(10 * time.Second))
+	opts := options.Client().ApplyURI(m.server).SetServerSelectionTimeout(10 * time.Second)
+	client, err := mongo.Connect(opts)
 	if err != nil {
 		return err
 	}

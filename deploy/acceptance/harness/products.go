@@ -11,9 +11,12 @@ import (
 
 // NewProduct puts a product of that price on sale until the test ends. It sorts behind all others,
 // so that nobody who takes the first product gets it.
-func (w *World) NewProduct(t testing.TB, operator *Customer, price Money, change ...func(map[string]any)) Product {
+func (w *World) NewProduct(
+	t testing.TB, operator *Customer, price Money, change ...func(map[string]any),
+) Product {
 	t.Helper()
-	product := Product{ID: "zz-" + uuid.NewString(), Name: "Test product " + price.Currency, Price: price}
+	id, name := "zz-"+uuid.NewString(), "Test product "+price.Currency
+	product := Product{ID: id, Name: name, Price: price}
 	form := map[string]any{"name": product.Name, "description": "", "price": price, "active": true}
 	for _, f := range change {
 		f(form)
@@ -21,7 +24,8 @@ func (w *World) NewProduct(t testing.TB, operator *Customer, price Money, change
 	path := "/api/v1/admin/products/" + product.ID
 	operator.Must(t, http.StatusCreated, http.MethodPut, path, form, &product)
 	t.Cleanup(func() {
-		_, err := w.API.Do(context.WithoutCancel(t.Context()), http.MethodDelete, path, nil, Token(operator.AccessToken))
+		ctx := context.WithoutCancel(t.Context())
+		_, err := w.API.Do(ctx, http.MethodDelete, path, nil, Token(operator.AccessToken))
 		require.NoError(t, err)
 	})
 	return product

@@ -41,7 +41,9 @@ type System struct {
 // and a Redis of this machine's own binaries, unless the environment says where the set's servers
 // are; if this machine has none, [backends.IsMissing] is true of the error. What is to be different
 // from that, options of this package say.
-func StartSystem(ctx context.Context, opts stack.Options, change ...func(*System)) (*System, error) {
+func StartSystem(
+	ctx context.Context, opts stack.Options, change ...func(*System),
+) (*System, error) {
 	if opts.Components == "" {
 		opts.Components = os.Getenv("SIDECART_COMPONENTS")
 	}
@@ -64,7 +66,8 @@ func StartSystem(ctx context.Context, opts stack.Options, change ...func(*System
 	s.env = opts.Env
 	var err error
 	if s.Stack, err = stack.Start(ctx, opts); err != nil {
-		return nil, errors.Join(fmt.Errorf("the stack did not start: %w (logs in %s)", err, opts.StateDir), s.stopBackends())
+		err = fmt.Errorf("the stack did not start: %w (logs in %s)", err, opts.StateDir)
+		return nil, errors.Join(err, s.stopBackends())
 	}
 	return s, nil
 }
@@ -79,7 +82,9 @@ func (s *System) Stop(ctx context.Context) error {
 
 // startBackends starts the servers and the relays before them, and returns the environment that
 // leads to those.
-func (s *System) startBackends(ctx context.Context, opts stack.Options) (env map[string]string, err error) {
+func (s *System) startBackends(
+	ctx context.Context, opts stack.Options,
+) (env map[string]string, err error) {
 	if s.Backends, err = backends.Start(ctx, backends.Config{Dir: s.backendsDir}); err != nil {
 		return nil, err
 	}
@@ -170,10 +175,14 @@ func (s *System) BusClient() (*redis.Client, error) {
 // Secrets are the values that the components refer to and that nobody but their sidecars may see.
 func (s *System) Secrets() []string {
 	var all []string
-	for _, name := range []string{"SIDECART_BUS_PASSWORD", "SIDECART_SMTP_PASSWORD", "SIDECART_SMS_AUTHORIZATION"} {
+	for _, name := range []string{
+		"SIDECART_BUS_PASSWORD", "SIDECART_SMTP_PASSWORD", "SIDECART_SMS_AUTHORIZATION",
+	} {
 		all = append(all, s.variable(name))
 	}
-	for _, name := range []string{"SIDECART_USERS_DB", "SIDECART_ORDERS_DB", "SIDECART_PAYMENTS_DB", "SIDECART_NOTIFICATIONS_DB"} {
+	for _, name := range []string{
+		"SIDECART_USERS_DB", "SIDECART_ORDERS_DB", "SIDECART_PAYMENTS_DB", "SIDECART_NOTIFICATIONS_DB",
+	} {
 		if u, err := url.Parse(s.variable(name)); err == nil && u.User != nil {
 			password, _ := u.User.Password()
 			all = append(all, password)

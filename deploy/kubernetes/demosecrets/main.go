@@ -49,7 +49,8 @@ func run(ordersOnMongoDB bool) error {
 		login := password()
 		url := fmt.Sprintf("postgres://%[1]s:%[2]s@postgresql:5432/%[1]s?sslmode=verify-full", app, login)
 		if app == "orders" && ordersOnMongoDB {
-			url = fmt.Sprintf("mongodb://%[1]s:%[2]s@mongodb:27017/?replicaSet=rs0&tls=true&authSource=%[1]s&serverSelectionTimeoutMS=2000", app, login)
+			url = fmt.Sprintf("mongodb://%[1]s:%[2]s@mongodb:27017/?replicaSet=rs0&tls=true"+
+				"&authSource=%[1]s&serverSelectionTimeoutMS=2000", app, login)
 			all = append(all, mongodb(app, login))
 		} else {
 			init.WriteString(database(app, login))
@@ -64,12 +65,14 @@ func run(ordersOnMongoDB bool) error {
 			"secrets.json": file,
 		}
 		if app == "notifications" {
-			sidecar["smtp-user"], sidecar["smtp-password"], sidecar["sms-authorization"] = "sidecart", password(), "Bearer "+password()
+			sidecar["smtp-user"], sidecar["smtp-password"] = "sidecart", password()
+			sidecar["sms-authorization"] = "Bearer " + password()
 		}
 		all = append(all, named(app+"-sidecar", sidecar))
 	}
 	init.WriteString("REVOKE CONNECT ON DATABASE postgres, template1 FROM PUBLIC;\n")
-	all = append(all, named("postgresql", values{"admin-password": password(), "init.sql": init.String()}))
+	postgresql := values{"admin-password": password(), "init.sql": init.String()}
+	all = append(all, named("postgresql", postgresql))
 	out := json.NewEncoder(os.Stdout)
 	out.SetIndent("", "  ")
 	return out.Encode(map[string]any{"apiVersion": "v1", "kind": "List", "items": all})
@@ -77,16 +80,21 @@ func run(ordersOnMongoDB bool) error {
 
 // database is what makes a service's database in PostgreSQL, and the login that alone may use it.
 func database(app, login string) string {
-	return fmt.Sprintf("CREATE ROLE %[1]s LOGIN PASSWORD '%[2]s';\nCREATE DATABASE %[1]s OWNER %[1]s;\nREVOKE ALL ON DATABASE %[1]s FROM PUBLIC;\n", app, login)
+	return fmt.Sprintf(`CREATE ROLE %[1]s LOGIN PASSWORD '%[2]s';
+CREATE DATABASE %[1]s OWNER %[1]s;
+REVOKE ALL ON DATABASE %[1]s FROM PUBLIC;
+`, app, login)
 }
 
 // mongodb is what a replica set needs to start, and to have the login of the one service that uses
 // it.
 func mongodb(app, login string) secret {
+	script := fmt.Sprintf("db.getSiblingDB(%[1]q).createUser("+
+		"{user: %[1]q, pwd: %[2]q, roles: [{role: \"readWrite\", db: %[1]q}]})\n", app, login)
 	return named("mongodb", values{
 		"keyfile":        secrets.Token() + secrets.Token(),
 		"admin-password": password(),
-		"init.js":        fmt.Sprintf("db.getSiblingDB(%[1]q).createUser({user: %[1]q, pwd: %[2]q, roles: [{role: \"readWrite\", db: %[1]q}]})\n", app, login),
+		"init.js":        script,
 	})
 }
 

@@ -40,7 +40,8 @@ const kept = 256
 
 func newApp(id string, p plan.App, client *daprclient.Client) *app {
 	return &app{
-		id: id, plan: p, client: client, state: client.State(id + "-store"), bus: client.Bus("bus"), caller: client.Caller(nil),
+		id: id, plan: p, client: client,
+		state: client.State(id + "-store"), bus: client.Bus("bus"), caller: client.Caller(nil),
 		documents: make(chan string, kept), owed: map[string]float64{},
 	}
 }

@@ -26,7 +26,8 @@ func main() {
 }
 
 func run(ctx context.Context) error {
-	cfg := daprclient.Ports(os.Getenv("DAPR_GRPC_PORT"), os.Getenv("DAPR_HTTP_PORT"), os.Getenv("DAPR_API_TOKEN"))
+	cfg := daprclient.Ports(
+		os.Getenv("DAPR_GRPC_PORT"), os.Getenv("DAPR_HTTP_PORT"), os.Getenv("DAPR_API_TOKEN"))
 	cfg.Window = 40 * time.Millisecond // as the services have it: events share calls
 	client, err := daprclient.Dial(cfg)
 	if err != nil {

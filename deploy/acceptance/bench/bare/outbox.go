@@ -23,13 +23,17 @@ type outbox struct {
 }
 
 func newOutbox(id string, client *daprclient.Client) *outbox {
-	return &outbox{id: id, client: client, state: client.State(id + "-store"), http: http.Client{Transport: client.Transport()}}
+	return &outbox{
+		id: id, client: client, state: client.State(id + "-store"),
+		http: http.Client{Transport: client.Transport()},
+	}
 }
 
 func (o *outbox) handlers() map[string]handler {
 	nothing := func(context.Context, message) error { return nil }
 	h := map[string]handler{
-		ordersPath: nothing, "/dead-letters": nothing, "/events/orders": nothing, "/events/payments": nothing, "/events/users": nothing,
+		ordersPath: nothing, "/dead-letters": nothing,
+		"/events/orders": nothing, "/events/payments": nothing, "/events/users": nothing,
 	}
 	switch o.id {
 	case "gateway":
@@ -65,9 +69,10 @@ func (o *outbox) transact(ctx context.Context, key string, m message) error {
 	if err != nil {
 		return err
 	}
-	body, err := json.Marshal(map[string]any{
-		"operations": []any{map[string]any{"operation": "upsert", "request": map[string]any{"key": key, "value": string(document)}}},
-	})
+	upsert := map[string]any{
+		"operation": "upsert", "request": map[string]any{"key": key, "value": string(document)},
+	}
+	body, err := json.Marshal(map[string]any{"operations": []any{upsert}})
 	if err != nil {
 		return err
 	}
