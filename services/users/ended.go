@@ -2,6 +2,8 @@ package users
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/json"
 	"maps"
 	"math"
 	"slices"
@@ -134,8 +136,8 @@ func (s *Service) noteEnded(ctx context.Context,
 	return err
 }
 
-// Ended returns what every service has to know of sessions and accounts that have ended.
-func (s *Service) Ended(ctx context.Context) (auth.EndedSet, error) {
+// readEnded reads from the store what has ended.
+func (s *Service) readEnded(ctx context.Context) (auth.EndedSet, error) {
 	set := auth.EndedSet{Sessions: []string{}, Users: map[string]int64{}}
 	read, err := s.endings.Read(ctx, endedKey)
 	if err != nil {
@@ -152,5 +154,10 @@ func (s *Service) Ended(ctx context.Context) (auth.EndedSet, error) {
 			set.Carried = append(set.Carried, u.Carried)
 		}
 	}
-	return set, nil
+	slices.Sort(set.Sessions)
+	slices.Sort(set.Carried)
+	raw, err := json.Marshal(set)
+	sum := sha256.Sum256(raw)
+	set.Version = encode(sum[:12])
+	return set, err
 }

@@ -58,7 +58,7 @@ func TestEveryEndOfASessionIsToldToEveryService(t *testing.T) {
 				t.Error("another replica's askers still take the token for changes")
 			}
 			w.Advance(users.AccessLife + time.Minute)
-			set, err := other.Ended(t.Context())
+			set, err := other.Ended(t.Context(), "")
 			if err != nil || len(set.Sessions)+len(set.Users) != 0 {
 				t.Errorf("%+v, %v: what no token can outlive should be forgotten", set, err)
 			}
@@ -165,7 +165,7 @@ func TestWhatIsRememberedOfEndingsIsBounded(t *testing.T) {
 			t.Error("a session that has just ended is not remembered")
 		}
 	}
-	set, err := p.Ended(t.Context())
+	set, err := p.Ended(t.Context(), "")
 	if err != nil || len(set.Sessions) != users.MaxEndedSessions || set.Users["usr_other"] != 2 {
 		t.Errorf("%d sessions and %v are remembered, %v; want %d and the other user", len(set.Sessions), set.Users, err, users.MaxEndedSessions)
 	}

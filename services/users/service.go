@@ -45,7 +45,8 @@ type Signer interface {
 	Sign(claims auth.Claims) (string, error)
 }
 
-// Config is what a [Service] works with. Everything but Now, Rand and Log is required.
+// Config is what a [Service] works with. Everything but Closing, Now, Rand and Log is
+// required.
 type Config struct {
 	State   sidecar.State     // where everything is kept
 	Bus     sidecar.Publisher // of what happens to accounts
@@ -53,6 +54,9 @@ type Config struct {
 	Peers   Peers
 	Hasher  Hasher
 	Signer  Signer
+	// Closing is closed when the process is about to end: whoever waits for an ending is answered
+	// then. Nil never is.
+	Closing <-chan struct{}
 
 	Now  func() time.Time // nil means time.Now
 	Rand io.Reader        // nil means crypto/rand
@@ -70,6 +74,7 @@ type Service struct {
 	networks *document.Documents[KnownNetwork] // by [User.network]
 	endings  *document.Documents[Ended]        // one: see [Ended]
 
+	watch *watch            // of the endings
 	async *background.Group // what goes on after an answer
 	// noting is held while an ending is noted, so that the replica's own endings do not conflict.
 	noting chan struct{}
@@ -101,6 +106,7 @@ func NewService(cfg Config) *Service {
 		endings:  document.New[Ended](cfg.State, EndedPrefix),
 		async:    background.NewGroup(maxAsync), noting: make(chan struct{}, 1),
 	}
+	s.watch = newWatch(s.readEnded, cfg.Closing)
 	s.accounts = aggregate.New(aggregate.Config[User]{
 		Kind: AccountKind, State: cfg.State, Journal: cfg.Journal, Bus: cfg.Bus, Topic: Topic,
 		Done: User.Done, Events: User.Events, Logger: cfg.Log,

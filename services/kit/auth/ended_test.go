@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -21,7 +22,7 @@ import (
 
 func TestWhatHasEndedChangesNothingMore(t *testing.T) {
 	set := auth.EndedSet{Sessions: []string{"out"}, Users: map[string]int64{"usr_changed": 3}, Carried: []string{"on", "out"}}
-	ended := auth.NewEnded(func(context.Context) (auth.EndedSet, error) { return set, nil })
+	ended := auth.NewEnded(func(context.Context, string) (auth.EndedSet, error) { return set, nil })
 	p := func(user, session string, epoch int64) auth.Principal {
 		return auth.Principal{UserID: user, SessionID: session, Epoch: epoch}
 	}
@@ -45,7 +46,7 @@ func TestAnEndingIsKnownWithinTwoSecondsAndOutlivesAnOutage(t *testing.T) {
 			defer mu.Unlock()
 			set, down = auth.EndedSet{Sessions: sessions}, err
 		}
-		ended := auth.NewEnded(func(context.Context) (auth.EndedSet, error) {
+		ended := auth.NewEnded(func(context.Context, string) (auth.EndedSet, error) {
 			mu.Lock()
 			defer mu.Unlock()
 			return set, down
@@ -76,13 +77,88 @@ func TestAnEndingIsKnownWithinTwoSecondsAndOutlivesAnOutage(t *testing.T) {
 	})
 }
 
+// users answers like the users service: with a set of another version than the known one, or after
+// the hold.
+type users struct {
+	mu    sync.Mutex
+	set   auth.EndedSet
+	asked int
+}
+
+func (u *users) tell(version string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.set = auth.EndedSet{Version: version, Sessions: []string{version}}
+}
+
+func (u *users) answer(ctx context.Context, known string) (auth.EndedSet, error) {
+	u.mu.Lock()
+	u.asked++
+	u.mu.Unlock()
+	for until := time.Now().Add(auth.EndedHold); ; time.Sleep(10 * time.Millisecond) {
+		u.mu.Lock()
+		set := u.set
+		u.mu.Unlock()
+		if set.Version != known || !time.Now().Before(until) {
+			return set, ctx.Err()
+		}
+	}
+}
+
+func (u *users) questions() int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.asked
+}
+
+func TestNobodyAsksOftenWhileNothingEndsOrMoreThanOnceASecondWhileMuchDoes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var u users
+		u.tell("first")
+		ended := auth.NewEnded(u.answer)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- ended.Run(ctx) }()
+		time.Sleep(time.Minute)
+		assert.LessOrEqual(t, u.questions(), 13, "questions in a minute in which nothing ends")
+
+		before := u.questions()
+		for i := range 600 {
+			u.tell(strconv.Itoa(i))
+			time.Sleep(100 * time.Millisecond)
+		}
+		assert.LessOrEqual(t, u.questions()-before, 61, "questions in a minute of ten endings a second")
+		time.Sleep(2 * time.Second)
+		assert.Error(t, ended.Check(auth.Principal{UserID: "usr_1", SessionID: "599"}))
+		cancel()
+		assert.NoError(t, <-done)
+	})
+}
+
+func TestAUsersServiceThatNamesNoVersionIsAskedOnceASecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		asked := 0
+		ended := auth.NewEnded(func(_ context.Context, known string) (auth.EndedSet, error) {
+			assert.Empty(t, known)
+			asked++
+			return auth.EndedSet{}, nil
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		assert.NoError(t, ended.Run(ctx))
+		assert.InDelta(t, 60, asked, 1)
+	})
+}
+
 func TestReadsLiveUntilTheTokenExpiresAndChangesDoNot(t *testing.T) {
 	public, private, err := ed25519.GenerateKey(rand.Reader)
 	require.NoError(t, err)
 	keys := auth.NewKeyCache(func(context.Context) (auth.JWKS, error) {
 		return auth.JWKS{Keys: []auth.JWK{auth.NewJWK("k1", public)}}, nil
 	}, nil)
-	ended := auth.NewEnded(func(context.Context) (auth.EndedSet, error) { return auth.EndedSet{Sessions: []string{"s"}}, nil })
+	ended := auth.NewEnded(func(context.Context, string) (auth.EndedSet, error) {
+		return auth.EndedSet{Sessions: []string{"s"}}, nil
+	})
 	require.NoError(t, ended.Load(t.Context()))
 	token := jwt.NewWithClaims(jwt.SigningMethodEdDSA, auth.Claims{RegisteredClaims: jwt.RegisteredClaims{
 		Issuer: auth.Issuer, Audience: jwt.ClaimStrings{auth.Issuer}, Subject: "usr_1",

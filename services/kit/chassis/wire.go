@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"time"
 
 	"sidecart.dev/kit/auth"
@@ -22,9 +23,10 @@ func (c *Chassis) UserVerifier() *auth.Verifier {
 		err := caller.Call(ctx, "users", http.MethodGet, "/.well-known/jwks.json", nil, &set)
 		return set, err
 	}, nil)
-	ended := auth.NewEnded(func(ctx context.Context) (auth.EndedSet, error) {
+	ended := auth.NewEnded(func(ctx context.Context, known string) (auth.EndedSet, error) {
 		var set auth.EndedSet
-		err := caller.Call(ctx, "users", http.MethodGet, "/internal/ended", nil, &set)
+		path := "/internal/ended?known=" + url.QueryEscape(known)
+		err := caller.Call(ctx, "users", http.MethodGet, path, nil, &set)
 		return set, err
 	})
 	c.Background("ended sessions", ended.Run)

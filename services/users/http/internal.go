@@ -54,10 +54,10 @@ func (a *API) contacts(w http.ResponseWriter, r *http.Request) error {
 	return web.WriteJSON(w, http.StatusOK, out)
 }
 
-// ended answers what has ended within the life of an access token. Any service may ask: these are
-// ids that give access to nothing.
+// ended answers what has ended within the life of an access token, once that is something else than
+// the caller knows. Any service may ask: these are ids that give access to nothing.
 func (a *API) ended(w http.ResponseWriter, r *http.Request) error {
-	set, err := a.Service.Ended(r.Context())
+	set, err := a.Service.Ended(r.Context(), r.URL.Query().Get("known"))
 	if err != nil {
 		return err
 	}

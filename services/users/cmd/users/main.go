@@ -27,14 +27,15 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := wire(s, cfg); err != nil {
+	if err := wire(s, cfg, ctx.Done()); err != nil {
 		return err
 	}
 	return s.Run(ctx)
 }
 
-// wire says what the service is made of and which routes it has. It hears no events.
-func wire(s *service.Service, cfg settings) error {
+// wire says what the service is made of and which routes it has. It hears no events. Closing is
+// closed when the process is about to end.
+func wire(s *service.Service, cfg settings, closing <-chan struct{}) error {
 	hasher, err := argon2.New(argon2.Params{Memory: cfg.HashMemory, Time: cfg.HashTime, Threads: 1},
 		cfg.HashAtOnce, cfg.HashWaiting)
 	if err != nil {
@@ -44,7 +45,7 @@ func wire(s *service.Service, cfg settings) error {
 	keys := users.NewKeyRing(secret, s.State, nil)
 	domain := users.NewService(users.Config{
 		State: s.State, Bus: s.Bus, Journal: s.Intents(), Peers: peers.Peers{Caller: s.Peers},
-		Hasher: hasher, Signer: keys,
+		Hasher: hasher, Signer: keys, Closing: closing,
 	})
 	s.Users = auth.NewVerifier(keys, nil)
 	s.Settles(users.AccountKind, domain)
