@@ -102,6 +102,15 @@ func (s *Service) sweep(ctx context.Context) {
 // erasedReason stands where a reason stood that somebody had typed.
 const erasedReason = "erased"
 
+// typed returns what is kept of words that somebody types now. Of a payment that was erased nothing
+// is: its owner has gone, however long ago.
+func (p *Payment) typed(words string) string {
+	if p.Method == ErasedMethod && words != "" {
+		return erasedReason
+	}
+	return words
+}
+
 // erase overwrites the method of a decided payment, and what people typed: the customer's reason of
 // a cancellation and the operators' reasons of refunds. It reports whether there was anything.
 func (p *Payment) erase(now time.Time) bool {

@@ -149,11 +149,18 @@ func TestADeletedUsersPaymentMethodsAndWhatPeopleTypedAreErased(t *testing.T) {
 	if r, replayed, err := s.Refund(ctx, payments.IDOf(o.ID), request); err != nil || !replayed || r.Reason != "erased" {
 		t.Fatalf("the same refund asked for again: %+v, replayed %v, %v", r, replayed, err)
 	}
-	if kept, _, err := letters.List(ctx, "", 10); err != nil || len(kept) != 1 || strings.Contains(string(kept[0].Payload), "Elm") {
-		t.Fatalf("the dead letters are %+v, %v", kept, err)
-	}
 	if w.intents.size() != 0 {
 		t.Fatal("the erasure never left the journal")
+	}
+	later := payments.RefundRequest{Key: "later", Amount: money.New(100, "EUR"), Reason: "Ada moved to 2 Elm Street"}
+	if r, _, err := s.Refund(ctx, payments.IDOf(o.ID), later); err != nil || r.Reason != "erased" {
+		t.Fatalf("a refund after the erasure: %+v, %v", r, err)
+	}
+	if r, replayed, err := s.Refund(ctx, payments.IDOf(o.ID), later); err != nil || !replayed || r.Reason != "erased" {
+		t.Fatalf("the same again: %+v, replayed %v, %v", r, replayed, err)
+	}
+	if kept, _, err := letters.List(ctx, "", 10); err != nil || len(kept) != 1 || strings.Contains(string(kept[0].Payload), "Elm") {
+		t.Fatalf("the dead letters are %+v, %v", kept, err)
 	}
 }
 

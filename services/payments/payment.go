@@ -110,7 +110,7 @@ func (p *Payment) Cancel(o Order, c Cancellation, now time.Time) (bool, error) {
 		return false, nil
 	}
 	p.touch(next, now)
-	p.Cancellation = &c
+	p.Cancellation = &Cancellation{Reason: p.typed(c.Reason), At: c.At}
 	return true, nil
 }
 

@@ -113,7 +113,7 @@ func (p *Payment) AcceptRefund(req RefundRequest, now time.Time) (refund Refund,
 	}
 	p.touch(next, now)
 	refund = Refund{
-		ID: id, Request: req.digest(), Amount: amount, Reason: req.Reason, Status: RefundPending,
+		ID: id, Request: req.digest(), Amount: amount, Reason: p.typed(req.Reason), Status: RefundPending,
 		CreatedAt: now, TotalRefunded: money.New(0, amount.Currency),
 	}
 	p.Refunds = append(p.Refunds, refund)
