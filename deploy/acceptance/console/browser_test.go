@@ -131,24 +131,30 @@ func (r *reader) do(steps ...chromedp.Action[chromedp.Void]) {
 // sees waits until each text stands on the page, as a person sees it.
 func (r *reader) sees(texts ...string) {
 	r.t.Helper()
+	const shown = `document.getElementById("main").innerText.replace(/\s+/g, " ").includes(%q)`
 	for _, text := range texts {
-		shows := chromedp.Evaluate[bool](fmt.Sprintf(
-			`document.getElementById("main").innerText.replace(/\s+/g, " ").includes(%q)`, text))
-		r.do(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
-			again := time.NewTicker(50 * time.Millisecond)
-			defer again.Stop()
-			for {
-				if found, err := shows(ctx, t); err != nil || found {
-					return err
-				}
-				select {
-				case <-again.C:
-				case <-ctx.Done():
-					return fmt.Errorf("the page does not say %q", text)
-				}
-			}
-		}))
+		r.until(fmt.Sprintf(shown, text), fmt.Sprintf("the page says %q", text))
 	}
+}
+
+// until waits until an expression is true in the page.
+func (r *reader) until(expression, what string) {
+	r.t.Helper()
+	holds := chromedp.Evaluate[bool](expression)
+	r.do(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		again := time.NewTicker(50 * time.Millisecond)
+		defer again.Stop()
+		for {
+			if found, err := holds(ctx, t); err != nil || found {
+				return err
+			}
+			select {
+			case <-again.C:
+			case <-ctx.Done():
+				return fmt.Errorf("it is not so that %s", what)
+			}
+		}
+	}))
 }
 
 // click clicks what has this text.

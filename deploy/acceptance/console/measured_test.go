@@ -100,6 +100,11 @@ func measured(app string, seconds float64) string {
 				"sidecart_dead_letters_total{topic=\"orders\"} 0\n",
 		)
 	}
+	if app == "payments" {
+		const labels = `operation="authorize",outcome="answered"`
+		f := histogram(&b, "payments_provider_call_duration_seconds")
+		f.add(&b, labels, inSeconds, 5, 6.1*seconds)
+	}
 	if app == "orders" {
 		fmt.Fprintf(&b, "# TYPE orders_transitions_total counter\n")
 		for trigger, rate := range map[string]float64{

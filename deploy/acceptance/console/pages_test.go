@@ -11,7 +11,7 @@ import (
 func TestTheSystemsPictureShowsWhatGoesWhere(t *testing.T) {
 	r := open(t, "#/")
 	r.sees("The system, live", "5 of 5", "message bus: bus")
-	for _, id := range append(appIDs, "orders-store", "email", "sms") {
+	for _, id := range append(appIDs, "orders-store", "email", "sms", "payment provider") {
 		r.do(
 			chromedp.WaitVisible(
 				`//*[local-name()="svg"]//*[local-name()="text"][contains(., "` + id + `")]`,
@@ -21,6 +21,7 @@ func TestTheSystemsPictureShowsWhatGoesWhere(t *testing.T) {
 	r.do(
 		chromedp.WaitVisible(`svg.system .way.live .dots`),
 		chromedp.WaitVisible(`svg.system .way.bad .dots`),
+		chromedp.WaitVisible(`svg.system .way.live.provider .dots`),
 	)
 	r.sees("fail")
 	r.fits("system")
@@ -54,7 +55,7 @@ func TestAnOrdersJourneyIsPlayedOnTheTimelineAndThePicture(t *testing.T) {
 	r.sees("payment failed", "pending", "paid", "€", "card declined")
 	r.fits("orders")
 	r.click(`a[title="` + paid.Order + `"]`)
-	r.sees("The order is paid", "Its journey", "orders publishes order.placed.v1",
+	r.sees("The order is paid, 13 ms after it was placed", "Its journey", "orders publishes order.placed.v1",
 		"bus tells payments order.placed.v1", "the order is paid", "the inbox has “Your receipt")
 	r.do(
 		chromedp.WaitVisible(`svg.timeline .work`),
@@ -123,7 +124,7 @@ func TestWhatFailedIsShownAndThatNothingDid(t *testing.T) {
 
 func TestMailsSayWhyTheyWereSent(t *testing.T) {
 	r := open(t, "#/mails")
-	r.sees("Mails, and why", "Confirm your e-mail address")
+	r.sees("Mails and text messages, and why", "Confirm your e-mail address", "•••• is your code")
 	r.fits("mails")
 }
 

@@ -25,6 +25,7 @@ type system struct {
 	apps    []console.App
 	records map[string]record // by order
 	done    []string          // what was stopped, started and restarted
+	hold    chan struct{}     // a restart lasts until this is closed; nil for none
 }
 
 // record is an order as the orders service keeps it.
@@ -109,6 +110,24 @@ func (s *system) sidecar(id string) http.Handler {
 			_ = json.NewEncoder(w).Encode(found)
 		},
 	)
+	mux.HandleFunc(
+		"POST /v1.0/state/orders-store/bulk",
+		func(w http.ResponseWriter, r *http.Request) {
+			var question struct{ Keys []string }
+			_ = json.NewDecoder(r.Body).Decode(&question)
+			answer := []map[string]any{}
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			for _, key := range question.Keys {
+				item := map[string]any{"key": key}
+				if found, ok := s.records[strings.TrimPrefix(key, "order/")]; ok {
+					item["data"], item["etag"] = found, "1"
+				}
+				answer = append(answer, item)
+			}
+			_ = json.NewEncoder(w).Encode(answer)
+		},
+	)
 	return mux
 }
 
@@ -135,6 +154,16 @@ func (s *system) mail(w http.ResponseWriter, r *http.Request) {
 		{"m1", "Confirm your e-mail address", "Welcome to the shop.", at},
 	}
 	switch {
+	case strings.HasSuffix(r.URL.Path, "/sms"):
+		texts := []map[string]any{
+			{
+				"ID": "s2", "Body": "Shop: the payment for order " + declined.Order + " was declined.",
+				"Created": at.Add(time.Second),
+			},
+			{"ID": "s1", "Body": "123456 is your code.", "Created": at},
+		}
+		_ = json.NewEncoder(w).Encode(map[string]any{"messages": texts})
+		return
 	case strings.HasSuffix(r.URL.Path, "/headers"):
 		traces := map[string]string{
 			"m3": paid.trace(),
@@ -170,7 +199,27 @@ func (s *system) InboxURL() string   { return s.inbox }
 func (*system) MetricsToken() string { return "" }
 
 func (s *system) Restart(_ context.Context, id string) error {
+	s.mu.Lock()
+	hold := s.hold
+	s.mu.Unlock()
+	if hold != nil {
+		<-hold
+	}
 	return s.change(id, "restart", func(a *console.App) { a.Restarts++ })
+}
+
+// holdRestarts makes restarts last until release is called.
+func (s *system) holdRestarts() (release func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	hold := make(chan struct{})
+	s.hold = hold
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.hold = nil
+		close(hold)
+	}
 }
 
 func (s *system) StopApp(id string) error {

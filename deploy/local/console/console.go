@@ -78,11 +78,18 @@ type Config struct {
 type Console struct {
 	system    System
 	token     string
+	born      string // tells this console from another one at the same address
 	traces    *traces.Store
 	logs      *logs.Store
 	metrics   *metrics.Store
 	scraper   *metrics.Scraper
 	usage     *usage
+	actions   actions
+	book      book
+	headers   headers
+	probes    latest[map[string]readiness]
+	listed    latest[[]row]     // the orders of the book
+	inbox     latest[[]message] // its newest messages
 	web, otlp net.Listener
 	server    *http.Server
 	receiver  *grpc.Server
@@ -95,10 +102,12 @@ type Console struct {
 // Start listens and serves until Close.
 func Start(cfg Config) (*Console, error) {
 	c := &Console{
-		system: cfg.System, token: rand.Text(),
+		system: cfg.System, token: rand.Text(), born: rand.Text(),
 		traces: traces.New(cfg.Traces), logs: logs.New(cfg.Logs),
 		metrics: metrics.NewStore(), usage: newUsage(), closing: make(chan struct{}),
 	}
+	c.book.entries = map[string]*entry{}
+	c.probes.ask, c.listed.ask, c.inbox.ask = c.probe, c.orders, c.newestMessages
 	var err error
 	if c.web, err = listen(cmp.Or(cfg.Addr, DefaultAddr)); err != nil {
 		return nil, err

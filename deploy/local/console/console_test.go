@@ -43,12 +43,17 @@ func (f *fake) StartApp(id string) error                   { return f.act("start
 func start(t *testing.T) (*Console, *fake) {
 	t.Helper()
 	system := &fake{}
+	return startWith(t, system), system
+}
+
+func startWith(t *testing.T, system System) *Console {
+	t.Helper()
 	c, err := Start(Config{Addr: "127.0.0.1:0", OTLPAddr: "127.0.0.1:0", System: system})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.Close)
-	return c, system
+	return c
 }
 
 // send asks the console with headers given as name and value; Host is one of them.

@@ -25,7 +25,7 @@ type moment struct {
 }
 
 // journey puts an order's history, the hops of its traces, the warnings and the mails in one row.
-func journey(o order, spans []*traces.Span, lines []logs.Record, mails []mail) []moment {
+func journey(o order, spans []*traces.Span, lines []logs.Record, mails []message) []moment {
 	all := hops(spans)
 	for _, h := range o.History {
 		all = append(all, moment{
@@ -102,6 +102,13 @@ func (t tree) hop(s *traces.Span) moment {
 	switch {
 	case s.Kind == "server" && parent == nil && public:
 		return moment{Kind: "request", From: clientNode, To: s.Service, What: "ask " + s.Name}
+	case s.Kind == "client" && peer == providerNode:
+		return moment{
+			Kind: "provider",
+			From: s.Service,
+			To:   peer,
+			What: "asks the payment " + s.Name,
+		}
 	case s.Kind == "client" && peer != "":
 		return moment{
 			Kind: "call",

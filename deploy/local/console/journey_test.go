@@ -52,7 +52,7 @@ func TestAnOrdersJourneyIsMadeOfItsHistoryItsHopsItsWarningsAndItsMails(t *testi
 		{At: at.Add(2 * time.Second), Level: "warn", Source: "payments", Message: "odd"},
 	}
 	var told []string
-	for _, m := range journey(o, spans, lines, []mail{{At: at.Add(time.Hour), Subject: "Sorry"}}) {
+	for _, m := range journey(o, spans, lines, []message{{At: at.Add(time.Hour), Subject: "Sorry"}}) {
 		told = append(told, fmt.Sprint(m.Kind, " ", m.From, ">", m.To, " ", m.What))
 	}
 	want := []string{

@@ -3,36 +3,52 @@ package console
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
-	"encoding/hex"
-	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
+	"slices"
 	"strconv"
-	"strings"
+	"sync"
 	"time"
 
 	"sidecart.dev/local/console/traces"
 )
 
-// mail is a message in the inbox.
-type mail struct {
+const (
+	// messagesShown is how many of the inbox's messages are shown, and messagesSearched how many
+	// text messages are looked through for those of an order, as the inbox cannot search them.
+	messagesShown, messagesSearched = 40, 200
+)
+
+// message is a mail or a text message in the inbox.
+type message struct {
 	ID      string    `json:"id"`
+	Kind    string    `json:"kind"` // mail or sms
 	At      time.Time `json:"at"`
-	Subject string    `json:"subject"`
+	Subject string    `json:"subject"` // of a text message, all that it says
 	Link    string    `json:"link"`
 	Order   string    `json:"order,omitempty"` // that it tells of
+	Trace   string    `json:"trace,omitempty"` // that a mail names in its headers
 }
 
-// mails asks the inbox for its newest mails, newest first; with an order, for those that tell of
-// it. It is empty where there is no inbox or it does not answer.
-func (c *Console) mails(ctx context.Context, order string, limit int) []mail {
-	found := []mail{}
-	inbox := c.system.InboxURL()
-	if inbox == "" {
-		return found
-	}
+// newestMessages asks the inbox, newest first. It is empty where there is no inbox or it does not
+// answer.
+func (c *Console) newestMessages(ctx context.Context) []message {
+	all := append(c.mails(ctx, "", messagesShown), c.texts(ctx, messagesShown)...)
+	slices.SortStableFunc(all, func(a, b message) int { return b.At.Compare(a.At) })
+	return all[:min(messagesShown, len(all))]
+}
+
+// mailsOf are the mails and text messages that tell of an order.
+func (c *Console) mailsOf(ctx context.Context, order string) []message {
+	texts := slices.DeleteFunc(c.texts(ctx, messagesSearched), func(m message) bool {
+		return m.Order != order
+	})
+	return append(c.mails(ctx, order, messagesShown), texts...)
+}
+
+// mails asks the inbox for its newest mails; with an order, for those that tell of it.
+func (c *Console) mails(ctx context.Context, order string, limit int) []message {
 	path := "/api/v1/messages?limit=" + strconv.Itoa(limit)
 	if order != "" {
 		path = "/api/v1/search?limit=" + strconv.Itoa(limit) +
@@ -44,84 +60,98 @@ func (c *Console) mails(ctx context.Context, order string, limit int) []mail {
 			Created              time.Time
 		} `json:"messages"`
 	}
-	if fetch(ctx, inbox+path, "", &answer) != nil {
+	found := []message{}
+	inbox := c.system.InboxURL()
+	if inbox == "" || fetch(ctx, inbox+path, "", nil, &answer) != nil {
 		return found
 	}
 	for _, m := range answer.Messages {
-		about := ""
-		if ids := traces.Orders(m.Subject + " " + m.Snippet); len(ids) > 0 {
-			about = ids[0]
-		}
-		found = append(found, mail{
-			ID: m.ID, At: m.Created, Subject: m.Subject, Link: inbox + "/#" + m.ID,
-			Order: cmp.Or(order, about),
+		found = append(found, message{
+			ID: m.ID, Kind: "mail", At: m.Created, Subject: m.Subject, Link: inbox + "/#" + m.ID,
+			Order: cmp.Or(order, firstOrder(m.Subject+" "+m.Snippet)),
 		})
 	}
 	return found
 }
 
-// message is a mail with what its headers say of where it comes from.
-type message struct {
-	mail
-	Trace string `json:"trace,omitempty"`
+// code is what a text message with a code begins with. It is for its reader alone.
+var code = regexp.MustCompile(`^[0-9]{4,}\b`)
+
+// texts asks the inbox for its newest text messages. One that is not of the launcher has none.
+func (c *Console) texts(ctx context.Context, limit int) []message {
+	var answer struct {
+		Messages []struct {
+			ID, Body string
+			Created  time.Time
+		} `json:"messages"`
+	}
+	found := []message{}
+	inbox, path := c.system.InboxURL(), "/api/v1/sms?limit="+strconv.Itoa(limit)
+	if inbox == "" || fetch(ctx, inbox+path, "", nil, &answer) != nil {
+		return found
+	}
+	for _, m := range answer.Messages {
+		found = append(found, message{
+			ID: m.ID, Kind: "sms", At: m.Created, Subject: code.ReplaceAllString(m.Body, "••••"),
+			Link: inbox + "/#" + m.ID, Order: firstOrder(m.Body),
+		})
+	}
+	return found
 }
 
-// getMails answers with the newest mails and the trace that each names in its headers.
+func firstOrder(text string) string {
+	if ids := traces.Orders(text); len(ids) > 0 {
+		return ids[0]
+	}
+	return ""
+}
+
+// getMails answers with the newest messages and the trace that each mail names in its headers.
 func (c *Console) getMails(w http.ResponseWriter, r *http.Request) {
-	list := []message{}
-	for _, m := range c.mails(r.Context(), "", 30) {
-		list = append(list, message{mail: m, Trace: c.traceOf(r.Context(), m.ID)})
+	list := slices.Clone(c.inbox.get(r.Context()))
+	for i := range list {
+		if list[i].Kind == "mail" {
+			list[i].Trace = c.headers.traceOf(r.Context(), c.system.InboxURL(), list[i].ID)
+		}
 	}
 	write(w, map[string]any{"mails": list})
 }
 
+// headers remembers which trace each mail names, as a mail never changes. It is safe for concurrent
+// use.
+type headers struct {
+	mu    sync.Mutex
+	trace map[string]string // by mail
+}
+
 // traceOf reads the trace id from a mail's headers, as W3C Trace Context or by itself.
-func (c *Console) traceOf(ctx context.Context, id string) string {
-	var headers map[string][]string
-	address := c.system.InboxURL() + "/api/v1/message/" + url.PathEscape(id) + "/headers"
-	if fetch(ctx, address, "", &headers) != nil {
+func (h *headers) traceOf(ctx context.Context, inbox, id string) string {
+	h.mu.Lock()
+	trace, known := h.trace[id]
+	h.mu.Unlock()
+	if known {
+		return trace
+	}
+	var list map[string][]string
+	address := inbox + "/api/v1/message/" + url.PathEscape(id) + "/headers"
+	if fetch(ctx, address, "", nil, &list) != nil {
 		return ""
 	}
 	header := http.Header{}
-	for name, values := range headers {
+	for name, values := range list {
 		for _, value := range values {
 			header.Add(name, value)
 		}
 	}
+	trace = cmp.Or(header.Get("X-Trace-Id"), header.Get("Trace-Id"))
 	if parent := header.Get("Traceparent"); len(parent) == 55 {
-		return parent[3:35]
+		trace = parent[3:35]
 	}
-	return cmp.Or(header.Get("X-Trace-Id"), header.Get("Trace-Id"))
-}
-
-// unseen prepares a question that the console asks for itself: with the sidecar's token, where
-// there is one, and in a trace that nobody records. A sidecar would begin a recorded one, and what
-// is looked at would fill with the looking.
-func unseen(req *http.Request, token string) {
-	if token != "" {
-		req.Header.Set("dapr-api-token", token)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.trace) > 10*messagesShown || h.trace == nil { // mails come and go
+		h.trace = map[string]string{}
 	}
-	id := strings.ToLower(rand.Text())
-	trace, span := hex.EncodeToString([]byte(id[:16])), hex.EncodeToString([]byte(id[16:24]))
-	req.Header.Set("traceparent", "00-"+trace+"-"+span+"-00")
-}
-
-// fetch reads a JSON answer of a server of this machine.
-func fetch(ctx context.Context, url, token string, into any) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return err
-	}
-	unseen(req, token)
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s answers %s", url, resp.Status)
-	}
-	return json.NewDecoder(http.MaxBytesReader(nil, resp.Body, 4<<20)).Decode(into)
+	h.trace[id] = trace
+	return trace
 }

@@ -82,7 +82,14 @@ func outward(label, prefix string) func(string, map[string]string) string {
 
 func answered5xx(labels map[string]string) bool  { return strings.HasPrefix(labels["status"], "5") }
 func unsuccessful(labels map[string]string) bool { return labels["success"] == "false" }
-func unprocessed(labels map[string]string) bool  { return labels["process_status"] != "success" }
+
+// unread tells reads of a store that failed. A write that fails is mostly one that somebody else
+// was faster with, which is no failure, and a store that is gone fails at reads too.
+func unread(labels map[string]string) bool {
+	return unsuccessful(labels) && strings.Contains(labels["operation"], "get")
+}
+
+func unprocessed(labels map[string]string) bool { return labels["process_status"] != "success" }
 
 // chart is a measurement with its course.
 type chart struct {

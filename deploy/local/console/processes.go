@@ -1,12 +1,10 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"os"
-	"os/exec"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 )
@@ -24,19 +22,14 @@ type process struct {
 	Memory    int64          `json:"memory"`    // resident bytes; 0 where it is unknown
 	Processor float64        `json:"processor"` // cores since it was asked before, or negative
 	Actions   []string       `json:"actions,omitempty"`
+	Doing     string         `json:"doing,omitempty"` // the action that is under way
 }
 
 // processes tells what runs.
 func (c *Console) processes(ctx context.Context) []process {
-	apps := c.system.Apps()
-	states := make([][2]string, len(apps))
-	var asked sync.WaitGroup
-	for i, app := range apps {
-		asked.Go(func() { states[i] = stateOf(ctx, app) })
-	}
-	asked.Wait()
+	answers := c.probes.get(ctx)
 	var rows []process
-	for i, app := range apps {
+	for _, app := range c.system.Apps() {
 		actions := []string{"restart", "stop"}
 		if app.Stopped {
 			actions = []string{"start"}
@@ -44,12 +37,15 @@ func (c *Console) processes(ctx context.Context) []process {
 		if app.Foreign {
 			actions = nil
 		}
+		answer := answers[app.ID]
 		rows = append(rows, process{
-			App: app.ID, Kind: "app", Name: app.ID, State: states[i][0], PID: app.PID,
-			Restarts: app.Restarts, Ports: ports("http", app.Port), Actions: actions,
+			App: app.ID, Kind: "app", Name: app.ID, State: state(app, app.PID, answer.app),
+			PID: app.PID, Restarts: app.Restarts, Ports: ports("http", app.Port),
+			Actions: actions, Doing: c.actions.of(app.ID),
 		}, process{
-			App: app.ID, Kind: "sidecar", Name: app.ID + "/daprd", State: states[i][1],
-			PID: app.SidecarPID, Restarts: app.SidecarRestarts,
+			App: app.ID, Kind: "sidecar", Name: app.ID + "/daprd",
+			State: state(app, app.SidecarPID, answer.sidecar),
+			PID:   app.SidecarPID, Restarts: app.SidecarRestarts,
 			Ports: ports("http", app.SidecarHTTPPort, "grpc", app.SidecarGRPCPort,
 				"metrics", app.MetricsPort),
 		})
@@ -64,7 +60,11 @@ func (c *Console) processes(ctx context.Context) []process {
 		Addr: c.web.Addr().String(),
 	})
 	for i := range rows {
-		rows[i].Memory, rows[i].Processor = c.usage.of(rows[i].PID)
+		row := &rows[i]
+		if row.Kind == "server" && row.PID == os.Getpid() {
+			row.PID = 0 // the launcher's row says what this process takes
+		}
+		row.Memory, row.Processor = c.usage.of(row.PID)
 	}
 	return rows
 }
@@ -79,34 +79,57 @@ func ports(pairs ...any) map[string]int {
 	return m
 }
 
-func stateOf(ctx context.Context, app App) (states [2]string) {
-	ask := func(pid int, url, token string) string {
-		switch {
-		case app.Stopped:
-			return "stopped"
-		case pid == 0 && !app.Foreign:
-			return "down"
-		case url == "":
-			return "running"
-		}
-		status, err := ask(ctx, url, token)
-		switch {
-		case err != nil && app.Foreign:
-			return "down"
-		case err != nil, status >= 300 && status != http.StatusUnauthorized &&
-			status != http.StatusNotFound:
-			return "not ready"
-		}
-		return "ready"
+// state is what is known of a process without asking it, or else what it answered last.
+func state(app App, pid int, answered string) string {
+	switch {
+	case app.Stopped:
+		return "stopped"
+	case pid == 0 && !app.Foreign:
+		return "down"
 	}
-	url := ""
-	if app.Port > 0 {
-		url = app.URL + "/readyz"
+	return cmp.Or(answered, "not ready")
+}
+
+// readiness is what an app and its sidecar answer when they are asked how they are.
+type readiness struct{ app, sidecar string }
+
+// probe asks all apps and sidecars whether they are ready.
+func (c *Console) probe(ctx context.Context) map[string]readiness {
+	apps := c.system.Apps()
+	answers := make([]readiness, len(apps))
+	var asked sync.WaitGroup
+	for i, app := range apps {
+		asked.Go(func() {
+			if app.Port > 0 {
+				answers[i].app = readyAt(ctx, app.URL+"/readyz", "", app.Foreign)
+			} else {
+				answers[i].app = "running"
+			}
+		})
+		asked.Go(func() {
+			address := app.SidecarURL + "/v1.0/healthz"
+			answers[i].sidecar = readyAt(ctx, address, app.SidecarToken, app.Foreign)
+		})
 	}
-	return [2]string{
-		ask(app.PID, url, ""),
-		ask(app.SidecarPID, app.SidecarURL+"/v1.0/healthz", app.SidecarToken),
+	asked.Wait()
+	byID := map[string]readiness{}
+	for i, app := range apps {
+		byID[app.ID] = answers[i]
 	}
+	return byID
+}
+
+// readyAt asks a process. One of somebody else that does not answer is taken to be down.
+func readyAt(ctx context.Context, url, token string, foreign bool) string {
+	status, err := ask(ctx, url, token)
+	guarded := status == http.StatusUnauthorized || status == http.StatusNotFound
+	switch {
+	case err != nil && foreign:
+		return "down"
+	case err != nil, status >= 300 && !guarded:
+		return "not ready"
+	}
+	return "ready"
 }
 
 func ask(ctx context.Context, url, token string) (int, error) {
@@ -123,114 +146,4 @@ func ask(ctx context.Context, url, token string) (int, error) {
 	}
 	resp.Body.Close()
 	return resp.StatusCode, nil
-}
-
-// usage remembers how much processor time each process had used, to tell how much it uses now.
-type usage struct {
-	mu   sync.Mutex
-	seen map[int]spent
-}
-
-type spent struct {
-	at        time.Time
-	processor time.Duration
-	rate      float64
-}
-
-func newUsage() *usage { return &usage{seen: map[int]spent{}} }
-
-// of returns the resident bytes of a process and its share of one core.
-func (u *usage) of(pid int) (memory int64, processor float64) {
-	if pid == 0 {
-		return 0, -1
-	}
-	memory, total, ok := readProc(pid)
-	if !ok {
-		memory, total, ok = askPS(pid)
-	}
-	if !ok {
-		return 0, -1
-	}
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	now := time.Now()
-	last, known := u.seen[pid]
-	if len(u.seen) > 1000 { // processes come and go
-		clear(u.seen)
-	}
-	if known && now.Sub(last.at) < time.Second { // two pages ask at once
-		return memory, last.rate
-	}
-	rate := -1.0
-	if known && total >= last.processor {
-		rate = (total - last.processor).Seconds() / now.Sub(last.at).Seconds()
-	}
-	u.seen[pid] = spent{at: now, processor: total, rate: rate}
-	return memory, rate
-}
-
-// ticks is how many parts of a second Linux counts processor time in, for programs.
-const ticks = 100
-
-// readProc reads Linux's own record of a process.
-func readProc(pid int) (memory int64, processor time.Duration, ok bool) {
-	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-	if err != nil {
-		return 0, 0, false
-	}
-	// The second field is the program's name in brackets, which may itself have blanks and
-	// brackets.
-	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
-	if len(fields) < 22 {
-		return 0, 0, false
-	}
-	user, err1 := strconv.ParseInt(fields[11], 10, 64)
-	system, err2 := strconv.ParseInt(fields[12], 10, 64)
-	pages, err3 := strconv.ParseInt(fields[21], 10, 64)
-	if err1 != nil || err2 != nil || err3 != nil {
-		return 0, 0, false
-	}
-	return pages * int64(os.Getpagesize()), time.Duration(user+system) * time.Second / ticks, true
-}
-
-// askPS asks the program ps, where there is no /proc.
-func askPS(pid int) (memory int64, processor time.Duration, ok bool) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	ps := exec.CommandContext(ctx, "ps", "-o", "rss=,time=", "-p", strconv.Itoa(pid))
-	text, err := ps.Output()
-	if err != nil {
-		return 0, 0, false
-	}
-	return parsePS(string(text))
-}
-
-// parsePS reads kilobytes and [[days-]hours:]minutes:seconds.
-func parsePS(text string) (memory int64, processor time.Duration, ok bool) {
-	fields := strings.Fields(text)
-	if len(fields) != 2 {
-		return 0, 0, false
-	}
-	kilobytes, err := strconv.ParseInt(fields[0], 10, 64)
-	if err != nil {
-		return 0, 0, false
-	}
-	days, clock, hasDays := strings.Cut(fields[1], "-")
-	if !hasDays {
-		days, clock = "0", fields[1]
-	}
-	seconds := 0.0
-	for part := range strings.SplitSeq(clock, ":") {
-		value, err := strconv.ParseFloat(part, 64)
-		if err != nil {
-			return 0, 0, false
-		}
-		seconds = seconds*60 + value
-	}
-	whole, err := strconv.Atoi(days)
-	if err != nil {
-		return 0, 0, false
-	}
-	seconds += float64(whole) * 24 * 60 * 60
-	return kilobytes << 10, time.Duration(seconds * float64(time.Second)), true
 }

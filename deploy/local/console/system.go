@@ -13,8 +13,8 @@ import (
 // node is a thing of the picture.
 type node struct {
 	ID    string `json:"id"`
-	Kind  string `json:"kind"`         // client, app, store, binding or bus
-	Of    string `json:"of,omitempty"` // the app whose store or binding it is
+	Kind  string `json:"kind"`         // client, app, store, binding, provider or bus
+	Of    string `json:"of,omitempty"` // the app whose store, binding or provider it is
 	State string `json:"state"`        // of an app, as in the overview
 	Front bool   `json:"front,omitempty"`
 }
@@ -23,11 +23,12 @@ type node struct {
 type edge struct {
 	From string `json:"from"`
 	To   string `json:"to"`
-	Kind string `json:"kind"` // request, call, state, publish, deliver or binding
+	Kind string `json:"kind"` // request, call, state, binding, provider, publish or deliver
 	metrics.Flow
 }
 
-const clientNode = "clients"
+// clientNode is who comes from outside, and providerNode the payment provider, as spans call it.
+const clientNode, providerNode = "clients", "provider"
 
 // getSystem answers with the picture of the system as it is now. What is drawn follows from what
 // the apps and sidecars measure, so that a system of other services is drawn as well.
@@ -56,17 +57,18 @@ func (c *Console) getSystem(w http.ResponseWriter, r *http.Request) {
 		switch e.Kind {
 		case "state":
 			nodes = appendNew(nodes, node{ID: e.To, Kind: "store", Of: e.From})
-		case "binding":
-			nodes = appendNew(nodes, node{ID: e.To, Kind: "binding", Of: e.From})
+		case "binding", "provider":
+			nodes = appendNew(nodes, node{ID: e.To, Kind: e.Kind, Of: e.From})
 		case "publish":
 			nodes = appendNew(nodes, node{ID: e.To, Kind: "bus"})
 		case "deliver":
 			nodes = appendNew(nodes, node{ID: e.From, Kind: "bus"})
 		}
 	}
+	orders, mails := c.listed.get(r.Context()), c.inbox.get(r.Context())
 	write(w, map[string]any{
-		"nodes": nodes, "edges": edges,
-		"orders": c.newest(r.Context(), 8), "mails": c.mails(r.Context(), "", 8),
+		"nodes": nodes, "edges": edges, "waiting": len(waiting(orders)),
+		"orders": orders[:min(8, len(orders))], "mails": mails[:min(8, len(mails))],
 	})
 }
 
@@ -115,11 +117,18 @@ func (c *Console) edges() []edge {
 	})
 	add("state", metrics.Pick{
 		Name: "dapr_component_state_latencies", Milliseconds: 1,
-		Group: outward("component", ""), Failed: unsuccessful,
+		Group: outward("component", ""), Failed: unread,
 	})
 	add("binding", metrics.Pick{
 		Name: "dapr_component_output_binding_latencies", Milliseconds: 1,
 		Group: outward("component", ""), Failed: unsuccessful,
+	})
+	add("provider", metrics.Pick{
+		Name: "payments_provider_call_duration_seconds", Milliseconds: 1000,
+		Failed: func(labels map[string]string) bool { return labels["outcome"] != "answered" },
+		Group: func(app string, _ map[string]string) string {
+			return app + "\x00" + providerNode
+		},
 	})
 	add("publish", metrics.Pick{
 		Name: "dapr_component_pubsub_egress_latencies", Milliseconds: 1,

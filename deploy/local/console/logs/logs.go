@@ -40,10 +40,10 @@ type Store struct {
 	limits Limits
 	now    func() time.Time
 
-	mu      sync.Mutex
-	seq     uint64
-	sources map[string]*ring
-	waiting map[chan Record]Query
+	mu        sync.Mutex
+	seq       uint64
+	sources   map[string]*ring
+	followers map[*Follower]struct{}
 }
 
 type ring struct {
@@ -55,10 +55,8 @@ type ring struct {
 func New(limits Limits) *Store {
 	limits = Limits{Lines: cmp.Or(limits.Lines, 2_000), Bytes: cmp.Or(limits.Bytes, 1<<20)}
 	return &Store{
-		limits:  limits,
-		now:     time.Now,
-		sources: map[string]*ring{},
-		waiting: map[chan Record]Query{},
+		limits: limits, now: time.Now,
+		sources: map[string]*ring{}, followers: map[*Follower]struct{}{},
 	}
 }
 
@@ -79,13 +77,8 @@ func (s *Store) Add(source, line string) {
 		s.sources[source] = from
 	}
 	from.add(record, s.limits)
-	for reader, query := range s.waiting {
-		if query.wants(record) {
-			select {
-			case reader <- record:
-			default:
-			}
-		}
+	for f := range s.followers {
+		f.tell(record)
 	}
 }
 
@@ -130,20 +123,6 @@ func (s *Store) Sources() []string {
 	}
 	slices.Sort(names)
 	return names
-}
-
-// Follow hands on the lines that come from now on, until cancel is called. A reader that falls
-// behind misses lines.
-func (s *Store) Follow(q Query) (lines <-chan Record, cancel func()) {
-	reader := make(chan Record, 256)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.waiting[reader] = q
-	return reader, func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		delete(s.waiting, reader)
-	}
 }
 
 var order = map[string]int{"debug": 1, "info": 2, "": 2, "warn": 3, "error": 4}

@@ -35,14 +35,18 @@ func TestTheOldestLinesOfASourceLeaveFirst(t *testing.T) {
 	}
 }
 
-func TestAReaderThatDoesNotReadHoldsNobodyUp(t *testing.T) {
+func TestAReaderThatDoesNotReadHoldsNobodyUpAndIsToldWhatItMissed(t *testing.T) {
 	s := New(Limits{})
-	_, cancel := s.Follow(Query{})
+	f := s.Follow(Query{Source: "a"})
 	for range 1_000 {
 		s.Add("a", "line")
+		s.Add("b", "line")
 	}
-	cancel()
-	if len(s.waiting) != 0 {
+	if read, missed := len(f.Lines()), int(f.Missed()); missed == 0 || read+missed != 1_000 {
+		t.Errorf("%d lines wait and %d were missed, which is not 1,000 together", read, missed)
+	}
+	f.Close()
+	if len(s.followers) != 0 {
 		t.Error("a reader that left is still served")
 	}
 }

@@ -1,10 +1,12 @@
 // The console: which page is shown, and when it is drawn anew.
 
-import { ask, el, heading, render } from './dom.js';
+import { ask, el, heading, held, notice, render } from './dom.js';
 import { hue } from './format.js';
-import { failures, mails, metrics, orders, overview } from './lists.js';
+import { failures, mails, orders } from './lists.js';
 import { closeLogs, logs } from './logs.js';
+import { metrics } from './metrics.js';
 import { orderPage } from './order.js';
+import { overview } from './overview.js';
 import { systemPage } from './system.js';
 import { tracePage, traces } from './trace.js';
 
@@ -20,8 +22,7 @@ const names = {
 };
 const lists = { '': systemPage, overview, failures, orders, mails, traces, logs, metrics };
 const single = { orders: orderPage, traces: tracePage };
-const main = document.getElementById('main'),
-  nav = document.getElementById('nav');
+const [main, nav, live] = ['main', 'nav', 'live'].map((id) => document.getElementById(id));
 
 const given = /^#token=([A-Za-z0-9]+)$/.exec(location.hash);
 if (given) {
@@ -52,72 +53,81 @@ async function draw() {
     { page, id, query } = place(),
     one = id && single[page];
   document.title = `${id || names[page]} · Sidecart console`;
-  render(
-    nav,
-    Object.entries(names).map(([path, name]) =>
-      el('a', { href: '#/' + path, 'aria-current': path === page ? 'page' : null }, name),
-    ),
-  );
-  scrollToCurrent();
-  let show;
+  showWhere(page);
+  let pause;
   try {
-    show = await (one ? one(main, id) : lists[page](main, query));
+    const [show] = await Promise.all([one ? one(main, id) : lists[page](main, query), colours]);
+    if (mine !== turn) return; // the reader went on meanwhile
+    pause = show();
   } catch (problem) {
-    show = () =>
-      render(
-        main,
-        heading('This cannot be shown'),
-        el('p', { class: 'card bad' }, problem.message),
-      );
+    if (mine !== turn) return;
+    const said = el('p', { class: 'card bad' }, problem.message);
+    render(main, heading('This cannot be shown'), said);
   }
-  if (mine !== turn) return; // the reader went on meanwhile
-  const goesOn = show();
   main.dataset.ready = location.hash || '#/';
-  if (goesOn !== false) timer = setTimeout(again, 2000);
+  if (pause !== false) timer = setTimeout(again, pause || 2000);
 }
 
 /** Shows where the reader is in the row of pages, which is wider than a phone. */
-function scrollToCurrent() {
+function showWhere(page) {
+  const link = ([path, name]) =>
+    el('a', { href: '#/' + path, 'aria-current': path === page ? 'page' : null }, name);
+  render(nav, Object.entries(names).map(link));
   const current = nav.querySelector('[aria-current]');
   nav.scrollLeft =
     current.offsetLeft - nav.offsetLeft - (nav.clientWidth - current.offsetWidth) / 2;
 }
 
 function again() {
-  if (document.hidden) timer = setTimeout(again, 2000);
+  if (document.hidden || held()) timer = setTimeout(again, 1000);
   else draw();
 }
 
+live.onclick = () => {
+  live.ariaPressed = String(!held());
+  live.title = held() ? 'Go on' : 'Hold this page still';
+  notice(held() ? 'This page is held still.' : 'This page is live again.');
+  if (!held()) dispatchEvent(new Event('resume'));
+};
 addEventListener('hashchange', () => {
   closeLogs();
+  if (held()) live.click();
   main.replaceChildren(el('p', { class: 'soft' }, 'Loading…'));
   draw();
   scrollTo(0, 0);
   main.focus({ preventScroll: true });
 });
 addEventListener('resize', () => {
-  scrollToCurrent();
-  if (place().page === 'logs') return; // its lines come by themselves
+  if (place().page === 'logs') return showWhere('logs'); // its lines come by themselves
   clearTimeout(timer);
   timer = setTimeout(draw, 200);
 });
 document.addEventListener('redraw', draw);
-ask('overview')
-  .then(({ shop, inbox, processes }) => {
-    processes.forEach((p) => p.app && hue(p.app)); // the same colours on every page
-    const links = [
-      [shop, 'Shop'],
-      [inbox, 'Inbox'],
-    ].filter(([href]) => href);
-    document.querySelector('header').append(
-      el(
-        'p',
-        { class: 'places' },
-        links.map(([href, name]) =>
-          el('a', { href, target: '_blank', rel: 'noopener' }, name + ' ↗'),
-        ),
-      ),
-    );
-  })
-  .catch(() => {})
-  .finally(draw); // that there is no answer, the page itself says
+for (const [target, name] of [
+  [document, 'visibilitychange'],
+  [window, 'resume'],
+]) {
+  target.addEventListener(name, () => {
+    if (!document.hidden && !held() && place().page !== 'logs') draw();
+  });
+}
+
+function links(places) {
+  const link = ([href, name]) =>
+    href && el('a', { href, target: '_blank', rel: 'noopener' }, name + ' ↗');
+  document.querySelector('header').append(el('p', { class: 'places' }, places.map(link)));
+}
+
+/** Gives each app its colour, the same on every page; again, where nothing runs yet. */
+async function meet() {
+  const { shop, inbox, processes } = await ask('overview').catch(() => ({ processes: [] }));
+  processes.forEach((p) => p.app && hue(p.app));
+  if (!shop) return void setTimeout(meet, 2000);
+  links([
+    [shop, 'Shop'],
+    [inbox, 'Inbox'],
+  ]);
+}
+
+const colours = meet();
+draw();

@@ -40,16 +40,34 @@ export function render(node, ...children) {
   patchChildren(node, [...holder.childNodes]);
 }
 
+/**
+ * A child with a key is found again by it wherever it stands now, so that whoever is on a row stays
+ * on it when newer ones come above. Others are found by their place. What was added to a node with
+ * data-more, behind what it was made with, stays.
+ */
 function patchChildren(node, wanted) {
-  const there = [...node.childNodes];
-  wanted.forEach((want, i) => {
-    if (!there[i]) node.append(want);
-    else if (!patch(there[i], want)) there[i].replaceWith(want);
-  });
-  there.slice(wanted.length).forEach((n) => n.remove());
+  const keyed = new Map();
+  for (const n of node.children) if (n.dataset.key) keyed.set(n.dataset.key, n);
+  const keys = new Set(keyed.size ? wanted.map((w) => w.dataset?.key) : []);
+  for (const [key, n] of keyed) if (!keys.has(key)) n.remove();
+  let at = node.firstChild;
+  for (const want of wanted) {
+    const same = keyed.get(want.dataset?.key);
+    if (same && same !== at) node.insertBefore(same, at);
+    const there = same || at;
+    if (there === at) at = at?.nextSibling;
+    if (!same && there?.dataset?.key) node.insertBefore(want, (at = there));
+    else if (!there) node.append(want);
+    else if (!patch(there, want)) there.replaceWith(want);
+  }
+  while (at && !node.dataset?.more) {
+    const next = at.nextSibling;
+    at.remove();
+    at = next;
+  }
 }
 
-const handlers = ['onclick', 'onsubmit', 'oninput', 'onchange', 'onkeydown'];
+const handlers = ['onclick', 'onsubmit', 'oninput', 'ontoggle'];
 
 /** Makes one node like another, or says that they are too different. */
 function patch(node, want) {
@@ -82,25 +100,39 @@ export function notice(text) {
   }, 6000);
 }
 
-/** Asks the console, and shows in the header whether it answers. */
-export async function ask(path, options) {
-  const light = document.getElementById('live');
+/** Whether the console answers, as the header shows it. */
+let reached = true;
+
+export function reach(now) {
+  if (now === reached) return;
+  reached = now;
+  document.body.classList.toggle('lost', !now);
+  document.querySelector('#live span').textContent = now ? 'live' : 'not reached';
+  notice(now ? 'The console answers again.' : 'The console does not answer.');
+}
+
+/** Whether the reader holds the page still. */
+export const held = () => document.getElementById('live').ariaPressed === 'true';
+
+/** Asks the console. What only reads is given up after ten seconds, and asked again. */
+export async function ask(path, options = { signal: AbortSignal.timeout(10_000) }) {
   let answer;
   try {
     answer = await fetch('/api/' + path, options);
   } catch {
-    light.className = 'bad';
-    light.textContent = 'not reached';
+    reach(false);
     throw new Error(
       'The console does not answer. Is the system stopped? This page goes on trying.',
     );
   }
-  light.className = 'good';
-  light.textContent = 'live';
+  reach(true);
   const body = await answer.json().catch(() => ({}));
   if (!answer.ok) throw new Error(body.detail || `${answer.status} ${answer.statusText}`);
   return body;
 }
+
+/** Cells of a table's row that is known again by its key. */
+export const row = (key, ...cells) => Object.assign(cells, { key });
 
 /** A table; heads that begin with # stand above numbers. On a phone each row is a card. */
 export function table(heads, rows, none = 'Nothing yet.') {
@@ -125,7 +157,7 @@ export function table(heads, rows, none = 'Nothing yet.') {
       rows.map((cells) =>
         el(
           'tr',
-          {},
+          { 'data-key': cells.key },
           cells.map((c, i) => el('td', { class: kind(i), 'data-label': name(heads[i]) }, c)),
         ),
       ),

@@ -11,6 +11,15 @@ export function took(us) {
   return us < 6e7 ? `${(us / 1e6).toFixed(2)} s` : `${Math.round(us / 6e7)} min`;
 }
 
+/** How long something lasts, in milliseconds, as a person says it. */
+export function lasted(ms) {
+  const s = Math.max(0, Math.round(ms / 1000));
+  if (s < 60) return `${s} s`;
+  const minutes = Math.floor(s / 60);
+  if (s < 3600) return `${minutes} min ${s % 60} s`;
+  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
 /** A latency in milliseconds; a negative one was not measured. */
 export function ms(value) {
   if (value < 0) return '–';
@@ -41,9 +50,16 @@ const short = (id) => (id.length > 18 ? id.slice(0, 12) + '…' + id.slice(-4) :
 export const idLink = (path, id) =>
   el('a', { href: `#/${path}/${encodeURIComponent(id)}`, class: 'id', title: id }, short(id));
 
+/** A link to a message in the inbox, in a tab of its own. */
+export const openMail = (m) =>
+  el('a', { href: m.link, target: '_blank', rel: 'noopener' }, m.subject || '(no subject)');
+
 const waiting = new Set(['pending', 'refunding', 'stopped', 'not ready', 'unknown']);
-const good = new Set(['paid', 'refunded', 'ready', 'running']);
-export const mood = (state) => (good.has(state) ? 'good' : waiting.has(state) ? 'wait' : 'bad');
+const good = new Set(['paid', 'refunded', 'ready', 'running']),
+  quiet = new Set(['cancelled']);
+const doing = (state) => waiting.has(state) || state.endsWith(' under way');
+export const mood = (state) =>
+  good.has(state) ? 'good' : doing(state) ? 'wait' : quiet.has(state) ? 'quiet' : 'bad';
 
 export const pill = (state) => el('span', { class: 'pill ' + mood(state) }, words(state));
 

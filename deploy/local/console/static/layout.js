@@ -2,22 +2,7 @@
 // that they can be followed. Apps stand in a row below the front, their own things below them, and
 // the bus last. On a phone the picture is turned, and the bus is at the right.
 
-/** A line through points, with round corners. */
-export function route(points, r = 8) {
-  let d = `M${points[0].join(' ')}`;
-  for (let i = 1; i < points.length - 1; i++) {
-    const [a, b, c] = [points[i - 1], points[i], points[i + 1]];
-    const cut = (to) => {
-      const far = Math.hypot(to[0] - b[0], to[1] - b[1]) || 1,
-        t = Math.min(r, far / 2) / far;
-      return [b[0] + (to[0] - b[0]) * t, b[1] + (to[1] - b[1]) * t]
-        .map((n) => n.toFixed(1))
-        .join(' ');
-    };
-    d += `L${cut(a)}Q${b.join(' ')} ${cut(c)}`;
-  }
-  return d + `L${points.at(-1).join(' ')}`;
-}
+import { free, route } from './lines.js';
 
 const of = (nodes, kind) => nodes.filter((n) => n.kind === kind);
 const owned = (nodes, app) => nodes.filter((n) => n.of === app.id);
@@ -26,8 +11,8 @@ const owned = (nodes, app) => nodes.filter((n) => n.of === app.id);
 export function layout(nodes, edges, narrow) {
   const front = nodes.find((n) => n.front),
     apps = of(nodes, 'app').filter((n) => n !== front);
-  const way = { nodes, apps, front, boxes: new Map(), ways: [] },
-    calls = lanes(apps, edges);
+  const calls = lanes(apps, edges),
+    way = { nodes, apps, front, calls, boxes: new Map(), ways: [] };
   way.row = TRUNK + 84 + LANE * Math.max(0, ...[...calls.values()].map((c) => c.n + 1));
   const size = narrow ? placeDown(way) : placeAcross(way);
   calls.forEach((lane, edge) => {
@@ -66,7 +51,7 @@ function lanes(apps, edges) {
 
 const CARD = 196,
   TALL = 70,
-  PILL = 132,
+  PILL = 152,
   STEP = 262,
   LANE = 22,
   TRUNK = 172;
@@ -82,7 +67,7 @@ function placeAcross({ nodes, apps, front, boxes, row }) {
     boxes.set(n.id, { x, y: row, w: CARD, h: TALL });
     owned(nodes, n).forEach((o, j) => {
       const y = row + 88 + j * 54;
-      boxes.set(o.id, { x: x + 8, y, w: PILL, h: 44 });
+      boxes.set(o.id, { x: x + 12, y, w: PILL, h: 44 });
       low = Math.max(low, y + 22);
     });
   });
@@ -98,12 +83,18 @@ function placeAcross({ nodes, apps, front, boxes, row }) {
   return { width, height: low + (buses.length ? 64 + buses.length * 60 : 20) };
 }
 
-function betweenAcross({ boxes, apps, row }, edge, { n, a, b }) {
+function betweenAcross({ boxes, apps, row, calls }, edge, { n, a, b }) {
   const y = row - TALL / 2 - 16 - n * LANE,
     side = Math.sign(b - a);
-  const port = (i, s) => boxes.get(apps[i].id).x + s * (88 - n * 18);
-  const [x1, x2] = [port(a, side), port(b, -side)],
+  const port = (i, s, n) => boxes.get(apps[i].id).x + s * (88 - n * 18);
+  const [x1, x2] = [port(a, side, n), port(b, -side, n)],
     top = row - TALL / 2;
+  const higher = [...calls.values()]
+    .filter((c) => c.n > n)
+    .flatMap((c) => {
+      const s = Math.sign(c.b - c.a);
+      return [port(c.a, s, c.n), port(c.b, -s, c.n)];
+    });
   return {
     d: route([
       [x1, top],
@@ -111,7 +102,7 @@ function betweenAcross({ boxes, apps, row }, edge, { n, a, b }) {
       [x2, y],
       [x2, top - 3],
     ]),
-    label: { x: (x1 + x2) / 2, y: y - 5 },
+    label: { x: free(x1, x2, [...higher, ...apps.map((app) => boxes.get(app.id).x)]), y: y - 5 },
   };
 }
 
@@ -138,7 +129,8 @@ function across({ front }, edge, from, to) {
         label: { x: to.x + 8, y: TRUNK + 19, anchor: 'start' },
       };
     case 'state':
-    case 'binding': {
+    case 'binding':
+    case 'provider': {
       const x = from.x - 74;
       return {
         d: route([
@@ -240,7 +232,8 @@ function down({ boxes, nodes }, edge, from, to) {
         ),
       };
     case 'state':
-    case 'binding': {
+    case 'binding':
+    case 'provider': {
       const x = from.x + from.w / 2,
         y = from.y - 14;
       return {

@@ -1,6 +1,6 @@
 // Log lines, as they come.
 
-import { ask, el, empty, heading, render } from './dom.js';
+import { ask, el, empty, heading, held, reach, render } from './dom.js';
 import { clock, hue } from './format.js';
 
 const most = 1000; // lines on the page
@@ -80,27 +80,36 @@ export function closeLogs() {
   stream = null;
 }
 
+/** Puts lines on the page in one go for each picture of the screen, however fast they come. */
+function lines(list, none) {
+  let waiting = [];
+  const show = () => {
+    none.remove();
+    list.append(...waiting.splice(0).slice(-most));
+    while (list.children.length > most) list.firstChild.remove();
+    if (!held()) list.scrollTop = list.scrollHeight;
+  };
+  return (line) => {
+    if (waiting.push(line) === 1) setTimeout(() => requestAnimationFrame(show), 50);
+    if (waiting.length > 2 * most) waiting = waiting.slice(-most);
+  };
+}
+
+function again(refused) {
+  if (stream === refused) document.dispatchEvent(new Event('redraw'));
+}
+
+const missed = (n) =>
+  el('li', { class: 'warn' }, el('b', {}, `${n} lines came too fast to be shown here.`));
+
 export async function logs(main, query) {
   const { sources, foreign } = await ask('logs?limit=1');
   const list = el('ol', { class: 'logs', tabindex: 0, 'aria-label': 'Log lines, newest last' });
   const none = empty('No line like this yet. New ones come by themselves.');
-  let held = false;
-  const hold = el(
-    'button',
-    {
-      'aria-pressed': 'false',
-      onclick: () => {
-        held = !held;
-        hold.textContent = held ? 'Follow' : 'Hold still';
-        hold.setAttribute('aria-pressed', String(held));
-      },
-    },
-    'Hold still',
-  );
   return () => {
     render(
       main,
-      heading('Logs', hold),
+      heading('Logs'),
       filter('logs', query, [
         ['app', 'App', sources],
         ['level', 'At least', ['info', 'warn', 'error']],
@@ -111,13 +120,15 @@ export async function logs(main, query) {
     if (foreign) main.append(el('p', { class: 'soft' }, elsewhere));
     main.append(none, list); // not through render, which would not know the list again
     closeLogs();
+    const add = lines(list, none);
     stream = new EventSource('/api/logs/stream?' + query);
-    stream.onmessage = ({ data }) => {
-      none.remove();
-      list.append(logLine(JSON.parse(data)));
-      while (list.children.length > most) list.firstChild.remove();
-      if (!held) list.scrollTop = list.scrollHeight;
+    stream.onopen = () => reach(true);
+    stream.onerror = ({ target }) => {
+      reach(false); // the browser asks again by itself, unless it was refused
+      if (target.readyState === EventSource.CLOSED) setTimeout(again, 2000, target);
     };
+    stream.onmessage = ({ data }) => add(logLine(JSON.parse(data)));
+    stream.addEventListener('missed', ({ data }) => add(missed(data)));
     return false; // the lines come by themselves
   };
 }

@@ -25,7 +25,7 @@ export async function orderPage(main, id) {
     at.steps = data.moments.length;
     at.show = () => render(main, ...page(data, system));
     at.show();
-    return !ended.includes(data.order.status);
+    return ended.includes(data.order.status) ? 10_000 : 2000; // it may still be refunded
   };
 }
 

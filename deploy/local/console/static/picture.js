@@ -55,7 +55,7 @@ function heads() {
       },
       el('path', { d: 'M0 0.5L7 4L0 7.5Z', class: 'head ' + name }),
     );
-  return el('defs', {}, ['idle', 'live', 'bad', 'now'].map(head));
+  return el('defs', {}, ['idle', 'live', 'bad', 'now', 'call'].map(head));
 }
 
 function line({ edge, d }, journey) {
@@ -63,12 +63,13 @@ function line({ edge, d }, journey) {
   let kind = failed ? 'bad' : edge.rate > 0 ? 'live' : 'idle';
   if (journey)
     kind = journey.now === key(edge) ? 'now' : journey.past.has(key(edge)) ? 'live' : 'idle';
+  const head = kind === 'live' && edge.kind === 'call' && !journey ? 'call' : kind;
   const dots = journey ? (kind === 'now' ? ' live' : '') : pace(edge.rate);
   return el(
     'g',
-    { class: `way ${kind} ${edge.kind}` },
+    { class: `way ${kind} ${edge.kind}`, 'data-key': key(edge) },
     el('title', {}, `${edge.from} → ${edge.to} (${edge.kind}): ${says(edge)}`),
-    el('path', { class: 'road', d, 'marker-end': `url(#head-${kind})` }),
+    el('path', { class: 'road', d, 'marker-end': `url(#head-${head})` }),
     dots && el('path', { class: 'dots' + dots, d }),
   );
 }
@@ -79,6 +80,7 @@ function flowLabel({ edge, label }) {
     'text',
     {
       class: 'flow' + (failed ? ' bad' : ''),
+      'data-key': 'label ' + key(edge),
       x: label.x,
       y: label.y,
       'text-anchor': label.anchor || 'middle',
@@ -94,7 +96,10 @@ function thing(node, box, edges, journey) {
     left = x - w / 2,
     top = y - h / 2;
   const now = journey && [journey.now?.split('>')[0], journey.now?.split('>')[1]].includes(node.id);
-  const frame = { class: `thing ${node.kind} ${stateOf(node)}${now ? ' now' : ''}` };
+  const frame = {
+    class: `thing ${node.kind} ${stateOf(node)}${now ? ' now' : ''}`,
+    'data-key': 'thing ' + node.id,
+  };
   const title = el('title', {}, node.id + (node.kind === 'app' ? `: ${node.state}` : ''));
   const text = (cls, dx, dy, what, anchor) =>
     el('text', { class: cls, x: left + dx, y: top + dy, 'text-anchor': anchor }, what);
@@ -153,7 +158,7 @@ function thing(node, box, edges, journey) {
     title,
     el('rect', { x: left, y: top, width: w, height: h, rx: 9, class: 'box' }),
     icon(node.kind, left, y),
-    text('small', 27, journey && !steps(node, journey) ? h / 2 + 5 : h / 2 - 3, cut(node.id, 16)),
+    text('small', 27, journey && !steps(node, journey) ? h / 2 + 5 : h / 2 - 3, nameOf(node)),
     text(
       'flow' + (flow?.errors > 0 && !journey ? ' bad' : ''),
       27,
@@ -163,15 +168,17 @@ function thing(node, box, edges, journey) {
   );
 }
 
+const nameOf = (node) => (node.kind === 'provider' ? 'payment provider' : cut(node.id, 16));
+
+/** A drum, a card or a letter. */
 function icon(kind, left, y) {
   const x = left + 8;
-  return el('path', {
-    class: 'icon',
-    d:
-      kind === 'store'
-        ? `M${x} ${y - 5}v10c0 4 13 4 13 0v-10c0 4-13 4-13 0c0-4 13-4 13 0`
-        : `M${x} ${y - 5}h14v10h-14zl7 6l7-6`,
-  });
+  const shapes = {
+    store: `M${x} ${y - 5}v10c0 4 13 4 13 0v-10c0 4-13 4-13 0c0-4 13-4 13 0`,
+    provider: `M${x} ${y - 5}h14v10h-14zm0 3h14m-11 4h3`,
+    binding: `M${x} ${y - 5}h14v10h-14zl7 6l7-6`,
+  };
+  return el('path', { class: 'icon', d: shapes[kind] });
 }
 
 /** The lower part of a card, square above and round below. */

@@ -1,6 +1,6 @@
 // Traces: their list, and the spans of one as a waterfall.
 
-import { ask, el, empty, heading, render, table, tiles } from './dom.js';
+import { ask, el, empty, heading, render, row, table, tiles } from './dom.js';
 import { chip, clock, count, hue, idLink, took } from './format.js';
 import { filter, logList } from './logs.js';
 
@@ -8,14 +8,17 @@ export function traceTable(list, none) {
   const longest = Math.max(...list.map((t) => t.duration), 1);
   return table(
     ['What', 'Apps', '#Took', '#Spans', 'Failure', '#Began'],
-    list.map((t) => [
-      el('a', { href: '#/traces/' + t.id, title: t.id }, t.name || t.id),
-      t.services.map(chip),
-      [took(t.duration), share(t.duration / longest)],
-      String(t.spans),
-      t.errors ? el('span', { class: 'bad' }, t.failure) : el('span', { class: 'soft' }, '–'),
-      clock(t.start / 1000),
-    ]),
+    list.map((t) =>
+      row(
+        t.id,
+        el('a', { class: 'what', href: '#/traces/' + t.id, title: t.id }, t.name || t.id),
+        t.services.map(chip),
+        [took(t.duration), share(t.duration / longest)],
+        String(t.spans),
+        t.errors ? el('span', { class: 'bad' }, t.failure) : el('span', { class: 'soft' }, '–'),
+        clock(t.start / 1000),
+      ),
+    ),
     none,
   );
 }
@@ -78,12 +81,13 @@ export function waterfall(spans) {
     el(
       'ol',
       { 'aria-label': 'Spans' },
-      tree(spans).map(({ span, depth }) => row(span, depth, from, whole)),
+      tree(spans).map(({ span, depth }) => work(span, depth, from, whole)),
     ),
   );
 }
 
-function row(s, depth, from, whole) {
+/** A span, whose facts are written when it is opened: a trace may have thousands. */
+function work(s, depth, from, whole) {
   const left = ((s.start - from) / whole) * 100,
     width = (s.duration / whole) * 100;
   const bar = el('span', {
@@ -109,17 +113,16 @@ function row(s, depth, from, whole) {
     s.sidecar && el('i', {}, ' sidecar'),
     ' ' + plain(s.name),
   );
-  return el(
-    'li',
-    {},
-    el(
-      'details',
-      {},
-      el('summary', {}, name, el('span', { class: 'track' }, bar, figure)),
-      facts(s),
-    ),
+  const summary = el('summary', {}, name, el('span', { class: 'track' }, bar, figure));
+  const details = el(
+    'details',
+    { 'data-more': 'facts', ontoggle: ({ currentTarget: it }) => it.open && show(it, s) },
+    summary,
   );
+  return el('li', { 'data-key': s.id }, details);
 }
+
+const show = (details, span) => details.children[1] || details.append(facts(span));
 
 /** Dapr's methods by their last word, which says what is done. */
 const plain = (name) => name.replace(/^\/?dapr\.proto\.[\w.]+\//, '');
@@ -147,14 +150,19 @@ function facts(s) {
   );
 }
 
+/** How long after a trace's end spans of it may still come, in milliseconds. */
+const late = 30_000;
+
 export async function tracePage(main, id) {
   const { spans, logs, orders } = await ask('traces/' + encodeURIComponent(id));
-  const from = Math.min(...spans.map((s) => s.start));
-  const whole = Math.max(...spans.map((s) => s.start + s.duration)) - from;
-  const apps = [...new Set(spans.map((s) => s.service))],
+  const from = Math.min(...spans.map((s) => s.start)),
+    end = Math.max(...spans.map((s) => s.start + s.duration)),
+    whole = end - from;
+  const ids = new Set(spans.map((s) => s.id)),
+    apps = [...new Set(spans.map((s) => s.service))],
     failed = spans.filter((s) => s.error).length;
-  const first = spans.find((s) => !spans.some((o) => o.id === s.parent)) || spans[0];
-  const show = () =>
+  const first = spans.find((s) => !ids.has(s.parent)) || spans[0];
+  const draw = () =>
     render(
       main,
       heading(first.name),
@@ -179,7 +187,7 @@ export async function tracePage(main, id) {
       logList(logs),
     );
   return () => {
-    show();
-    return false; // what has ended does not change
+    draw();
+    return Date.now() - end / 1000 < late ? 2000 : false; // what has ended does not change
   };
 }

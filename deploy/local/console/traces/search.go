@@ -130,7 +130,7 @@ func summarise(t *trace) Summary {
 		sum.Name, sum.Service = first.Name, first.Service
 	}
 	if failed != nil {
-		sum.Failure = strings.TrimSpace(failed.Service + ": " + failed.Name + " " + failed.Message)
+		sum.Failure = failed.Service + ": " + failed.Says()
 	}
 	sum.Services = slices.Sorted(maps.Keys(services))
 	sum.Orders = slices.Sorted(maps.Keys(t.orders))

@@ -3,6 +3,7 @@
 package traces
 
 import (
+	"cmp"
 	"regexp"
 	"slices"
 	"strings"
@@ -92,6 +93,11 @@ func OrdersOf(spans []*Span) []string {
 	}
 	slices.Sort(found)
 	return slices.Compact(found)
+}
+
+// Says is what a failed span was about, and what its error says or else what kind of error it is.
+func (s *Span) Says() string {
+	return strings.TrimSpace(s.Name + " " + cmp.Or(s.Message, s.Attributes["error.type"]))
 }
 
 // Route is the route template that the span served or called, or "".

@@ -210,7 +210,7 @@ func (s *Store) OfOrder(order string) []*Span {
 			}
 		}
 	}
-	var spans []*Span
+	spans := []*Span{}
 	for id := range chosen {
 		if at := s.traces[id]; at != nil {
 			spans = append(spans, at.Value.(*trace).spans...)
