@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -28,7 +29,7 @@ type message struct {
 	Subject string    `json:"subject"` // of a text message, all that it says
 	Link    string    `json:"link"`
 	Order   string    `json:"order,omitempty"` // that it tells of
-	Trace   string    `json:"trace,omitempty"` // that a mail names in its headers
+	Trace   string    `json:"trace,omitempty"` // in which it was sent
 }
 
 // newestMessages asks the inbox, newest first. It is empty where there is no inbox or it does not
@@ -106,15 +107,40 @@ func firstOrder(text string) string {
 	return ""
 }
 
-// getMails answers with the newest messages and the trace that each mail names in its headers.
+// getMails answers with the newest messages and the trace in which each was sent: the one that a
+// mail names in its headers, or else the only one that was sending something when it came.
 func (c *Console) getMails(w http.ResponseWriter, r *http.Request) {
 	list := slices.Clone(c.inbox.get(r.Context()))
+	sent := c.traces.Where(sending)
 	for i := range list {
-		if list[i].Kind == "mail" {
-			list[i].Trace = c.headers.traceOf(r.Context(), c.system.InboxURL(), list[i].ID)
+		m := &list[i]
+		if m.Kind == "mail" {
+			m.Trace = c.headers.traceOf(r.Context(), c.system.InboxURL(), m.ID)
 		}
+		m.Trace = cmp.Or(m.Trace, underWay(sent, m.At))
 	}
 	write(w, map[string]any{"mails": list})
+}
+
+// sending tells the spans in which a service sends a message.
+func sending(s *traces.Span) bool {
+	return component(s) != "" && strings.HasSuffix(s.Name, "/InvokeBinding")
+}
+
+// underWay is the trace of the only span in whose time a message came, which the inbox writes down
+// to the millisecond; or "" where there are several or none.
+func underWay(spans []*traces.Span, came time.Time) (trace string) {
+	at := came.UnixMicro()
+	for _, s := range spans {
+		if s.Start-1000 > at || s.Start+s.Duration < at || s.TraceID == trace {
+			continue
+		}
+		if trace != "" {
+			return ""
+		}
+		trace = s.TraceID
+	}
+	return trace
 }
 
 // headers remembers which trace each mail names, as a mail never changes. It is safe for concurrent

@@ -7,6 +7,9 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
+
+	"sidecart.dev/local/console/traces"
 )
 
 // withInbox is a system with an inbox.
@@ -36,12 +39,19 @@ func TestMailsAndTextMessagesSayWhyTheyWereSentAndKeepCodes(t *testing.T) {
 	}))
 	defer inbox.Close()
 	c := startWith(t, withInbox{&fake{}, inbox.URL})
+	came := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC).UnixMicro()
+	for i, start := range []int64{-2000, -3000, 5000} { // two of one trace, and one that is later
+		c.traces.Add(&traces.Span{
+			TraceID: fmt.Sprintf("%032d", 7+i/2), ID: fmt.Sprint(i), Name: "x.Dapr/InvokeBinding",
+			Start: came + start, Duration: 4000, Attributes: map[string]string{"sidecart.component": "sms"},
+		})
+	}
 	for range 2 {
 		_, body, _ := send(t, c, http.MethodGet, "/api/mails")
 		if strings.Contains(body, "123456") || !strings.Contains(body, "is your code") {
 			t.Errorf("a code is shown, or its message is not: %s", body)
 		}
-		for _, want := range []string{`"order":"` + order + `"`, `"trace":"` + trace + `"`, `"kind":"sms"`} {
+		for _, want := range []string{`"order":"` + order + `"`, `"trace":"` + trace + `"`, `"kind":"sms"`, fmt.Sprintf(`"trace":"%032d"`, 7)} {
 			if !strings.Contains(body, want) {
 				t.Errorf("%s is missing in %s", want, body)
 			}

@@ -54,6 +54,9 @@ func decodeSpan(from *trace.Span, service, scope string) *traces.Span {
 		Message:    cut(from.GetStatus().GetMessage()),
 	}
 	span.Sidecar = isSidecar(scope, span)
+	if span.Sidecar && strings.Contains(span.Message, "etag mismatch") {
+		span.Error = false // somebody else was faster with the document, and it is read again
+	}
 	span.Duration = max(0, micros(from.GetEndTimeUnixNano())-span.Start)
 	for i, event := range from.GetEvents() {
 		if i == maxEvents {

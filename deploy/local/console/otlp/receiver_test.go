@@ -45,6 +45,20 @@ func request(change ...func(*trace.Span)) *collector.ExportTraceServiceRequest {
 	}}}
 }
 
+func TestAConflictOfWritersIsNoFailure(t *testing.T) {
+	for message, failed := range map[string]bool{
+		"failed saving state: possible etag mismatch": false, "the store is gone": true,
+	} {
+		spans, _ := decode(request(func(s *trace.Span) {
+			s.Attributes[0].Key = "dapr.api"
+			s.Status = &trace.Status{Code: trace.Status_STATUS_CODE_ERROR, Message: message}
+		}))
+		if spans[0].Error != failed || spans[0].Message != message {
+			t.Errorf("a sidecar's %q is a failure: %t", message, spans[0].Error)
+		}
+	}
+}
+
 func TestSpansAreReceivedByGRPC(t *testing.T) {
 	store := traces.New(traces.Limits{})
 	server := New(store).GRPC()

@@ -51,7 +51,7 @@ function lanes(apps, edges) {
 
 const CARD = 196,
   TALL = 70,
-  PILL = 152,
+  PILL = 144,
   STEP = 262,
   LANE = 22,
   TRUNK = 172;
@@ -67,7 +67,7 @@ function placeAcross({ nodes, apps, front, boxes, row }) {
     boxes.set(n.id, { x, y: row, w: CARD, h: TALL });
     owned(nodes, n).forEach((o, j) => {
       const y = row + 88 + j * 54;
-      boxes.set(o.id, { x: x + 12, y, w: PILL, h: 44 });
+      boxes.set(o.id, { x: x + 9, y, w: PILL, h: 44 });
       low = Math.max(low, y + 22);
     });
   });

@@ -196,6 +196,21 @@ func sortSpans(spans []*Span) {
 	})
 }
 
+// Where returns the spans of all traces that a function chooses, in no order.
+func (s *Store) Where(is func(*Span) bool) []*Span {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	chosen := []*Span{}
+	for _, at := range s.traces {
+		for _, span := range at.Value.(*trace).spans {
+			if is(span) {
+				chosen = append(chosen, span)
+			}
+		}
+	}
+	return chosen
+}
+
 // OfOrder returns the spans of every trace that mentions the order or has a link to or from one
 // that does, by their start.
 func (s *Store) OfOrder(order string) []*Span {
