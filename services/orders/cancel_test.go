@@ -87,8 +87,8 @@ func TestCancelAgainstPaymentIsDecidedByWhoIsWrittenFirst(t *testing.T) {
 				t.Error(err)
 			}
 			end, err := r.Service.Get(ctx, o.ID(), customer, false)
-			if err != nil || end.Status() != test.end || end.Settlement() != orders.SettledRefunded {
-				t.Errorf("%s: the order ends %q, settled %q, %v; want %q and refunded", name, end.Status(), end.Settlement(), err, test.end)
+			if err != nil || end.Status() != test.end || end.Closing() != orders.ByRefund {
+				t.Errorf("%s: the order ends %q, closed %q, %v; want %q and refunded", name, end.Status(), end.Closing(), err, test.end)
 			}
 			if p := w.payments[o.ID()]; p.Captures != 1 || p.Refunded != p.Amount {
 				t.Errorf("%s: payment %+v, want all of it back", name, p)

@@ -11,8 +11,8 @@ func (s *Service) Products(ctx context.Context) (Catalogue, error) {
 	return s.deps.Products.Catalogue(ctx)
 }
 
-// Expected says whether a product may be changed that stands as it is; nil allows it. exists is
-// false if there is none.
+// Expected refuses, by its error, to change a product as it is now. exists is false if there is
+// none. A nil Expected refuses nothing.
 type Expected func(p Product, exists bool) error
 
 func (e Expected) check(c Catalogue, id string) error {
@@ -24,7 +24,9 @@ func (e Expected) check(c Catalogue, id string) error {
 
 // PutProduct creates or replaces a product, and reports whether it is new. Placed orders keep what
 // they were placed with.
-func (s *Service) PutProduct(ctx context.Context, p Product, expected Expected) (created bool, err error) {
+func (s *Service) PutProduct(
+	ctx context.Context, p Product, expected Expected,
+) (created bool, err error) {
 	if !productID.MatchString(p.ID) {
 		return false, noProduct()
 	}
@@ -32,9 +34,8 @@ func (s *Service) PutProduct(ctx context.Context, p Product, expected Expected) 
 		if err := expected.check(c, p.ID); err != nil {
 			return c, err
 		}
-		var next Catalogue
-		var err error
-		next, created, err = c.With(p)
+		next, isNew, err := c.With(p)
+		created = isNew
 		return next, err
 	})
 	return created, err
@@ -54,4 +55,6 @@ func (s *Service) DeleteProduct(ctx context.Context, id string, expected Expecte
 	})
 }
 
-func noProduct() error { return fault.New(fault.NotFound, "not_found", "There is no such product.") }
+func noProduct() error {
+	return fault.New(fault.NotFound, "not_found", "There is no such product.")
+}

@@ -16,7 +16,9 @@ func (s *Service) Get(ctx context.Context, id, userID string, operator bool) (Or
 }
 
 // read reads an order that must exist and be the user's, for it to be changed.
-func (s *Service) read(ctx context.Context, id, userID string, operator bool) (aggregate.Read[Order], error) {
+func (s *Service) read(
+	ctx context.Context, id, userID string, operator bool,
+) (aggregate.Read[Order], error) {
 	if !ValidID(id) {
 		return aggregate.Read[Order]{}, notFound()
 	}
@@ -30,11 +32,15 @@ func (s *Service) read(ctx context.Context, id, userID string, operator bool) (a
 	return read, nil
 }
 
-// Cancel cancels the customer's order, or starts the refund of one that is paid; cancelling again
+// Cancel cancels the customer's order, or starts the refund of one that is paid. Cancelling again
 // changes nothing. A Conflict fault with code order_state says that the status does not allow it.
-// allowed is asked with the order that is to be changed, and its error prevents the change; nil
-// allows every order. One that is cancelled already needs no change and is not asked about.
-func (s *Service) Cancel(ctx context.Context, id, userID, reason string, allowed func(Order) error) (Order, error) {
+//
+// allowed is asked about the order that is to be changed, and its error prevents the change. A nil
+// allowed permits every order. An order that is cancelled already needs no change, so allowed is
+// not asked about it.
+func (s *Service) Cancel(
+	ctx context.Context, id, userID, reason string, allowed func(Order) error,
+) (Order, error) {
 	read, err := s.read(ctx, id, userID, false)
 	if err != nil {
 		return Order{}, err
@@ -57,9 +63,10 @@ func (s *Service) Cancel(ctx context.Context, id, userID, reason string, allowed
 	if err != nil {
 		return o, err
 	}
-	s.decided(ctx, from, o, CancelRequested, verdict)
+	s.observe(ctx, from, o, CancelRequested, verdict)
 	if verdict == Refused {
-		return o, fault.Newf(fault.Conflict, "order_state", "An order that is %s cannot be cancelled.", o.status)
+		return o, fault.Newf(fault.Conflict, "order_state",
+			"An order that is %s cannot be cancelled.", o.status)
 	}
 	return o, nil
 }
@@ -83,7 +90,7 @@ func (s *Service) Apply(ctx context.Context, id string, c Change) (Order, Verdic
 	if err != nil {
 		return Order{}, Repeated, err
 	}
-	s.decided(ctx, from, o, c.Trigger, verdict)
+	s.observe(ctx, from, o, c.Trigger, verdict)
 	return o, verdict, nil
 }
 
@@ -96,14 +103,15 @@ func after(o Order, c Change) (Order, Verdict, error) {
 	return next, verdict, nil
 }
 
-// decided notes what a trigger has done to an order that was in that status.
-func (s *Service) decided(ctx context.Context, from Status, o Order, t Trigger, v Verdict) {
+// observe tells metrics and operators what a trigger has done to an order that was in that status.
+func (s *Service) observe(ctx context.Context, from Status, o Order, t Trigger, v Verdict) {
 	s.cfg.Observe(t, v)
 	if v == Applied && from == Pending && o.status.Terminal() {
 		s.cfg.Finished(o.status, o.updatedAt.Sub(o.createdAt))
 	}
 	if v == Contradict {
-		s.cfg.Logger.ErrorContext(ctx, "payments contradicts itself", "order_id", o.id, "status", string(o.status), "trigger", string(t))
+		s.cfg.Logger.ErrorContext(ctx, "payments contradicts itself",
+			"order_id", o.id, "status", string(o.status), "trigger", string(t))
 	}
 }
 

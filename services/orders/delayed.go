@@ -9,9 +9,9 @@ import (
 	"sidecart.dev/kit/event"
 )
 
-// tellDelays publishes order.delayed.v1 of those of the orders whose payment has been undecided for
-// too long, until notifications has it. An order that is decided in time is told once, by its
-// receipt or its decline: the fast path pays nothing for this.
+// tellDelays publishes order.delayed.v1 of those orders whose payment has been undecided for too
+// long, until notifications has accepted it. The customer of an order that is decided in time is
+// told once, by the receipt or the decline, and placing such an order costs nothing for this.
 //
 // The event may still be under way when the payment is decided. Notifications sees to it that no
 // customer reads that an order has come in after reading what became of it.
@@ -50,8 +50,8 @@ func (r *round) tellDelays(ctx context.Context, open []aggregate.Open[Order]) er
 	})
 }
 
-// lookAgain has the settler look at an order when that time has passed. The journal's pauses grow:
-// without this the next look could be long after an order has begun to be late.
+// lookAgain has the settler look at an order when that time has passed. Without this the next look
+// could be long after the order has begun to be late, because the journal's pauses grow.
 func (s *Service) lookAgain(id string, after time.Duration) {
 	if _, waiting := s.waking.LoadOrStore(id, nil); waiting {
 		return

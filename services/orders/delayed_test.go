@@ -29,7 +29,7 @@ func (w *world) capture(orderID string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	p := w.payments[orderID]
-	p.Status, p.Captures = orders.PaymentCaptured, 1
+	p.Status, p.Captures = "captured", 1
 	w.emit(orderID, "payment.confirmed.v1", nil)
 }
 

@@ -16,7 +16,7 @@ type Document struct {
 	Total         money.Money   `json:"total"`
 	PaymentMethod string        `json:"payment_method"`
 	Status        Status        `json:"status"`
-	Settlement    Settlement    `json:"settlement"`
+	Closing       Closing       `json:"settlement"`
 	Refunded      int64         `json:"refunded,omitempty"`
 	Cancellation  *Cancellation `json:"cancellation,omitempty"`
 	History       []Step        `json:"history"`
@@ -32,7 +32,8 @@ func (o Order) Document() Document {
 	d := Document{
 		ID: o.id, UserID: o.userID, Seq: o.seq, Fingerprint: o.fingerprint,
 		Items: o.items, Total: o.total, PaymentMethod: o.paymentMethod,
-		Status: o.status, Settlement: o.settlement, Refunded: o.refunded, History: o.history, Erased: o.erased,
+		Status: o.status, Closing: o.closing, Refunded: o.refunded,
+		History: o.history, Erased: o.erased,
 		CreatedAt: o.createdAt, UpdatedAt: o.updatedAt, Version: o.version,
 	}
 	if o.cancellation.Version > 0 {
@@ -46,7 +47,8 @@ func (d Document) Order() (Order, error) {
 	o := Order{
 		id: d.ID, userID: d.UserID, seq: d.Seq, fingerprint: d.Fingerprint,
 		items: d.Items, total: d.Total, paymentMethod: d.PaymentMethod,
-		status: d.Status, settlement: d.Settlement, refunded: d.Refunded, history: d.History, erased: d.Erased,
+		status: d.Status, closing: d.Closing, refunded: d.Refunded,
+		history: d.History, erased: d.Erased,
 		createdAt: d.CreatedAt, updatedAt: d.UpdatedAt, version: d.Version,
 	}
 	if d.Cancellation != nil {

@@ -16,9 +16,9 @@ import (
 const reasonDeleted = "account deleted"
 
 // Erase returns the order without what people typed as the reason of a cancellation or a refund,
-// and reports whether that changed anything. From then on such words are not taken any more: a
-// refund's event may come late. Reasons that are the system's own stay, and so does everything that
-// counts: an order is a financial record.
+// and reports whether that changed anything. From then on the order does not take such words any
+// more, because the event of a refund may come late. Reasons that are the system's own stay, and
+// so does everything that counts: an order is a financial record.
 func (o Order) Erase(at time.Time) (Order, bool) {
 	if o.erased {
 		return o, false
@@ -47,10 +47,10 @@ func (o Order) kept(s Status, reason string) string {
 	return reason
 }
 
-// UserDeleted takes on what the end of an account means here. Pending orders are cancelled: nobody
-// is left who could, and nobody would hear of the charge. What people typed is erased from all of
-// them. It returns nil once the intent is durable; most of it is done by then, and the settler does
-// the rest. It may be repeated.
+// UserDeleted does what the end of an account means here. Pending orders are cancelled, because
+// nobody is left who could cancel them, and nobody would hear of the charge. What people typed is
+// erased from all orders. UserDeleted returns nil once the intent is durable. Most of the work is
+// done by then, and the settler does the rest. It may be repeated.
 func (s *Service) UserDeleted(ctx context.Context, userID string) error {
 	ticket, err := s.deps.Journal.Begin(ctx, journal.KindID(ErasureKind, userID))
 	if err != nil {
@@ -58,7 +58,8 @@ func (s *Service) UserDeleted(ctx context.Context, userID string) error {
 	}
 	defer ticket.Wrote()
 	if err := s.eraseUser(ctx, userID); err != nil {
-		s.cfg.Logger.WarnContext(ctx, "the orders of a deleted user are not all ended and erased yet", "error", err.Error())
+		s.cfg.Logger.WarnContext(ctx, "the orders of a deleted user are not all ended and erased yet",
+			"error", err.Error())
 	}
 	return nil
 }
@@ -105,11 +106,13 @@ func (s *Service) eraseOrder(ctx context.Context, o Order) error {
 	return err
 }
 
-// SettleErasures goes through the orders of the deleted users whose erasure is in the journal: it
-// is the journal's settler of the ids of [ErasureKind]. An erasure is finished by a round that
+// SettleErasures is the journal's settler of the ids of [ErasureKind]: it goes through the orders
+// of the deleted users whose erasure is in the journal. An erasure is finished by a round that
 // begins when the account's access tokens are refused everywhere, so that no order can come after
 // it.
-func (s *Service) SettleErasures(ctx context.Context, entries []journal.Entry) (finished []string, err error) {
+func (s *Service) SettleErasures(
+	ctx context.Context, entries []journal.Entry,
+) (finished []string, err error) {
 	var errs []error
 	for _, e := range entries {
 		if err := s.eraseUser(ctx, strings.TrimPrefix(e.ID, bareErasure)); err != nil {

@@ -66,7 +66,8 @@ func (o Order) PlacedEvent() (event.Event, error) {
 // while the order waits, and may never be published.
 func (o Order) DelayedEvent(after time.Duration) (event.Event, error) {
 	return event.New("orders", DelayedEvent, o.id, 1, o.createdAt.Add(after), DelayedData{
-		OrderID: o.id, UserID: o.userID, Version: 1, Items: o.items, Total: o.total, PlacedAt: o.createdAt,
+		OrderID: o.id, UserID: o.userID, Version: 1, Items: o.items, Total: o.total,
+		PlacedAt: o.createdAt,
 	})
 }
 

@@ -43,15 +43,17 @@ func (s *Service) voided(ctx context.Context, _ event.Event, p paymentHeard) err
 }
 
 func (s *Service) refunded(ctx context.Context, _ event.Event, p paymentHeard) error {
-	change := Change{Trigger: PaymentPartlyRefunded, Refunded: p.TotalRefunded.Amount, Reason: p.Reason}
+	trigger := PaymentPartlyRefunded
 	if p.Full {
-		change.Trigger = PaymentRefunded
+		trigger = PaymentRefunded
 	}
-	return s.hear(ctx, p.OrderID, change)
+	return s.hear(ctx, p.OrderID, Change{
+		Trigger: trigger, Refunded: p.TotalRefunded.Amount, Reason: p.Reason,
+	})
 }
 
-// hear applies a change that was heard of now. An order that does not exist is poison: it was
-// written before anyone could hear of it.
+// hear applies a change that was heard of now. An event about an order that does not exist is
+// poison, because every order was written before anyone could hear of it.
 func (s *Service) hear(ctx context.Context, orderID string, c Change) error {
 	if orderID == "" {
 		return fault.New(fault.Invalid, "invalid_event", "The event names no order.")
@@ -61,10 +63,12 @@ func (s *Service) hear(ctx context.Context, orderID string, c Change) error {
 	return err
 }
 
-func (s *Service) userDeleted(ctx context.Context, _ event.Event, d struct {
+// userHeard is what this service wants to know of an event of users.
+type userHeard struct {
 	UserID string `json:"user_id"`
-},
-) error {
+}
+
+func (s *Service) userDeleted(ctx context.Context, _ event.Event, d userHeard) error {
 	if d.UserID == "" {
 		return fault.New(fault.Invalid, "invalid_event", "The event names no user.")
 	}

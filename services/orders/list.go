@@ -2,7 +2,6 @@ package orders
 
 import (
 	"context"
-	"log/slog"
 	"slices"
 
 	"sidecart.dev/kit/aggregate"
@@ -14,7 +13,7 @@ type Query struct {
 	UserID string
 	Status Status // empty: any
 	Limit  int    // 1 or more
-	Cursor string // of the page before; empty: from the newest
+	Cursor string // of the page before; empty: begin with the newest
 }
 
 // Page is a page of orders. It may be shorter than asked for, even empty, and still have a next
@@ -28,7 +27,7 @@ type Page struct {
 // requests rather than one endless one.
 const scanBudget = 256
 
-// putAt has the order hold a position at which it stands in its customer's list.
+// putAt has the order hold the position at which it stands in its customer's list.
 func (s *Service) putAt(ctx context.Context, o Order, seq uint64) (Order, error) {
 	if o.seq == seq {
 		return o, nil
@@ -39,8 +38,8 @@ func (s *Service) putAt(ctx context.Context, o Order, seq uint64) (Order, error)
 	})
 }
 
-// relist sees to it that orders stand in their customers' lists where they say. One whose process
-// died while it was placed may not.
+// relist sees to it that orders stand in their customers' lists at the position that they hold. An
+// order may not, if the process that placed it died meanwhile.
 func (s *Service) relist(ctx context.Context, orders []Order) error {
 	places := make([]list.Place, len(orders))
 	for i, o := range orders {
@@ -65,8 +64,8 @@ func (s *Service) relist(ctx context.Context, orders []Order) error {
 	})
 }
 
-// listOf names the list of a customer's orders. An order holds its position in it; entries of which
-// the order holds another are leftovers of attempts that came to nothing.
+// listOf names the list of a customer's orders. An order holds its position in it. An entry whose
+// order holds another position is a leftover of an attempt that came to nothing.
 func listOf(userID string) string { return "orders-of/" + userID }
 
 // List returns a page of a customer's orders, newest first.
@@ -78,9 +77,11 @@ func (s *Service) List(ctx context.Context, q Query) (Page, error) {
 	return Page{Orders: found, Next: next}, err
 }
 
-// keep loads the entries' orders and keeps those that claim their entry and have the status asked
+// keep loads the entries' orders and keeps those that hold that position and have the status asked
 // for.
-func (s *Service) keep(ctx context.Context, q Query, entries []list.Entry) ([]list.Kept[Order], error) {
+func (s *Service) keep(
+	ctx context.Context, q Query, entries []list.Entry,
+) ([]list.Kept[Order], error) {
 	ids := make([]string, len(entries))
 	for i, e := range entries {
 		ids[i] = e.ID
@@ -108,7 +109,8 @@ func (s *Service) Lookup(ctx context.Context, ids []string) ([]Order, error) {
 		return nil, err
 	}
 	if err != nil {
-		s.cfg.Logger.ErrorContext(ctx, "an order that was asked for cannot be read", slog.String("error", err.Error()))
+		s.cfg.Logger.ErrorContext(ctx, "an order that was asked for cannot be read",
+			"error", err.Error())
 	}
 	orders := make([]Order, 0, len(found))
 	for _, id := range ids {

@@ -17,7 +17,9 @@ const (
 
 // Triggers are all of them.
 var Triggers = []Trigger{
-	Placed, PaymentConfirmed, PaymentDeclined, PaymentVoided, PaymentPartlyRefunded, PaymentRefunded, CancelRequested,
+	Placed,
+	PaymentConfirmed, PaymentDeclined, PaymentVoided, PaymentPartlyRefunded, PaymentRefunded,
+	CancelRequested,
 }
 
 // Verdict is what the table says about a trigger.
@@ -25,10 +27,14 @@ type Verdict uint8
 
 // The verdicts. Only Applied changes the order.
 const (
-	Applied    Verdict = iota // the order has changed
-	Repeated                  // known already, or overtaken by something later: nothing changes
-	Contradict                // cannot be true beside what is known: nothing changes, and an operator should know
-	Refused                   // the customer asked for something the status does not allow
+	// Applied: the order has changed.
+	Applied Verdict = iota
+	// Repeated: what happened is known already, or something later has overtaken it.
+	Repeated
+	// Contradict: it cannot be true beside what is known. An operator should know of it.
+	Contradict
+	// Refused: the customer asked for something that the status does not allow.
+	Refused
 )
 
 // String returns the verdict as a metric's label.
@@ -41,11 +47,12 @@ const none Status = ""
 
 // rule is one cell of the table: what a trigger does to an order in a status.
 type rule struct {
-	// to are the statuses the order passes through; it rests in the last. None: the status stays. More
-	// than one where the trigger implies another that has not arrived yet: a refund implies a capture.
+	// to are the statuses the order passes through; it rests in the last. Where there are none the
+	// status stays. There are several where the trigger implies another one that has not arrived yet:
+	// a refund implies a capture.
 	to []Status
-	// settle notes how payments has closed the payment, unless that is noted already.
-	settle Settlement
+	// closing says how payments has closed the payment. It is noted unless another one is already.
+	closing Closing
 	// reopen forgets a decline that a capture has contradicted: the money is to be given back.
 	reopen bool
 	// tell makes the order owe order.cancelled.v1, on which payments voids or refunds.
@@ -54,9 +61,9 @@ type rule struct {
 	otherwise Verdict
 }
 
-func to(path ...Status) rule             { return rule{to: path, otherwise: Repeated} }
-func (r rule) settled(s Settlement) rule { r.settle = s; return r }
-func (r rule) telling() rule             { r.tell = true; return r }
+func to(path ...Status) rule         { return rule{to: path, otherwise: Repeated} }
+func (r rule) closed(c Closing) rule { r.closing = c; return r }
+func (r rule) telling() rule         { r.tell = true; return r }
 
 var (
 	stay     = rule{otherwise: Repeated}
@@ -65,15 +72,15 @@ var (
 	giveBack = rule{reopen: true, tell: true, otherwise: Repeated}
 )
 
-// table is the whole state machine: from-status × trigger → what happens. Every combination stands
-// in it.
+// table is the whole state machine: what each trigger does to an order in each status. Every
+// combination stands in it.
 //
-// A refund, in part or in full, also notes how much has been given back in all, in every status, if
-// that is more than was known.
+// Beside what stands in the table, a refund in part or in full notes in every status how much has
+// been given back in all, if that is more than was known.
 //
 //   - Cancel against payment: whichever is written first decides, because both are writes under the
 //     order's ETag. If the cancel is first, a confirmation that comes later changes nothing:
-//     payments refunds on order.cancelled.v1, which this order owes until payments has settled it.
+//     payments refunds on order.cancelled.v1, which this order owes until payments has closed it.
 //     If the confirmation is first, the cancel starts a refund.
 //   - A refund of a pending order has overtaken its confirmation.
 //   - A void of a pending order means that it can never be paid: it is cancelled.
@@ -93,10 +100,10 @@ var table = map[Status]map[Trigger]rule{
 	Pending: {
 		Placed:                stay,
 		PaymentConfirmed:      to(Paid),
-		PaymentDeclined:       to(PaymentFailed).settled(SettledDeclined),
-		PaymentVoided:         to(Cancelled).settled(SettledVoided).telling(),
+		PaymentDeclined:       to(PaymentFailed).closed(ByDecline),
+		PaymentVoided:         to(Cancelled).closed(ByVoid).telling(),
 		PaymentPartlyRefunded: to(Paid),
-		PaymentRefunded:       to(Paid, Refunding, Refunded).settled(SettledRefunded),
+		PaymentRefunded:       to(Paid, Refunding, Refunded).closed(ByRefund),
 		CancelRequested:       to(Cancelled).telling(),
 	},
 	Paid: {
@@ -105,34 +112,35 @@ var table = map[Status]map[Trigger]rule{
 		PaymentDeclined:       conflict,
 		PaymentVoided:         conflict,
 		PaymentPartlyRefunded: stay,
-		PaymentRefunded:       to(Refunding, Refunded).settled(SettledRefunded),
+		PaymentRefunded:       to(Refunding, Refunded).closed(ByRefund),
 		CancelRequested:       to(Refunding).telling(),
 	},
 	PaymentFailed: {
 		Placed:                stay,
 		PaymentConfirmed:      giveBack,
 		PaymentDeclined:       stay,
-		PaymentVoided:         stay.settled(SettledVoided),
+		PaymentVoided:         stay.closed(ByVoid),
 		PaymentPartlyRefunded: stay,
-		PaymentRefunded:       stay.settled(SettledRefunded),
+		PaymentRefunded:       stay.closed(ByRefund),
 		CancelRequested:       refuse,
 	},
 	Cancelled: {
 		Placed:                stay,
 		PaymentConfirmed:      stay,
-		PaymentDeclined:       stay.settled(SettledDeclined),
-		PaymentVoided:         stay.settled(SettledVoided),
+		PaymentDeclined:       stay.closed(ByDecline),
+		PaymentVoided:         stay.closed(ByVoid),
 		PaymentPartlyRefunded: stay,
-		PaymentRefunded:       stay.settled(SettledRefunded),
+		PaymentRefunded:       stay.closed(ByRefund),
 		CancelRequested:       stay,
 	},
 	Refunding: {
-		Placed:                stay,
-		PaymentConfirmed:      stay,
-		PaymentDeclined:       to(Refunded).settled(SettledDeclined), // contradicts, but leaves nothing to give back
-		PaymentVoided:         to(Refunded).settled(SettledVoided),   // likewise
+		Placed:           stay,
+		PaymentConfirmed: stay,
+		// A decline or a void contradicts the capture, but leaves nothing to give back.
+		PaymentDeclined:       to(Refunded).closed(ByDecline),
+		PaymentVoided:         to(Refunded).closed(ByVoid),
 		PaymentPartlyRefunded: stay,
-		PaymentRefunded:       to(Refunded).settled(SettledRefunded),
+		PaymentRefunded:       to(Refunded).closed(ByRefund),
 		CancelRequested:       stay,
 	},
 	Refunded: {

@@ -83,10 +83,10 @@ func TestTableMovesOnlyAlongThePublicDiagram(t *testing.T) {
 // TestEveryTransition spells the table out a second time, as what can be observed from outside.
 func TestEveryTransition(t *testing.T) {
 	type want struct {
-		status     Status
-		settlement Settlement
-		verdict    Verdict
-		cancelled  bool // order.cancelled.v1 is owed
+		status    Status
+		closing   Closing
+		verdict   Verdict
+		cancelled bool // order.cancelled.v1 is owed
 	}
 	history := map[Status][]Trigger{
 		Pending:       nil,
@@ -98,58 +98,58 @@ func TestEveryTransition(t *testing.T) {
 	}
 	all := map[Status]map[Trigger]want{
 		Pending: {
-			Placed:                {Pending, Unsettled, Repeated, false},
-			PaymentConfirmed:      {Paid, Unsettled, Applied, false},
-			PaymentDeclined:       {PaymentFailed, SettledDeclined, Applied, false},
-			PaymentVoided:         {Cancelled, SettledVoided, Applied, true},
-			PaymentPartlyRefunded: {Paid, Unsettled, Applied, false},
-			PaymentRefunded:       {Refunded, SettledRefunded, Applied, false},
-			CancelRequested:       {Cancelled, Unsettled, Applied, true},
+			Placed:                {Pending, NotClosed, Repeated, false},
+			PaymentConfirmed:      {Paid, NotClosed, Applied, false},
+			PaymentDeclined:       {PaymentFailed, ByDecline, Applied, false},
+			PaymentVoided:         {Cancelled, ByVoid, Applied, true},
+			PaymentPartlyRefunded: {Paid, NotClosed, Applied, false},
+			PaymentRefunded:       {Refunded, ByRefund, Applied, false},
+			CancelRequested:       {Cancelled, NotClosed, Applied, true},
 		},
 		Paid: {
-			Placed:                {Paid, Unsettled, Repeated, false},
-			PaymentConfirmed:      {Paid, Unsettled, Repeated, false},
-			PaymentDeclined:       {Paid, Unsettled, Contradict, false},
-			PaymentVoided:         {Paid, Unsettled, Contradict, false},
-			PaymentPartlyRefunded: {Paid, Unsettled, Applied, false},
-			PaymentRefunded:       {Refunded, SettledRefunded, Applied, false},
-			CancelRequested:       {Refunding, Unsettled, Applied, true},
+			Placed:                {Paid, NotClosed, Repeated, false},
+			PaymentConfirmed:      {Paid, NotClosed, Repeated, false},
+			PaymentDeclined:       {Paid, NotClosed, Contradict, false},
+			PaymentVoided:         {Paid, NotClosed, Contradict, false},
+			PaymentPartlyRefunded: {Paid, NotClosed, Applied, false},
+			PaymentRefunded:       {Refunded, ByRefund, Applied, false},
+			CancelRequested:       {Refunding, NotClosed, Applied, true},
 		},
 		PaymentFailed: {
-			Placed:                {PaymentFailed, SettledDeclined, Repeated, false},
-			PaymentConfirmed:      {PaymentFailed, Unsettled, Applied, true},
-			PaymentDeclined:       {PaymentFailed, SettledDeclined, Repeated, false},
-			PaymentVoided:         {PaymentFailed, SettledDeclined, Repeated, false},
-			PaymentPartlyRefunded: {PaymentFailed, SettledDeclined, Applied, false},
-			PaymentRefunded:       {PaymentFailed, SettledDeclined, Applied, false},
-			CancelRequested:       {PaymentFailed, SettledDeclined, Refused, false},
+			Placed:                {PaymentFailed, ByDecline, Repeated, false},
+			PaymentConfirmed:      {PaymentFailed, NotClosed, Applied, true},
+			PaymentDeclined:       {PaymentFailed, ByDecline, Repeated, false},
+			PaymentVoided:         {PaymentFailed, ByDecline, Repeated, false},
+			PaymentPartlyRefunded: {PaymentFailed, ByDecline, Applied, false},
+			PaymentRefunded:       {PaymentFailed, ByDecline, Applied, false},
+			CancelRequested:       {PaymentFailed, ByDecline, Refused, false},
 		},
 		Cancelled: {
-			Placed:                {Cancelled, Unsettled, Repeated, true},
-			PaymentConfirmed:      {Cancelled, Unsettled, Repeated, true},
-			PaymentDeclined:       {Cancelled, SettledDeclined, Applied, true},
-			PaymentVoided:         {Cancelled, SettledVoided, Applied, true},
-			PaymentPartlyRefunded: {Cancelled, Unsettled, Applied, true},
-			PaymentRefunded:       {Cancelled, SettledRefunded, Applied, true},
-			CancelRequested:       {Cancelled, Unsettled, Repeated, true},
+			Placed:                {Cancelled, NotClosed, Repeated, true},
+			PaymentConfirmed:      {Cancelled, NotClosed, Repeated, true},
+			PaymentDeclined:       {Cancelled, ByDecline, Applied, true},
+			PaymentVoided:         {Cancelled, ByVoid, Applied, true},
+			PaymentPartlyRefunded: {Cancelled, NotClosed, Applied, true},
+			PaymentRefunded:       {Cancelled, ByRefund, Applied, true},
+			CancelRequested:       {Cancelled, NotClosed, Repeated, true},
 		},
 		Refunding: {
-			Placed:                {Refunding, Unsettled, Repeated, true},
-			PaymentConfirmed:      {Refunding, Unsettled, Repeated, true},
-			PaymentDeclined:       {Refunded, SettledDeclined, Applied, true},
-			PaymentVoided:         {Refunded, SettledVoided, Applied, true},
-			PaymentPartlyRefunded: {Refunding, Unsettled, Applied, true},
-			PaymentRefunded:       {Refunded, SettledRefunded, Applied, true},
-			CancelRequested:       {Refunding, Unsettled, Repeated, true},
+			Placed:                {Refunding, NotClosed, Repeated, true},
+			PaymentConfirmed:      {Refunding, NotClosed, Repeated, true},
+			PaymentDeclined:       {Refunded, ByDecline, Applied, true},
+			PaymentVoided:         {Refunded, ByVoid, Applied, true},
+			PaymentPartlyRefunded: {Refunding, NotClosed, Applied, true},
+			PaymentRefunded:       {Refunded, ByRefund, Applied, true},
+			CancelRequested:       {Refunding, NotClosed, Repeated, true},
 		},
 		Refunded: {
-			Placed:                {Refunded, SettledRefunded, Repeated, true},
-			PaymentConfirmed:      {Refunded, SettledRefunded, Repeated, true},
-			PaymentDeclined:       {Refunded, SettledRefunded, Repeated, true},
-			PaymentVoided:         {Refunded, SettledRefunded, Repeated, true},
-			PaymentPartlyRefunded: {Refunded, SettledRefunded, Repeated, true},
-			PaymentRefunded:       {Refunded, SettledRefunded, Repeated, true},
-			CancelRequested:       {Refunded, SettledRefunded, Repeated, true},
+			Placed:                {Refunded, ByRefund, Repeated, true},
+			PaymentConfirmed:      {Refunded, ByRefund, Repeated, true},
+			PaymentDeclined:       {Refunded, ByRefund, Repeated, true},
+			PaymentVoided:         {Refunded, ByRefund, Repeated, true},
+			PaymentPartlyRefunded: {Refunded, ByRefund, Repeated, true},
+			PaymentRefunded:       {Refunded, ByRefund, Repeated, true},
+			CancelRequested:       {Refunded, ByRefund, Repeated, true},
 		},
 	}
 	for _, from := range Statuses {
@@ -168,7 +168,7 @@ func TestEveryTransition(t *testing.T) {
 			if err != nil {
 				t.Fatalf("events: %v", err)
 			}
-			if got := (want{after.Status(), after.Settlement(), verdict, cancelled}); got != w {
+			if got := (want{after.Status(), after.Closing(), verdict, cancelled}); got != w {
 				t.Errorf("%q in %q: got %+v, want %+v", trigger, from, got, w)
 			}
 		}
@@ -182,11 +182,11 @@ func TestAContradictedDeclineIsGivenBackOnce(t *testing.T) {
 	}
 	o, _ = apply(o, PaymentDeclined)
 	if o.Done() {
-		t.Error("the late repetition of the decline must not settle it")
+		t.Error("the late repetition of the decline must not close it")
 	}
 	o, _ = apply(o, PaymentRefunded)
-	if !o.Done() || o.Settlement() != SettledRefunded {
-		t.Errorf("after the refund: done %v, settlement %q, want done and refunded", o.Done(), o.Settlement())
+	if !o.Done() || o.Closing() != ByRefund {
+		t.Errorf("after the refund: done %v, closing %q, want done and refunded", o.Done(), o.Closing())
 	}
 	if _, v := apply(o, PaymentConfirmed); v != Repeated {
 		t.Errorf("the late repetition of the confirmation is %s, want repeated", v)

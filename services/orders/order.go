@@ -16,8 +16,8 @@ import (
 const (
 	MaxItems    = 50
 	MaxQuantity = 99
-	// maxHistory bounds an order's history. What a customer can cause is far below it; what exceeds it
-	// is not recorded.
+	// maxHistory bounds an order's history. What a customer can cause is far below it. A step beyond
+	// it is left out, unless it brings another status.
 	maxHistory = 100
 )
 
@@ -43,13 +43,14 @@ type Cancellation struct {
 	Reason  string    `json:"reason,omitempty"` // in the customer's words; may be empty
 }
 
-// Order is one order. Its fields always make a valid one: it is made by [Place] or [Document.Order]
-// and changed by [Order.Apply] alone. It is a value: Apply returns a new one. An Order may be
-// shared between goroutines.
+// Order is one order. Its fields always make a valid one, because [Place] or [Document.Order] makes
+// it, and only [Order.Apply] and [Order.Erase] change it. It is a value, and each change returns a
+// new one, so an Order may be shared between goroutines.
 //
-// It holds nothing personal but the customer's id, which means nothing to anyone once users has
-// erased the account, and the words that people typed as the reason of a cancellation or a refund,
-// until [Order.Erase]. So an order survives its customer's deletion as a financial record.
+// An order survives its customer's deletion as a financial record. It holds two personal things.
+// One is the customer's id, which means nothing to anyone once users has erased the account. The
+// other is the words that people typed as the reason of a cancellation or a refund; they are in it
+// until [Order.Erase].
 type Order struct {
 	id, userID    string
 	seq           uint64 // position in the customer's list
@@ -58,7 +59,7 @@ type Order struct {
 	total         money.Money
 	paymentMethod string
 	status        Status
-	settlement    Settlement
+	closing       Closing
 	refunded      int64 // minor units given back so far, as payments said
 	cancellation  Cancellation
 	history       []Step
@@ -77,13 +78,13 @@ type Placement struct {
 	At          time.Time
 }
 
-// Place makes a pending order. It fails only on a placement no caller should have made.
+// Place makes a pending order. It fails only on a placement that no caller should have made.
 func Place(p Placement) (Order, error) {
 	at := p.At.UTC().Truncate(time.Microsecond)
 	o := Order{
 		id: p.ID, userID: p.UserID, seq: p.Seq, fingerprint: p.Fingerprint,
 		items: slices.Clone(p.Quote.items), total: p.Quote.total, paymentMethod: p.Quote.paymentMethod,
-		settlement: Unsettled, createdAt: at, updatedAt: at,
+		closing: NotClosed, createdAt: at, updatedAt: at,
 	}
 	next, verdict := o.Apply(Change{Trigger: Placed, At: at})
 	if verdict != Applied {
@@ -100,8 +101,8 @@ type Change struct {
 	Refunded int64  // refunds: minor units given back in all, including earlier refunds
 }
 
-// Apply returns the order after the change, and what the table says about it. Unless that is
-// Applied, the order is unchanged. Applying the same change again is never Applied.
+// Apply returns the order after the change, and what the table says about the change. Unless that
+// is Applied, the order is unchanged. The same change is never Applied twice.
 func (o Order) Apply(c Change) (Order, Verdict) {
 	r, ok := table[o.status][c.Trigger]
 	if !ok {
@@ -111,12 +112,12 @@ func (o Order) Apply(c Change) (Order, Verdict) {
 	next.history = slices.Clip(o.history) // appending must not write into the old order's history
 	next.updatedAt = latest(o.updatedAt, c.At.UTC().Truncate(time.Microsecond))
 	next.version++
-	if r.settle != "" && o.settlement == Unsettled {
-		next.settlement, changed = r.settle, true
+	if r.closing != "" && o.closing == NotClosed {
+		next.closing, changed = r.closing, true
 	}
-	if r.reopen && o.settlement == SettledDeclined && o.refunded < o.total.Amount {
-		next.settlement, changed = Unsettled, true
-		next.cancellation = Cancellation{Version: next.version, At: next.updatedAt, Reason: reasonReopened}
+	if r.reopen && o.closing == ByDecline && o.refunded < o.total.Amount {
+		next.closing, changed = NotClosed, true
+		next.owe(reasonReopened)
 		next.note(o.status, reasonReopened)
 	}
 	for i, status := range r.to {
@@ -128,8 +129,7 @@ func (o Order) Apply(c Change) (Order, Verdict) {
 		next.note(status, reason)
 	}
 	if r.tell && len(r.to) > 0 {
-		reason := o.kept(Cancelled, c.Reason)
-		next.cancellation = Cancellation{Version: next.version, At: next.updatedAt, Reason: reason}
+		next.owe(o.kept(Cancelled, c.Reason))
 	}
 	if next.noteRefund(c) {
 		changed = true
@@ -161,20 +161,26 @@ func (o *Order) noteRefund(c Change) bool {
 	return true
 }
 
+// owe makes the order owe order.cancelled.v1.
+func (o *Order) owe(reason string) {
+	o.cancellation = Cancellation{Version: o.version, At: o.updatedAt, Reason: reason}
+}
+
 func (o *Order) note(status Status, reason string) {
 	if len(o.history) < maxHistory || o.history[len(o.history)-1].Status != status {
 		o.history = append(o.history, Step{Status: status, At: o.updatedAt, Reason: reason})
 	}
 }
 
-// Done reports whether nothing can happen to the order any more unless somebody asks for it: it
-// rests in a terminal status, and payments has closed the payment of one that is not to be charged.
+// Done reports whether nothing can happen to the order any more unless somebody asks for it. Such
+// an order rests in a terminal status, and if it is not to be charged, payments has closed its
+// payment.
 func (o Order) Done() bool {
 	switch o.status {
 	case Paid, Refunded:
 		return true
 	case PaymentFailed, Cancelled:
-		return o.settlement != Unsettled
+		return o.closing != NotClosed
 	default:
 		return false
 	}
@@ -204,8 +210,8 @@ func (o Order) PaymentMethod() string { return o.paymentMethod }
 // Status returns where the order stands.
 func (o Order) Status() Status { return o.status }
 
-// Settlement returns how payments has closed the payment of an order that is not to be charged.
-func (o Order) Settlement() Settlement { return o.settlement }
+// Closing returns how payments has closed the payment of an order that is not to be charged.
+func (o Order) Closing() Closing { return o.closing }
 
 // RefundedAmount returns how much payments has said to have given back.
 func (o Order) RefundedAmount() money.Money { return money.New(o.refunded, o.total.Currency) }
@@ -226,11 +232,12 @@ func (o Order) Version() int64 { return o.version }
 func (o Order) check() error {
 	total, err := sum(o.items)
 	switch {
-	case !ValidID(o.id) || o.userID == "" || o.seq == 0 || o.fingerprint == "" || o.paymentMethod == "":
+	case !ValidID(o.id) || o.userID == "" || o.seq == 0,
+		o.fingerprint == "" || o.paymentMethod == "":
 		return o.broken("an id, the position, the fingerprint or the payment method is missing")
 	case err != nil || total != o.total || total.Amount < 1:
 		return o.broken("the total is not the sum of the items")
-	case !slices.Contains(Statuses, o.status) || !slices.Contains(settlements, o.settlement):
+	case !slices.Contains(Statuses, o.status) || !slices.Contains(closings, o.closing):
 		return o.broken("an unknown status or settlement")
 	case o.version < 1 || o.createdAt.IsZero() || o.updatedAt.Before(o.createdAt):
 		return o.broken("the version or a time is out of range")
@@ -253,7 +260,8 @@ func sum(items []Item) (money.Money, error) {
 		return total, fault.New(fault.Internal, "internal", "an order has 1 to 50 items")
 	}
 	for _, item := range items {
-		if item.Quantity < 1 || item.Quantity > MaxQuantity || item.UnitPrice.Amount < 1 || item.ProductID == "" {
+		quantityFits := item.Quantity >= 1 && item.Quantity <= MaxQuantity
+		if !quantityFits || item.UnitPrice.Amount < 1 || item.ProductID == "" {
 			return total, fault.Newf(fault.Internal, "internal", "item %q is out of range", item.ProductID)
 		}
 		line, err := item.UnitPrice.Times(int64(item.Quantity))

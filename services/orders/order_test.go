@@ -178,7 +178,7 @@ func TestACorruptDocumentIsNoOrder(t *testing.T) {
 		"wrong total":       func(d *Document) { d.Total.Amount++ },
 		"unknown status":    func(d *Document) { d.Status = "lost" },
 		"status of history": func(d *Document) { d.Status = Paid },
-		"no settlement":     func(d *Document) { d.Settlement = "" },
+		"no closing":        func(d *Document) { d.Closing = "" },
 		"no version":        func(d *Document) { d.Version = 0 },
 		"refund too large":  func(d *Document) { d.Refunded = 1001 },
 		"negative quantity": func(d *Document) { d.Items = []Item{{ProductID: "a", Quantity: -1, UnitPrice: d.Total}} },

@@ -5,42 +5,23 @@ import "time"
 // Payment is what payments knows about an order's payment.
 type Payment struct {
 	OrderID     string
-	PaymentID   string
-	Status      PaymentStatus
+	Status      string // as payments says it
 	Refunded    int64  // minor units given back so far
-	DeclineCode string // why it was declined
+	DeclineCode string // why it was declined; empty unless it was
 }
 
-// PaymentStatus is where a payment stands.
-type PaymentStatus string
+// decisions are the statuses of a payment that is decided, with the trigger that each stands for:
+// that of the event which may have been lost.
+var decisions = map[string]Trigger{
+	"captured":           PaymentConfirmed,
+	"declined":           PaymentDeclined,
+	"voided":             PaymentVoided,
+	"partially_refunded": PaymentPartlyRefunded,
+	"refunded":           PaymentRefunded,
+}
 
-// The statuses of a payment.
-const (
-	PaymentPending    PaymentStatus = "pending"
-	PaymentCaptured   PaymentStatus = "captured"
-	PaymentIsDeclined PaymentStatus = "declined"
-	PaymentIsVoided   PaymentStatus = "voided"
-	PaymentPartly     PaymentStatus = "partially_refunded"
-	PaymentGivenBack  PaymentStatus = "refunded"
-)
-
-// Change returns the trigger that the payment's status stands for, and false for one that is not
-// decided yet: the same as the events would have said that may have been lost.
+// Change returns what the payment's status does to its order, and false if it is not decided yet.
 func (p Payment) Change(at time.Time) (Change, bool) {
-	c := Change{At: at}
-	switch p.Status {
-	case PaymentCaptured:
-		c.Trigger = PaymentConfirmed
-	case PaymentIsDeclined:
-		c.Trigger, c.Reason = PaymentDeclined, p.DeclineCode
-	case PaymentIsVoided:
-		c.Trigger = PaymentVoided
-	case PaymentPartly:
-		c.Trigger, c.Refunded = PaymentPartlyRefunded, p.Refunded
-	case PaymentGivenBack:
-		c.Trigger, c.Refunded = PaymentRefunded, p.Refunded
-	default:
-		return c, false
-	}
-	return c, true
+	trigger, decided := decisions[p.Status]
+	return Change{Trigger: trigger, At: at, Reason: p.DeclineCode, Refunded: p.Refunded}, decided
 }

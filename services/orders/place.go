@@ -19,12 +19,14 @@ import (
 //     order, which the settler fences off and forgets
 //  2. insert the order at the position that it is likely to have and, side by side, write the list:
 //     an order the customer has no answer about, which is driven on like any other, and which the
-//     same key finds; or an entry that no order claims, which readers skip. An order that does not
-//     stand where it says is given another position, by this process if somebody was faster, by the
-//     settler if it died: no order leaves the journal that is not in the list
+//     same key finds; or an entry whose position no order holds, which readers skip. An order that
+//     does not stand at the position it holds is given another one, by this process if somebody was
+//     faster, by the settler if it died: no order leaves the journal that is not in the list
 //  3. answer and, side by side, publish order.placed.v1: the settler publishes it again if payments
 //     has not heard of it
-func (s *Service) Place(ctx context.Context, userID, key string, req Request) (o Order, replayed bool, err error) {
+func (s *Service) Place(
+	ctx context.Context, userID, key string, req Request,
+) (o Order, replayed bool, err error) {
 	if err := ValidateKey(key); err != nil {
 		return Order{}, false, err
 	}
@@ -75,7 +77,9 @@ func (s *Service) quote(ctx context.Context, req Request) (Quote, error) {
 // replayInstead answers a request that could not be placed now, because products or their prices
 // have changed, with the order it has placed before. Without one nothing is stored: the key is as
 // good as new.
-func (s *Service) replayInstead(ctx context.Context, p Placement, cause error) (Order, bool, error) {
+func (s *Service) replayInstead(
+	ctx context.Context, p Placement, cause error,
+) (Order, bool, error) {
 	if !fault.Is(cause, fault.Unprocessable) && !fault.Is(cause, fault.Conflict) {
 		return Order{}, false, cause
 	}

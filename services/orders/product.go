@@ -18,8 +18,8 @@ import (
 // MaxProducts bounds the catalogue, which is one document in the store.
 const MaxProducts = 1000
 
-// Product is something the shop sells. Exported fields are for JSON: a product that matters has
-// gone through [Product.Validate].
+// Product is something the shop sells. Its fields are exported for JSON, so a Product may be
+// anything; those of a catalogue have passed [Product.Validate].
 type Product struct {
 	ID          string      `json:"id"`
 	Name        string      `json:"name"`
@@ -30,24 +30,20 @@ type Product struct {
 
 // Validate returns an Invalid fault that names every field that cannot be accepted.
 func (p Product) Validate() error {
-	var fields []fault.Field
-	wrong := func(field, message string) { fields = append(fields, fault.Field{Field: field, Message: message}) }
+	var wrong fault.Fields
 	if !productID.MatchString(p.ID) {
-		wrong("id", "must be 1 to 64 of a-z, 0-9, - and _, beginning with a letter or digit")
+		wrong.Add("id", "must be 1 to 64 of a-z, 0-9, - and _, beginning with a letter or digit")
 	}
 	if err := text.Line(p.Name, 1, 100); err != nil {
-		wrong("name", err.Error())
+		wrong.Add("name", err.Error())
 	} else if strings.TrimSpace(p.Name) != p.Name {
-		wrong("name", "must not begin or end with a space")
+		wrong.Add("name", "must not begin or end with a space")
 	}
 	if err := text.Lines(p.Description, 0, 2000); err != nil {
-		wrong("description", err.Error())
+		wrong.Add("description", err.Error())
 	}
-	fields = append(fields, checkAmount("price", p.Price, maxPrice)...)
-	if len(fields) > 0 {
-		return fault.InvalidFields(fields...)
-	}
-	return nil
+	checkAmount(&wrong, "price", p.Price, maxPrice)
+	return wrong.Err()
 }
 
 // maxPrice keeps every sum of an order far from overflow.
@@ -71,8 +67,8 @@ func DefaultCatalogue() Catalogue {
 	return c
 }
 
-// ReadCatalogue reads {"products":[…]} and checks every product. Unknown fields are errors: they
-// are typing mistakes.
+// ReadCatalogue reads {"products":[…]} and checks every product. Unknown fields are errors: who
+// writes one has made a typing mistake.
 func ReadCatalogue(r io.Reader) (Catalogue, error) {
 	var doc struct {
 		Products []Product `json:"products"`
@@ -100,9 +96,9 @@ func NewCatalogue(products []Product) (Catalogue, error) {
 	return c, nil
 }
 
-// RestoreCatalogue makes a catalogue of stored products. One that was accepted once and would not
-// be any more stays, but is not on sale until an operator corrects it; the second result says which
-// and why.
+// RestoreCatalogue makes a catalogue of stored products. A product that was accepted once and would
+// not be any more stays, but it is not on sale until an operator corrects it. refused says which
+// products that are, and why.
 func RestoreCatalogue(products []Product) (c Catalogue, refused []error) {
 	for _, p := range products {
 		if err := p.Validate(); err != nil && p.Active {
@@ -138,7 +134,9 @@ func (c Catalogue) Find(id string) (Product, bool) {
 }
 
 func (c Catalogue) index(id string) (int, bool) {
-	return slices.BinarySearchFunc(c.products, id, func(p Product, id string) int { return strings.Compare(p.ID, id) })
+	return slices.BinarySearchFunc(c.products, id, func(p Product, id string) int {
+		return strings.Compare(p.ID, id)
+	})
 }
 
 // Page returns up to limit active products with ids after the given one, and whether there are
@@ -162,7 +160,8 @@ func (c Catalogue) With(p Product) (next Catalogue, created bool, err error) {
 		return c, false, err
 	}
 	if _, exists := c.index(p.ID); !exists && len(c.products) >= MaxProducts {
-		return c, false, fault.Newf(fault.Unprocessable, "unprocessable", "There are %d products already, which is the limit.", MaxProducts)
+		return c, false, fault.Newf(fault.Unprocessable, "unprocessable",
+			"There are %d products already, which is the limit.", MaxProducts)
 	}
 	next, created = c.put(p)
 	return next, created, nil
@@ -189,32 +188,32 @@ func (c Catalogue) Without(id string) (next Catalogue, existed bool) {
 	return Catalogue{products: slices.Delete(slices.Clone(c.products), i, i+1)}, true
 }
 
-// Quote prices a valid request. An unknown, inactive or repeated product, a second currency or a
-// total above its currency's limit is an Unprocessable fault that names the field; a total that is
-// not the expected one is a Conflict fault.
+// Quote prices a valid request. It fails with an Unprocessable fault that names the field where a
+// product is unknown, inactive or repeated, where there is a second currency, or where the total is
+// above the limit of its currency. If the total is not the expected one it is a Conflict fault.
 func (c Catalogue) Quote(r Request, limits Limits) (Quote, error) {
 	q := Quote{items: make([]Item, 0, len(r.Items)), paymentMethod: r.PaymentMethod}
-	var fields []fault.Field
-	wrong := func(i int, message string) {
-		fields = append(fields, fault.Field{Field: fmt.Sprintf("items[%d].product_id", i), Message: message})
-	}
+	var wrong fault.Fields
 	seen := make(map[string]bool, len(r.Items))
 	for i, item := range r.Items {
 		p, ok := c.Find(item.ProductID)
+		field := fmt.Sprintf("items[%d].product_id", i)
 		switch {
 		case seen[item.ProductID]:
-			wrong(i, "stands in the order twice; order it once with the sum of the quantities")
+			wrong.Add(field, "stands in the order twice; order it once with the sum of the quantities")
 		case !ok || !p.Active:
-			wrong(i, "is not a product that can be ordered")
+			wrong.Add(field, "is not a product that can be ordered")
 		case len(q.items) > 0 && p.Price.Currency != q.items[0].UnitPrice.Currency:
-			wrong(i, "has a price in another currency; order it separately")
+			wrong.Add(field, "has a price in another currency; order it separately")
 		default:
-			q.items = append(q.items, Item{ProductID: p.ID, Name: p.Name, Quantity: item.Quantity, UnitPrice: p.Price})
+			q.items = append(q.items, Item{
+				ProductID: p.ID, Name: p.Name, Quantity: item.Quantity, UnitPrice: p.Price,
+			})
 		}
 		seen[item.ProductID] = true
 	}
-	if len(fields) > 0 {
-		return Quote{}, unprocessable("The order cannot be placed like this.", fields...)
+	if len(wrong) > 0 {
+		return Quote{}, unprocessable("The order cannot be placed like this.", wrong...)
 	}
 	limit := limits.Of(q.items[0].UnitPrice.Currency)
 	total, err := sum(q.items)
@@ -228,5 +227,7 @@ func (c Catalogue) Quote(r Request, limits Limits) (Quote, error) {
 }
 
 func unprocessable(message string, fields ...fault.Field) error {
-	return &fault.Error{Kind: fault.Unprocessable, Code: "unprocessable", Message: message, Fields: fields}
+	return &fault.Error{
+		Kind: fault.Unprocessable, Code: "unprocessable", Message: message, Fields: fields,
+	}
 }

@@ -115,8 +115,8 @@ func (s *stage) compare() error {
 			return fmt.Errorf("%s stands %d times in its customer's list", id, listed[id])
 		}
 		if err := s.agree(o); err != nil {
-			return fmt.Errorf("%s is %s, settled %s, promised cancelled %v, payment %+v: %w",
-				id, o.Status(), o.Settlement(), s.cancelled[id], s.payments[id], err)
+			return fmt.Errorf("%s is %s, closed %s, promised cancelled %v, payment %+v: %w",
+				id, o.Status(), o.Closing(), s.cancelled[id], s.payments[id], err)
 		}
 	}
 	return nil
@@ -169,7 +169,7 @@ func (s *stage) agree(o orders.Order) error {
 			return fmt.Errorf("charged for nothing: %d", left)
 		}
 	}
-	if o.Status() == orders.PaymentFailed && p.Status != orders.PaymentIsDeclined {
+	if o.Status() == orders.PaymentFailed && p.Status != "declined" {
 		return fmt.Errorf("failed, and the payment did not")
 	}
 	return nil

@@ -2,14 +2,13 @@ package orders
 
 import (
 	"crypto/sha256"
-	"encoding/base32"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"regexp"
-	"strings"
 
 	"sidecart.dev/kit/fault"
+	"sidecart.dev/kit/id"
 	"sidecart.dev/kit/money"
 )
 
@@ -17,8 +16,8 @@ import (
 type Request struct {
 	Items         []RequestItem `json:"items"`
 	PaymentMethod string        `json:"payment_method"` // a provider's token, never a card number
-	// ExpectedTotal is what the customer was shown; the order costs this or is not placed. Nil:
-	// whatever it costs.
+	// ExpectedTotal is what the customer was shown: the order costs this, or it is not placed. Without
+	// it the order costs what it costs now.
 	ExpectedTotal *money.Money `json:"expected_total,omitempty"`
 }
 
@@ -31,54 +30,54 @@ type RequestItem struct {
 var (
 	productID     = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,63}$`)
 	paymentMethod = regexp.MustCompile(`^[a-z]{2,8}_[A-Za-z0-9_]+$`)
-	orderID       = regexp.MustCompile(`^ord_[0-9a-z-]{1,36}$`)
 	visibleASCII  = regexp.MustCompile(`^[!-~]{1,128}$`)
 )
 
-// ValidID reports whether an id has the form of an order's. What has not is the id of no order.
-func ValidID(id string) bool { return orderID.MatchString(id) }
+const idPrefix = "ord_"
+
+// ValidID reports whether an id has the form of an order's. If it has not, there is no such order.
+func ValidID(orderID string) bool { return id.Valid(idPrefix, orderID) }
 
 // Validate returns an Invalid fault that names every field that can never be accepted.
 func (r Request) Validate() error {
-	var fields []fault.Field
-	wrong := func(field, message string) { fields = append(fields, fault.Field{Field: field, Message: message}) }
+	var wrong fault.Fields
 	if n := len(r.Items); n < 1 || n > MaxItems {
-		wrong("items", fmt.Sprintf("must have 1 to %d entries", MaxItems))
+		wrong.Add("items", fmt.Sprintf("must have 1 to %d entries", MaxItems))
 	} else {
 		for i, item := range r.Items {
-			if !productID.MatchString(item.ProductID) {
-				wrong(fmt.Sprintf("items[%d].product_id", i), "must be the id of a product")
-			}
-			if item.Quantity < 1 || item.Quantity > MaxQuantity {
-				wrong(fmt.Sprintf("items[%d].quantity", i), fmt.Sprintf("must be from 1 to %d", MaxQuantity))
-			}
+			item.check(&wrong, fmt.Sprintf("items[%d]", i))
 		}
 	}
 	if len(r.PaymentMethod) > 128 || !paymentMethod.MatchString(r.PaymentMethod) {
-		wrong("payment_method", "must be a token of the payment provider, such as tok_visa")
+		wrong.Add("payment_method", "must be a token of the payment provider, such as tok_visa")
 	}
 	if r.ExpectedTotal != nil {
-		fields = append(fields, checkAmount("expected_total", *r.ExpectedTotal, maxTotal)...)
+		checkAmount(&wrong, "expected_total", *r.ExpectedTotal, maxTotal)
 	}
-	if len(fields) > 0 {
-		return fault.InvalidFields(fields...)
+	return wrong.Err()
+}
+
+func (i RequestItem) check(wrong *fault.Fields, field string) {
+	if !productID.MatchString(i.ProductID) {
+		wrong.Add(field+".product_id", "must be the id of a product")
 	}
-	return nil
+	if i.Quantity < 1 || i.Quantity > MaxQuantity {
+		wrong.Add(field+".quantity", fmt.Sprintf("must be from 1 to %d", MaxQuantity))
+	}
 }
 
 // maxTotal is the largest number of minor units that any JSON reader keeps.
 const maxTotal = 1<<53 - 1
 
-// checkAmount returns what is wrong with an amount that must be from 1 to max minor units of a
+// checkAmount notes what is wrong with an amount that must be from 1 to max minor units of a
 // currency.
-func checkAmount(field string, m money.Money, max int64) (wrong []fault.Field) {
+func checkAmount(wrong *fault.Fields, field string, m money.Money, max int64) {
 	if m.Amount < 1 || m.Amount > max {
-		wrong = append(wrong, fault.Field{Field: field + ".amount", Message: fmt.Sprintf("must be from 1 to %d minor units", max)})
+		wrong.Add(field+".amount", fmt.Sprintf("must be from 1 to %d minor units", max))
 	}
 	if !money.ValidCurrency(m.Currency) {
-		wrong = append(wrong, fault.Field{Field: field + ".currency", Message: "must be an ISO 4217 code such as EUR"})
+		wrong.Add(field+".currency", "must be an ISO 4217 code such as EUR")
 	}
-	return wrong
 }
 
 // Fingerprint tells requests apart: the same key with another fingerprint is a key that is used
@@ -95,18 +94,14 @@ func ValidateKey(key string) error {
 	if visibleASCII.MatchString(key) {
 		return nil
 	}
-	return fault.New(fault.Invalid, "idempotency_key_required", "Send an Idempotency-Key of 1 to 128 visible ASCII characters.")
+	return fault.New(fault.Invalid, "idempotency_key_required",
+		"Send an Idempotency-Key of 1 to 128 visible ASCII characters.")
 }
-
-var lowerBase32 = base32.StdEncoding.WithPadding(base32.NoPadding)
 
 // IDFor returns the id of the order a customer places under an idempotency key. Doing it again
 // gives the same id, so a repeated request needs no record of its own: it finds the order. The id
 // tells neither customer nor key.
-func IDFor(userID, key string) string {
-	digest := sha256.Sum256([]byte(userID + "|" + key))
-	return "ord_" + strings.ToLower(lowerBase32.EncodeToString(digest[:])[:26])
-}
+func IDFor(userID, key string) string { return id.Of(idPrefix, userID+"|"+key) }
 
 // Quote is a request with the server's names and prices. It is valid: only [Catalogue.Quote] makes
 // one.
@@ -119,8 +114,8 @@ type Quote struct {
 // Total returns the sum of the items' prices.
 func (q Quote) Total() money.Money { return q.total }
 
-// expect fails with a Conflict fault of code total_changed, which carries the quote, unless the
-// quote is for the expected total or nothing is expected.
+// expect returns nil if the quote is for the expected total, or if nothing is expected. Otherwise
+// it returns a Conflict fault with code total_changed, which carries the quote.
 func (q Quote) expect(total *money.Money) error {
 	if total == nil || *total == q.total {
 		return nil

@@ -1,6 +1,7 @@
 package orders
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"log/slog"
@@ -22,7 +23,7 @@ const (
 type Products interface {
 	// Catalogue returns the catalogue, at most a few seconds old.
 	Catalogue(ctx context.Context) (Catalogue, error)
-	// Change replaces the catalogue with what edit makes of the present one. edit may run several
+	// Change replaces the catalogue with what edit makes of the present one, and may call edit several
 	// times.
 	Change(ctx context.Context, edit func(Catalogue) (Catalogue, error)) error
 }
@@ -34,7 +35,7 @@ type Payments interface {
 	Lookup(ctx context.Context, orderIDs []string) (map[string]Payment, error)
 }
 
-// Notifications answers which events it has taken over.
+// Notifications answers which events it has accepted.
 type Notifications interface {
 	// Accepted returns those of the event ids whose customers will be told, whatever happens here.
 	Accepted(ctx context.Context, eventIDs []string) (map[string]bool, error)
@@ -61,15 +62,18 @@ type Deps struct {
 
 // Config is how the service works. The zero value of a field means its default.
 type Config struct {
-	Limits   Limits        // largest totals of an order, default [DefaultLimits]
-	Patience time.Duration // how long an event may take to have its effect before it is published again, default 2 s
+	Limits Limits // largest totals of an order, default [DefaultLimits]
+	// Patience is how long an event may take to have its effect before it is published again, default
+	// 2 s.
+	Patience time.Duration
 	// DelayedAfter is how long a payment may be undecided before the customer is told that the order
 	// has come in, default 10 s. Of an order that is decided earlier nothing is told but how it was
 	// decided.
 	DelayedAfter time.Duration
-	EraseAgain   time.Duration // age of a deleted user's erasure at which a last look ends it, default 1 min
-	Now          func() time.Time
-	Logger       *slog.Logger
+	// EraseAgain is the age of a deleted user's erasure at which a last look ends it, default 1 min.
+	EraseAgain time.Duration
+	Now        func() time.Time
+	Logger     *slog.Logger
 	// Observe is told what the state machine said to each trigger; nil for nobody.
 	Observe func(Trigger, Verdict)
 	// Finished is told of each order that comes to rest, with the time since it was placed; nil for
@@ -81,18 +85,12 @@ func (c Config) withDefaults() Config {
 	if c.Limits.Any == 0 {
 		c.Limits = DefaultLimits()
 	}
-	for field, value := range map[*time.Duration]time.Duration{
-		&c.Patience: 2 * time.Second, &c.DelayedAfter: 10 * time.Second, &c.EraseAgain: time.Minute,
-	} {
-		if *field == 0 {
-			*field = value
-		}
-	}
+	c.Patience = cmp.Or(c.Patience, 2*time.Second)
+	c.DelayedAfter = cmp.Or(c.DelayedAfter, 10*time.Second)
+	c.EraseAgain = cmp.Or(c.EraseAgain, time.Minute)
+	c.Logger = cmp.Or(c.Logger, slog.Default())
 	if c.Now == nil {
 		c.Now = time.Now
-	}
-	if c.Logger == nil {
-		c.Logger = slog.Default()
 	}
 	if c.Observe == nil {
 		c.Observe = func(Trigger, Verdict) {}
@@ -109,7 +107,7 @@ type Service struct {
 	deps   Deps
 	orders *aggregate.Aggregates[Order]
 	lists  *list.Lists // of each customer's orders, newest last
-	waking sync.Map    // ids of the young orders that the settler is to look at when they are late
+	waking sync.Map    // ids of the orders at which the settler is to look when they begin to be late
 }
 
 // New makes a service. Its journal settles ids of [Kind] with [Service.Settle] and those of
@@ -118,8 +116,9 @@ func New(cfg Config, deps Deps) *Service {
 	cfg = cfg.withDefaults()
 	s := &Service{cfg: cfg, deps: deps, lists: list.New(list.Config{State: deps.State})}
 	s.orders = aggregate.New(aggregate.Config[Order]{
-		Kind: Kind, State: deps.State, Journal: deps.Journal, Done: Order.Done, Events: Order.Events,
-		Bus: deps.Bus, Topic: Topic, Encode: encode, Decode: decode, Patience: cfg.Patience, Logger: cfg.Logger,
+		Kind: Kind, State: deps.State, Journal: deps.Journal, Bus: deps.Bus, Topic: Topic,
+		Done: Order.Done, Events: Order.Events, Encode: encode, Decode: decode,
+		Patience: cfg.Patience, Logger: cfg.Logger,
 	})
 	s.orders.DrivenBy(aggregate.Driver[Order]{Drive: s.drive, Accepted: s.accepted})
 	return s

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 
 	"sidecart.dev/kit/aggregate"
@@ -11,17 +12,17 @@ import (
 	"sidecart.dev/kit/journal"
 )
 
-// Settle drives orders on that the journal holds: it is the journal's settler of the ids of [Kind].
-// It costs a handful of calls for hundreds of orders. What is done with each is the kit's skeleton
-// (package aggregate), with what orders have to themselves:
+// Settle is the journal's settler of the ids of [Kind]: it drives on the orders that the journal
+// holds, at a handful of calls for hundreds of them. What every aggregate needs is done by package
+// aggregate. Orders add this:
 //
-//   - all: one that does not stand in its customer's list where it says is put there (place.go).
-//   - not done: payments is asked what it knows. What it knows is applied as if the event had come.
-//     Where it knows nothing, or has not yet seen the cancellation, the order's events are
-//     published again. Of one that has waited too long the customer is told that it has come in
+//   - Every order is put into its customer's list, if it does not stand where it says (place.go).
+//   - If it is not done, payments is asked what it knows, and that is applied as if the event had
+//     come. If payments knows nothing, or has not yet seen the cancellation, the order's events are
+//     published again. If the order has waited too long, the customer is told that it has come in
 //     (delayed.go).
-//   - done: payments has done its part. Notifications is asked whether it has taken over what the
-//     customer is to be told by this service; what it has not is published again.
+//   - If it is done, payments has done its part. Notifications is asked whether it has accepted
+//     what the customer is to be told by this service. What it has not is published again.
 func (s *Service) Settle(ctx context.Context, entries []journal.Entry) ([]string, error) {
 	entries, erasures := splitErasures(entries)
 	finished, err := s.orders.Settle(ctx, entries)
@@ -37,7 +38,9 @@ type round struct {
 }
 
 // drive asks payments about the orders that are not done, and does what follows.
-func (s *Service) drive(ctx context.Context, open []aggregate.Open[Order]) (map[string]Order, error) {
+func (s *Service) drive(
+	ctx context.Context, open []aggregate.Open[Order],
+) (map[string]Order, error) {
 	r := &round{Service: s, changed: map[string]Order{}}
 	ids, docs := make([]string, len(open)), make([]Order, len(open))
 	for i, o := range open {
@@ -53,12 +56,12 @@ func (s *Service) drive(ctx context.Context, open []aggregate.Open[Order]) (map[
 			return r.driveOne(ctx, o.Doc, payment, ok)
 		})
 	}
-	// Whom payments does not answer, the customers are waiting all the same.
+	// If payments does not answer, the customers are waiting all the same.
 	return r.changed, errors.Join(unlisted, err, r.tellDelays(ctx, open))
 }
 
 // driveOne applies what payments knows of an order that is not done, and tells payments again what
-// it seems not to have heard.
+// it has not heard as it seems.
 func (r *round) driveOne(ctx context.Context, o Order, p Payment, known bool) error {
 	if !known {
 		return r.repeat(ctx, o, func(event.Event) bool { return true })
@@ -104,9 +107,11 @@ func (s *Service) repeat(ctx context.Context, o Order, which func(event.Event) b
 	return err
 }
 
-// accepted returns which events of orders that are done need not be told again: those that have
-// payments act have had their effect, and notifications says which cancellations it tells.
-func (s *Service) accepted(ctx context.Context, owed []aggregate.Owed[Order]) (map[string]bool, error) {
+// accepted returns which events of orders that are done need not be told again. The events on which
+// payments acts have had their effect, and notifications says which cancellations it has accepted.
+func (s *Service) accepted(
+	ctx context.Context, owed []aggregate.Owed[Order],
+) (map[string]bool, error) {
 	accepted := map[string]bool{}
 	docs, ask := make([]Order, len(owed)), []string(nil)
 	for i, o := range owed {
@@ -126,8 +131,6 @@ func (s *Service) accepted(ctx context.Context, owed []aggregate.Owed[Order]) (m
 		return accepted, nil
 	}
 	told, err := s.deps.Notifications.Accepted(ctx, ask)
-	for id := range told {
-		accepted[id] = true
-	}
+	maps.Copy(accepted, told)
 	return accepted, err
 }

@@ -216,7 +216,7 @@ func (s *stage) operatorRefunds(a act) {
 	defer s.mu.Unlock()
 	id := s.placed[a.N%len(s.placed)]
 	p := s.payments[id]
-	if p == nil || p.Status != orders.PaymentCaptured && p.Status != orders.PaymentPartly {
+	if p == nil || p.Status != "captured" && p.Status != "partially_refunded" {
 		return
 	}
 	amount := p.Amount - p.Refunded

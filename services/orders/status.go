@@ -27,24 +27,23 @@ func ParseStatus(s string) (Status, error) {
 	if slices.Contains(Statuses, Status(s)) {
 		return Status(s), nil
 	}
-	return "", fault.InvalidFields(fault.Field{
-		Field: "status", Message: "must be one of pending, paid, payment_failed, cancelled, refunding, refunded",
-	})
+	return "", fault.InvalidField("status",
+		"must be one of pending, paid, payment_failed, cancelled, refunding, refunded")
 }
 
-// Terminal reports whether an order in this status has come to its end as far as the customer has
-// anything to wait for. A paid order can still be refunded.
+// Terminal reports whether the customer of an order in this status has nothing more to wait for. A
+// paid order can still be refunded.
 func (s Status) Terminal() bool { return s != Pending && s != Refunding }
 
-// Settlement says how payments has closed the payment of an order that is not to be charged.
-type Settlement string
+// Closing says how payments has closed the payment of an order that is not to be charged.
+type Closing string
 
-// The settlements.
+// The closings.
 const (
-	Unsettled       Settlement = "none"     // payments has not said
-	SettledVoided   Settlement = "voided"   // nothing was captured, and nothing will be
-	SettledRefunded Settlement = "refunded" // what was captured is back
-	SettledDeclined Settlement = "declined" // the provider declined
+	NotClosed Closing = "none"     // payments has not said
+	ByVoid    Closing = "voided"   // nothing was captured, and nothing will be
+	ByRefund  Closing = "refunded" // what was captured is back
+	ByDecline Closing = "declined" // the provider declined
 )
 
-var settlements = []Settlement{Unsettled, SettledVoided, SettledRefunded, SettledDeclined}
+var closings = []Closing{NotClosed, ByVoid, ByRefund, ByDecline}

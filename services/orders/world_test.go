@@ -52,7 +52,7 @@ type delay struct {
 // payment is what the fake payments service knows of one order.
 type payment struct {
 	ID       string
-	Status   orders.PaymentStatus
+	Status   string
 	Amount   int64
 	Refunded int64
 	Version  int64
@@ -101,30 +101,30 @@ func (w *world) charge(data orders.PlacedData) {
 	p := &payment{ID: "pay_" + data.OrderID[4:], Amount: data.Total.Amount}
 	w.payments[data.OrderID] = p
 	if data.PaymentMethod == "tok_declined" {
-		p.Status = orders.PaymentIsDeclined
+		p.Status = "declined"
 		w.emit(data.OrderID, "payment.declined.v1", map[string]any{"code": "card_declined"})
 		return
 	}
 	if data.PaymentMethod == "tok_unanswered" {
-		p.Status = orders.PaymentPending
+		p.Status = "pending"
 		return
 	}
-	p.Status, p.Captures = orders.PaymentCaptured, 1
+	p.Status, p.Captures = "captured", 1
 	w.emit(data.OrderID, "payment.confirmed.v1", nil)
 }
 
 func (w *world) giveBack(data orders.CancelledData) {
 	p := w.payments[data.OrderID]
 	if p == nil {
-		w.payments[data.OrderID] = &payment{ID: "pay_" + data.OrderID[4:], Amount: data.Total.Amount, Status: orders.PaymentIsVoided}
+		w.payments[data.OrderID] = &payment{ID: "pay_" + data.OrderID[4:], Amount: data.Total.Amount, Status: "voided"}
 		w.emit(data.OrderID, "payment.voided.v1", nil)
 		return
 	}
-	if p.Status == orders.PaymentPending {
-		p.Status = orders.PaymentIsVoided
+	if p.Status == "pending" {
+		p.Status = "voided"
 		w.emit(data.OrderID, "payment.voided.v1", nil)
 	}
-	if p.Status == orders.PaymentCaptured || p.Status == orders.PaymentPartly {
+	if p.Status == "captured" || p.Status == "partially_refunded" {
 		w.refund(data.OrderID, p.Amount-p.Refunded)
 	}
 }
@@ -132,9 +132,9 @@ func (w *world) giveBack(data orders.CancelledData) {
 func (w *world) refund(orderID string, amount int64) {
 	p := w.payments[orderID]
 	p.Refunded += amount
-	p.Status = orders.PaymentPartly
+	p.Status = "partially_refunded"
 	if p.Refunded == p.Amount {
-		p.Status = orders.PaymentGivenBack
+		p.Status = "refunded"
 	}
 	w.emit(orderID, "payment.refunded.v1", map[string]any{
 		"total_refunded": map[string]any{"amount": p.Refunded, "currency": "EUR"}, "fully_refunded": p.Refunded == p.Amount, "reason": "damaged",

@@ -91,7 +91,7 @@ func ordersCost(t *testing.T, orders int, method string) map[string]int {
 	ctx, stop := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	running.Go(func() {
-		if err := j.Run(ctx, journal.NewKinds(payments.KindPayment, s.Settlers())); err != nil {
+		if err := j.Run(ctx, settler(s)); err != nil {
 			t.Error(err)
 		}
 	})

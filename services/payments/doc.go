@@ -1,7 +1,7 @@
 // Package payments takes and gives back the money of orders: at most one capture per order, a
-// refund of every capture whose order was cancelled, and a ledger that balances in every record. It
-// is the domain; what it needs of the outside stands in ports.go and provider.go, and is adapted in
-// the folders peers, simulated, stripe and http. Its documents are kept by package aggregate.
+// refund of every capture whose order was cancelled, and a ledger that balances in every payment.
+// It is the domain. What it needs of the outside stands in ports.go and provider.go, and is adapted
+// in the folders peers, simulated, stripe and http. Its documents are kept by package aggregate.
 //
 // # One document
 //
@@ -13,11 +13,11 @@
 // # Two rules
 //
 //  1. A document with unfinished business (pending, or with a pending refund) always has its id in
-//     the journal. Package aggregate sees to that: whoever makes one of a document that was done or
-//     absent reads, begins the intent, and only then writes.
+//     the journal. Package aggregate sees to that: whoever turns a document that was done or absent
+//     into such a one reads it, begins the intent, and only then writes.
 //  2. A step that drives a payment on writes without a new intent, because it changes only
 //     documents that it has read as unfinished. The ETag proves that they still were when they were
-//     written, so by rule 1 the id was in the journal then, and it leaves the journal only after
+//     written, so by rule 1 the id was in the journal then. It leaves the journal only after
 //     somebody has read the document as finished and all its events as accepted.
 //
 // # If the process dies
@@ -25,12 +25,14 @@
 // between any two lines, the settler of this or another replica finds the id in the journal and
 // does the following:
 //
-//	nothing was written,        fenced, forgotten; orders publishes the order again, as it finds no payment, and the provider
-//	perhaps it was charged      is asked with the same key; or the order is cancelled, and what was taken is given back
-//	pending                     charged on: the provider is asked with the same key, and answers what it did
+//	nothing was written,        fenced, forgotten; orders publishes the order again, as it finds no
+//	perhaps it was charged      payment, and the provider is asked with the same key; or the order is
+//	                            cancelled, and what was taken is given back
+//	pending                     charged on: the provider is asked with the same key, and answers what
+//	                            it did
 //	pending, order cancelled    voided at the provider, or found to be captured and then refunded
 //	captured, refund pending    refunded on, with the same key
-//	done, event not published   published, as notifications has not accepted it; orders asks by lookup as well
+//	done, event not published   published, as notifications has not accepted it; orders asks as well
 //	done, everything accepted   forgotten
 //
 // A handler acknowledges its message when the document and its intent are durable. A provider that
@@ -43,7 +45,7 @@
 //
 // A cancellation leaves a mark in a pending document. Whoever charges it has read it before and
 // captures, and then fails to write, because the ETag has changed. It reads the mark and asks the
-// provider to void, which answers "captured"; so it records the capture and, in the same write,
+// provider to void, which answers "captured". So the capture enters the ledger, and the same write
 // accepts the refund of all of it. If instead the void came first, no capture can follow:
 // [Provider.Void] makes it impossible even for a request that is still on its way. A cancellation
 // that finds no payment makes a marked one and voids it likewise, because the order may be charged
@@ -54,11 +56,11 @@
 //
 // Double entry; debits are positive, credits negative. Entries are only appended, each balances.
 //
-//	                     debit               credit
-//	capture              provider:clearing   revenue:orders      the provider owes us what the customer paid
-//	refund_accepted      refunds             customer:payable    we owe the customer
-//	refund_paid          customer:payable    provider:clearing   the provider has paid it out for us
-//	refund_reversed      customer:payable    refunds             the provider refused; nothing is owed any more
+//	                  debit               credit
+//	capture           provider:clearing   revenue:orders      the provider owes us the payment
+//	refund_accepted   refunds             customer:payable    we owe the customer
+//	refund_paid       customer:payable    provider:clearing   the provider has paid it out for us
+//	refund_reversed   customer:payable    refunds             the provider refused; nothing is owed
 //
 // So provider:clearing is what the provider has on record as captured less refunded,
 // customer:payable is zero once quiet, and net sales are revenue:orders and refunds together.

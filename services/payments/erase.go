@@ -13,18 +13,18 @@ import (
 )
 
 // ErasedMethod stands where a payment method was. A token leads to a card only together with the
-// provider's secret key, but it belongs to a person, and once the charge is decided nothing needs
-// it: refunds name the charge.
+// provider's secret key, but it belongs to a person. Once the charge is decided nothing needs the
+// token, because refunds name the charge.
 const ErasedMethod = "tok_erased"
 
-// UserDeleted takes the erasure of a deleted user's payment methods on. Payments themselves are
-// financial records and stay; all they still say of the person is an id that no longer leads
-// anywhere. It returns nil once the intent is durable.
+// UserDeleted accepts that a deleted user's payment methods are to be erased. Payments themselves
+// stay, as they are financial records. All they still say of the person is an id that no longer
+// leads anywhere. UserDeleted returns nil once the intent is durable.
 func (s *Service) UserDeleted(ctx context.Context, userID string) error {
-	if !userPattern.MatchString(userID) {
-		return fault.InvalidFields(fault.Field{Field: "user_id", Message: "must be a user id"})
+	if !validUser(userID) {
+		return fault.InvalidField("user_id", "must be a user id")
 	}
-	ticket, err := s.Journal.Begin(ctx, journal.KindID(KindErasure, userID))
+	ticket, err := s.Journal.Begin(ctx, journal.KindID(ErasureKind, userID))
 	if err != nil {
 		return err
 	}
@@ -44,22 +44,25 @@ func newErasures() *erasures {
 	return &erasures{wanted: map[string]bool{}, swept: map[string]time.Time{}}
 }
 
-// settleErasures starts a sweep for all users that need one, and returns the entries that are
-// finished: those whose window, in which charges under way are decided, was over when their last
-// sweep began. There is no list of a user's payments, as it would cost every payment a write;
-// instead one sweep over all payments serves all users deleted in the meantime.
-func (s *Service) settleErasures(ctx context.Context, entries []journal.Entry) (finished []string, _ error) {
+// SettleErasures is the journal's settler of the ids of [ErasureKind]: it starts a sweep over all
+// payments for the users that need one. There is no list of a user's payments, because it would
+// cost every payment a write; instead one sweep serves all users who were deleted in the meantime.
+// An erasure is finished when its last sweep began after [Config.ErasureWindow], in which the
+// charges that were under way are decided.
+func (s *Service) SettleErasures(
+	ctx context.Context, entries []journal.Entry,
+) (finished []string, _ error) {
 	for _, e := range entries {
 		if s.erasures.want(e.ID, e.Since.Add(s.ErasureWindow), s.now()) {
 			finished = append(finished, e.ID)
 		}
 	}
-	s.Runner.Go(ctx, KindErasure, s.sweep)
+	s.Runner.Go(ctx, ErasureKind, s.sweep)
 	return finished, nil
 }
 
-// want asks for a sweep if there was none or a last one is due, and reports whether that has been
-// done.
+// want asks for a sweep if there was none, or if the last one is due. It reports whether the last
+// one has been done.
 func (e *erasures) want(user string, windowEnds, now time.Time) (finished bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -93,7 +96,8 @@ func (s *Service) sweep(ctx context.Context) {
 		err = s.Letters.Erase(ctx, slices.Collect(maps.Keys(users))...)
 	}
 	if err != nil {
-		s.Log.WarnContext(ctx, "erasure of payment methods is not complete and will be repeated", "error", err.Error())
+		s.Log.WarnContext(ctx, "erasure of payment methods is not complete and will be repeated",
+			"error", err.Error())
 		return
 	}
 	s.erasures.done(users, began)
@@ -112,7 +116,7 @@ func (p *Payment) typed(words string) string {
 }
 
 // erase overwrites the method of a decided payment, and what people typed: the customer's reason of
-// a cancellation and the operators' reasons of refunds. It reports whether there was anything.
+// a cancellation and the operators' reasons of refunds. It reports whether that changed anything.
 func (p *Payment) erase(now time.Time) bool {
 	if p.Status == Pending {
 		return false
@@ -135,8 +139,7 @@ func (p *Payment) erase(now time.Time) bool {
 	return had
 }
 
-// erase erases from a payment. It owes nothing new after that and needs no driving, as far as it
-// was done.
+// erase erases from a stored payment. That needs no driving afterwards: it owes no new event.
 func (s *Service) erase(ctx context.Context, id string) error {
 	_, err := s.update(ctx, id, func(p *Payment) error {
 		if !p.erase(s.now()) {

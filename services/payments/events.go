@@ -56,9 +56,9 @@ type refunded struct {
 	RefundedAt    time.Time   `json:"refunded_at"`
 }
 
-// Events returns every event that the payment's state implies and that is younger than version
-// since (0: all), oldest first. They are derived, not stored: the same state always gives the same
-// events with the same ids, so they can be published again at any time.
+// Events returns the events that the payment's state implies and that came after version since,
+// oldest first; since 0 it is all of them. They are derived, not stored: the same state always
+// gives the same events with the same ids, so they can be published again at any time.
 func (p *Payment) Events(since int64) ([]event.Event, error) {
 	var events []event.Event
 	add := func(eventType string, version int64, at time.Time, data any) error {
@@ -78,9 +78,9 @@ func (p *Payment) Events(since int64) ([]event.Event, error) {
 		if r.Status != RefundSucceeded {
 			continue
 		}
-		err := add(TypeRefunded, r.SettledIn, r.SettledAt, refunded{
-			eventHead: p.head(r.SettledIn, r.Amount), RefundID: r.ID, TotalRefunded: r.TotalRefunded,
-			FullyRefunded: r.TotalRefunded == p.Amount, Reason: r.Reason, RefundedAt: r.SettledAt,
+		err := add(TypeRefunded, r.DecidedIn, r.DecidedAt, refunded{
+			eventHead: p.head(r.DecidedIn, r.Amount), RefundID: r.ID, TotalRefunded: r.TotalRefunded,
+			FullyRefunded: r.TotalRefunded == p.Amount, Reason: r.Reason, RefundedAt: r.DecidedAt,
 		})
 		if err != nil {
 			return nil, err
@@ -100,10 +100,14 @@ func (p *Payment) decision() (eventType string, version int64, at time.Time, dat
 	case Voided:
 		return TypeVoided, p.DecidedIn, p.DecidedAt, voided{eventHead: head, VoidedAt: p.DecidedAt}
 	default:
-		return TypeConfirmed, p.DecidedIn, p.DecidedAt, confirmed{eventHead: head, Items: p.Items, CapturedAt: p.DecidedAt}
+		return TypeConfirmed, p.DecidedIn, p.DecidedAt, confirmed{
+			eventHead: head, Items: p.Items, CapturedAt: p.DecidedAt,
+		}
 	}
 }
 
 func (p *Payment) head(version int64, amount money.Money) eventHead {
-	return eventHead{PaymentID: p.ID, OrderID: p.OrderID, UserID: p.UserID, Version: version, Amount: amount}
+	return eventHead{
+		PaymentID: p.ID, OrderID: p.OrderID, UserID: p.UserID, Version: version, Amount: amount,
+	}
 }

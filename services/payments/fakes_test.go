@@ -91,7 +91,7 @@ func (j *intents) settle(ctx context.Context, s *payments.Service, age time.Dura
 	if len(offered) == 0 {
 		return nil
 	}
-	finished, err := journal.NewKinds(payments.KindPayment, s.Settlers()).Settle(ctx, offered)
+	finished, err := settler(s).Settle(ctx, offered)
 	if before, _ := through(ctx, j.world.pass, "forget"); before != nil {
 		return before
 	}
@@ -220,4 +220,11 @@ func (b *bus) Accepted(ctx context.Context, ids []string) (map[string]bool, erro
 		_, accepted[id] = b.heard[id]
 	}
 	return accepted, nil
+}
+
+// settler settles the ids of every kind, as the journal of the service does.
+func settler(s *payments.Service) journal.Settler {
+	return journal.NewKinds(payments.PaymentKind, map[string]journal.Settler{
+		payments.PaymentKind: s, payments.ErasureKind: journal.SettlerFunc(s.SettleErasures),
+	})
 }

@@ -37,17 +37,23 @@ type userDeleted struct {
 
 // Hears registers what payments does about the events of other services.
 func (s *Service) Hears(r event.Registrar) {
-	event.On(r, "orders", "order.placed.v1", func(ctx context.Context, _ event.Event, d orderPlaced) error {
-		return s.Placed(ctx, Order{
-			ID: d.OrderID, UserID: d.UserID, Amount: d.Total, Method: d.PaymentMethod, Items: d.Items,
-		})
+	event.On(r, "orders", "order.placed.v1", s.orderPlaced)
+	event.On(r, "orders", "order.cancelled.v1", s.orderCancelled)
+	event.On(r, "users", TypeUserDeleted, s.userDeleted)
+}
+
+func (s *Service) orderPlaced(ctx context.Context, _ event.Event, d orderPlaced) error {
+	return s.Placed(ctx, Order{
+		ID: d.OrderID, UserID: d.UserID, Amount: d.Total, Method: d.PaymentMethod, Items: d.Items,
 	})
-	event.On(r, "orders", "order.cancelled.v1", func(ctx context.Context, _ event.Event, d orderCancelled) error {
-		return s.Cancelled(ctx,
-			Order{ID: d.OrderID, UserID: d.UserID, Amount: d.Total, Method: d.PaymentMethod},
-			Cancellation{Reason: d.Reason, At: d.CancelledAt})
-	})
-	event.On(r, "users", TypeUserDeleted, func(ctx context.Context, _ event.Event, d userDeleted) error {
-		return s.UserDeleted(ctx, d.UserID)
-	})
+}
+
+func (s *Service) orderCancelled(ctx context.Context, _ event.Event, d orderCancelled) error {
+	return s.Cancelled(ctx,
+		Order{ID: d.OrderID, UserID: d.UserID, Amount: d.Total, Method: d.PaymentMethod},
+		Cancellation{Reason: d.Reason, At: d.CancelledAt})
+}
+
+func (s *Service) userDeleted(ctx context.Context, _ event.Event, d userDeleted) error {
+	return s.UserDeleted(ctx, d.UserID)
 }

@@ -13,13 +13,18 @@ type Account string
 
 // The chart of accounts.
 const (
-	ProviderClearing Account = "provider:clearing" // asset: what the provider has taken for us and not given back
-	Revenue          Account = "revenue:orders"    // income: what customers have paid for orders
-	Refunds          Account = "refunds"           // contra-income: what customers are given back
-	CustomerPayable  Account = "customer:payable"  // liability: refunds accepted and not yet carried out; zero once quiet
+	// ProviderClearing is an asset: what the provider has taken for us and not given back.
+	ProviderClearing Account = "provider:clearing"
+	// Revenue is income: what customers have paid for orders.
+	Revenue Account = "revenue:orders"
+	// Refunds is contra-income: what customers are given back.
+	Refunds Account = "refunds"
+	// CustomerPayable is a liability: refunds that are accepted and not yet carried out. It is zero
+	// when nothing is under way.
+	CustomerPayable Account = "customer:payable"
 )
 
-// EntryKind says which business event a ledger entry records.
+// EntryKind says of which business event a ledger entry is.
 type EntryKind string
 
 // The kinds of entries.
@@ -62,9 +67,12 @@ func (e Entry) Balanced() bool {
 
 // post appends an entry that debits one account and credits another with the amount, which must be
 // positive. An entry made here cannot be out of balance.
-func (p *Payment) post(kind EntryKind, reference string, at time.Time, amount money.Money, debit, credit Account) error {
+func (p *Payment) post(
+	kind EntryKind, reference string, at time.Time, amount money.Money, debit, credit Account,
+) error {
 	if amount.Amount <= 0 || amount.Currency != p.Amount.Currency {
-		return fault.Newf(fault.Internal, "internal", "ledger: %s of %s on a payment of %s", kind, amount, p.Amount)
+		return fault.Newf(fault.Internal, "internal",
+			"ledger: %s of %s on a payment of %s", kind, amount, p.Amount)
 	}
 	p.Entries = append(p.Entries, Entry{
 		Seq: len(p.Entries) + 1, Kind: kind, Reference: reference, At: at,

@@ -1,12 +1,9 @@
 package payments
 
 import (
-	"crypto/sha256"
-	"encoding/base32"
-	"regexp"
-	"strings"
 	"time"
 
+	"sidecart.dev/kit/id"
 	"sidecart.dev/kit/money"
 )
 
@@ -45,40 +42,24 @@ type Payment struct {
 	CreatedAt    time.Time     `json:"created_at"`
 	UpdatedAt    time.Time     `json:"updated_at"`
 	Cancellation *Cancellation `json:"cancellation,omitempty"`
-	ChargeID     string        `json:"charge_id,omitempty"`  // the provider's name for the charge
-	DecidedAt    time.Time     `json:"decided_at,omitzero"`  // when it was captured, declined or voided
-	DecidedIn    int64         `json:"decided_in,omitempty"` // the version in which it was
-	Decline      *Decline      `json:"decline,omitempty"`
-	Unresolved   bool          `json:"unresolved,omitempty"` // see GiveUp
-	Refunds      []Refund      `json:"refunds,omitempty"`
-	Entries      []Entry       `json:"entries,omitempty"`
-	ListSeq      uint64        `json:"list_seq,omitempty"` // its position in the list of all payments, from DecidedIn on
+	ChargeID     string        `json:"charge_id,omitempty"` // the provider's name for the charge
+	// DecidedAt is when the charge was captured, declined or voided, and DecidedIn is the version in
+	// which it was.
+	DecidedAt  time.Time `json:"decided_at,omitzero"`
+	DecidedIn  int64     `json:"decided_in,omitempty"`
+	Decline    *Decline  `json:"decline,omitempty"`
+	Unresolved bool      `json:"unresolved,omitempty"` // see [Payment.GiveUp]
+	Refunds    []Refund  `json:"refunds,omitempty"`
+	Entries    []Entry   `json:"entries,omitempty"`
+	ListSeq    uint64    `json:"list_seq,omitempty"` // its position in the [Index], from DecidedIn on
 }
 
 // IDOf returns the id of the payment of an order. The same order always has the same payment.
-func IDOf(orderID string) string { return deriveID("pay_", orderID) }
+func IDOf(orderID string) string { return id.Of(idPrefix, orderID) }
 
-var (
-	idEncoding = base32.StdEncoding.WithPadding(base32.NoPadding)
-	idPattern  = regexp.MustCompile(`^pay_[0-9a-z-]{1,36}$`)
-)
+const idPrefix = "pay_"
 
-func deriveID(prefix, from string) string {
-	sum := sha256.Sum256([]byte(from))
-	return prefix + strings.ToLower(idEncoding.EncodeToString(sum[:]))[:26]
-}
-
-// ValidID reports whether the string has the form of a payment id.
-func ValidID(id string) bool { return idPattern.MatchString(id) }
-
-// Order is what payments has to know about an order that was placed or cancelled.
-type Order struct {
-	ID     string
-	UserID string
-	Amount money.Money
-	Method string
-	Items  []Item // empty if the order was cancelled before anything else was heard of it
-}
+func validID(paymentID string) bool { return id.Valid(idPrefix, paymentID) }
 
 // Exists reports whether there is a payment at all.
 func (p *Payment) Exists() bool { return p.Status != Absent }
@@ -116,8 +97,9 @@ func (p *Payment) Cancel(o Order, c Cancellation, now time.Time) (bool, error) {
 
 func newPayment(o Order, status Status, now time.Time) Payment {
 	return Payment{
-		ID: IDOf(o.ID), OrderID: o.ID, UserID: o.UserID, Status: status, Amount: o.Amount, Method: o.Method,
-		Items: o.Items, Version: 1, CreatedAt: now, UpdatedAt: now,
+		ID: IDOf(o.ID), OrderID: o.ID, UserID: o.UserID, Status: status,
+		Amount: o.Amount, Method: o.Method, Items: o.Items,
+		Version: 1, CreatedAt: now, UpdatedAt: now,
 	}
 }
 
@@ -126,11 +108,11 @@ func (p *Payment) touch(status Status, now time.Time) {
 	p.Version++
 }
 
-// Unresolved declines say this.
+// What a decline says that is unresolved.
 const (
 	unresolvedCode   = "provider_unresolved"
-	unresolvedReason = "The payment provider did not say whether it took the payment, so it counts as failed. " +
-		"Should the amount have been taken, it is given back."
+	unresolvedReason = "The payment provider did not say whether it took the payment, " +
+		"so it counts as failed. Should the amount have been taken, it is given back."
 )
 
 // GiveUp ends the wait for a provider that never says what it did: the payment is declined, so that
@@ -153,9 +135,9 @@ func (p *Payment) GiveUp(now time.Time) error {
 // charging it at that moment, so the provider is asked once, if the journal still has it.
 func (p *Payment) unasked() bool { return p.Status == Voided && p.DecidedIn == 1 }
 
-// Resolve records what the provider did with a charge that was given up, or was voided unasked. The
-// result must be final. A capture enters the ledger, and is to be refunded like that of a cancelled
-// order.
+// Resolve decides a charge that was given up, or was voided unasked, by what the provider did with
+// it. The result must be final. A capture enters the ledger, and is to be refunded like that of a
+// cancelled order.
 func (p *Payment) Resolve(r Result, now time.Time) error {
 	in := NothingAfterAll
 	if r.State == ChargeCaptured {
@@ -180,8 +162,8 @@ func (p *Payment) Resolve(r Result, now time.Time) error {
 	return p.post(EntryCapture, r.ChargeID, now, p.Amount, ProviderClearing, Revenue)
 }
 
-// Decide records what the provider did with the charge. The result must be final. A capture enters
-// the ledger.
+// Decide decides the charge by what the provider did with it. The result must be final. A capture
+// enters the ledger.
 func (p *Payment) Decide(r Result, now time.Time) error {
 	var in Input
 	switch {
@@ -189,7 +171,7 @@ func (p *Payment) Decide(r Result, now time.Time) error {
 		in = ProviderCaptured
 	case r.State == ChargeDeclined && p.Cancellation == nil:
 		in = ProviderDeclined
-	default: // voided, or declined after the order was cancelled: nothing was taken, and nobody needs to hear of a decline
+	default: // voided, or declined after the order was cancelled, when nobody needs to hear of that
 		in = ProviderVoided
 	}
 	next, err := p.Status.After(in)

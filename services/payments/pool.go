@@ -9,12 +9,14 @@ import (
 
 // Pool is the [Runner] of a running service: a bounded number of goroutines, one job per id at a
 // time. A job that waits for a slow provider holds its own goroutine and nothing else, so it delays
-// no other payment; when all are taken, further jobs are refused and wait in the journal. A job
-// that panics ends as if it had left its work undone. Pool is safe for concurrent use.
+// no other payment. When all goroutines are taken, further jobs are refused and wait in the
+// journal. A job that panics ends as if it had left its work undone. Pool is safe for concurrent
+// use.
 type Pool struct {
 	limit int
-	life  context.Context //nolint:containedctx // ends the jobs, which outlive the requests that started them
-	end   context.CancelFunc
+	// life ends the jobs, which outlive the requests that started them.
+	life context.Context //nolint:containedctx // see above
+	end  context.CancelFunc
 
 	mu      sync.Mutex
 	running map[string]*job // by id
@@ -24,9 +26,9 @@ type Pool struct {
 
 // job is the work on one id.
 type job struct {
-	ended chan struct{}         // closed when the run under way, or the one that is owed, has ended
-	again chan struct{}         // what ended will be after the run under way; nil: the job is not owed another run
-	next  func(context.Context) // what is run then: that of the latest call, which has seen most
+	ended chan struct{}         // closed when the run under way has ended
+	again chan struct{}         // closed when the run after that has ended; nil if none is owed
+	next  func(context.Context) // what that run is: that of the latest call, which has seen most
 }
 
 // NewPool makes a pool that runs at most limit jobs at a time.
@@ -36,7 +38,9 @@ func NewPool(limit int) *Pool {
 }
 
 // Go implements [Runner].
-func (p *Pool) Go(ctx context.Context, id string, f func(ctx context.Context)) (ended <-chan struct{}, taken bool) {
+func (p *Pool) Go(
+	ctx context.Context, id string, f func(ctx context.Context),
+) (ended <-chan struct{}, taken bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if j, busy := p.running[id]; busy {

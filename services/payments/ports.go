@@ -12,8 +12,8 @@ type Peers interface {
 	// told. It may be asked about any number of events.
 	Accepted(ctx context.Context, eventIDs []string) (map[string]bool, error)
 	// Refunded returns, for those of the orders that exist, the amount in minor units that orders
-	// knows to be given back. Orders waits by itself for everything it started, but nothing tells it
-	// that an operator has refunded a payment: that is payments' to tell, until orders has noted it.
+	// knows to be given back. Orders waits by itself for everything that it started, but an operator's
+	// refund of a payment is news to it: payments tells of that until orders has noted it.
 	Refunded(ctx context.Context, orderIDs []string) (map[string]int64, error)
 }
 
@@ -25,11 +25,13 @@ type Letters interface {
 }
 
 // Index is the append-only list of all payments whose charge has been decided, see [list.Lists]. An
-// entry counts only if its position is the one that the payment itself remembers; others are
-// leftovers of attempts that failed.
+// entry counts only if the payment itself remembers its position. Other entries are leftovers of
+// attempts that failed.
 type Index interface {
 	Append(ctx context.Context, prefix, id string) (uint64, error)
-	Page(ctx context.Context, prefix string, before uint64, limit int) (entries []list.Entry, next uint64, err error)
+	Page(
+		ctx context.Context, prefix string, before uint64, limit int,
+	) (entries []list.Entry, next uint64, err error)
 }
 
 // indexPrefix is the name of the list.
@@ -37,9 +39,9 @@ const indexPrefix = "payments"
 
 // Runner runs the driving of payments, outside the handlers that hand them over.
 type Runner interface {
-	// Go runs f, or reports that it has not taken the job: because there are too many, or because one
-	// of that id runs already, which is then followed by a run of f. ctx gives f its trace and values,
-	// not its end.
+	// Go runs f, or reports that it has not taken the job. That is so if there are too many, or if a
+	// job of that id runs already, which is then followed by a run of f. ctx gives f its trace and its
+	// values, not its end.
 	//
 	// ended is closed when a run that began after the call has ended. It is nil if there will be none.
 	Go(ctx context.Context, id string, f func(ctx context.Context)) (ended <-chan struct{}, taken bool)

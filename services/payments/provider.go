@@ -2,8 +2,10 @@ package payments
 
 import (
 	"context"
+	"errors"
 	"time"
 
+	"sidecart.dev/kit/fault"
 	"sidecart.dev/kit/money"
 )
 
@@ -52,7 +54,7 @@ type RefundOrder struct {
 //
 // Every operation is idempotent by its key, at any distance in time. An error means that the
 // outcome is unknown, and never that nothing happened: the caller asks again with the same key
-// until there is an answer. Refusals are answers, not errors.
+// until there is an answer. Refusals are answers, not errors. See [Unanswered].
 type Provider interface {
 	// Authorize holds the amount. The answer is Authorized or Declined, or Captured or Voided if that
 	// has happened to the key already.
@@ -69,4 +71,16 @@ type Provider interface {
 	// Lookup returns what the provider has on record for a key, or ChargeUnknown. It is for operators
 	// and tests: its answer may lag behind.
 	Lookup(ctx context.Context, key string) (Result, error)
+}
+
+// Unanswered is the error of a [Provider] whose answer did not come. err is the cause, or nil.
+func Unanswered(err error) error {
+	kind, code := fault.Unavailable, "unavailable"
+	if errors.Is(err, context.DeadlineExceeded) {
+		kind, code = fault.Timeout, "timeout"
+	}
+	return &fault.Error{
+		Kind: kind, Code: code, Message: "The payment provider did not answer.",
+		RetryAfter: time.Second, Err: err,
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sidecart.dev/kit/fault"
+	"sidecart.dev/kit/id"
 	"sidecart.dev/kit/money"
 )
 
@@ -13,27 +14,28 @@ type RefundStatus string
 
 // The statuses of a refund.
 const (
-	RefundPending   RefundStatus = "pending"   // accepted: the amount is reserved, the provider has not answered
+	RefundPending   RefundStatus = "pending"   // accepted: the amount is reserved
 	RefundSucceeded RefundStatus = "succeeded" // the provider gave the money back
-	RefundRefused   RefundStatus = "failed"    // the provider refused for good; the amount is free again
+	RefundRefused   RefundStatus = "failed"    // the provider refused for good: it is free again
 )
 
 // Refund gives a part or all of a captured payment back.
 type Refund struct {
-	ID            string       `json:"id"`      // from the payment and the idempotency key
-	Request       string       `json:"request"` // digest of what was asked for, to tell a repetition from another request
-	Amount        money.Money  `json:"amount"`
-	Reason        string       `json:"reason"`
-	Status        RefundStatus `json:"status"`
-	CreatedAt     time.Time    `json:"created_at"`
-	SettledAt     time.Time    `json:"settled_at,omitzero"`  // when it succeeded or failed
-	SettledIn     int64        `json:"settled_in,omitempty"` // the payment's version in which it did
-	TotalRefunded money.Money  `json:"total_refunded"`       // of the payment, this one included, when it succeeded
+	ID        string       `json:"id"`      // from the payment and the idempotency key
+	Request   string       `json:"request"` // a digest, to tell a repetition from another request
+	Amount    money.Money  `json:"amount"`
+	Reason    string       `json:"reason"`
+	Status    RefundStatus `json:"status"`
+	CreatedAt time.Time    `json:"created_at"`
+	DecidedAt time.Time    `json:"settled_at,omitzero"`  // when it succeeded or failed
+	DecidedIn int64        `json:"settled_in,omitempty"` // the payment's version in which it did
+	// TotalRefunded is what was given back of the payment when this refund succeeded, itself included.
+	TotalRefunded money.Money `json:"total_refunded"`
 }
 
 // RefundID returns the id of the refund with that idempotency key. The same key always means the
 // same refund of a payment.
-func RefundID(paymentID, key string) string { return deriveID("rfd_", paymentID+"\x00"+key) }
+func RefundID(paymentID, key string) string { return id.Of("rfd_", paymentID+"\x00"+key) }
 
 // Refund returns the refund with that id.
 func (p *Payment) Refund(id string) (*Refund, bool) {
@@ -76,20 +78,24 @@ type RefundRequest struct {
 	Key    string // the idempotency key
 	Amount money.Money
 	Reason string
-	// Allowed decides, by the payment as it is, whether a refund that is not there yet may be added.
-	// Nil: it may. A repeated request is answered whatever it would say.
+	// Allowed says, by its error, that a new refund may not be added to the payment as it is. Nil: any
+	// may. It is not asked about a repeated request.
 	Allowed func(Payment) error
 }
 
 func (r RefundRequest) digest() string {
-	return deriveID("", fmt.Sprintf("%d\x00%s\x00%s", r.Amount.Amount, r.Amount.Currency, r.Reason))
+	return id.Of("", fmt.Sprintf("%d\x00%s\x00%s", r.Amount.Amount, r.Amount.Currency, r.Reason))
 }
 
 // AcceptRefund reserves the amount: the refund is pending, and the ledger owes it to the customer.
-// The same key again returns the refund that is there and changes nothing (added is false); with
-// another request it is an Unprocessable fault. Too much, another currency, or more than
-// [MaxRefunds] is Unprocessable; a payment that was not captured, Conflict.
-func (p *Payment) AcceptRefund(req RefundRequest, now time.Time) (refund Refund, added bool, err error) {
+// The same key again changes nothing and returns the refund that is there; added is false then.
+//
+// It fails with an Unprocessable fault if the key was used for another request, if there is not as
+// much left, if the currency is another one, or if there are more than [MaxRefunds]. It fails with
+// a Conflict fault if the payment was not captured.
+func (p *Payment) AcceptRefund(
+	req RefundRequest, now time.Time,
+) (refund Refund, added bool, err error) {
 	id := RefundID(p.ID, req.Key)
 	if r, ok := p.Refund(id); ok {
 		if r.Request != req.digest() {
@@ -125,7 +131,8 @@ func (p *Payment) refundAmount(asked money.Money) (money.Money, error) {
 	var message string
 	switch {
 	case len(p.Refunds) >= MaxRefunds && asked != rest && asked != money.Money{}:
-		message = fmt.Sprintf("must be all that is left, %s: a payment has at most %d partial refunds", rest, MaxRefunds)
+		message = fmt.Sprintf("must be all that is left, %s: a payment has at most %d partial refunds",
+			rest, MaxRefunds)
 	case rest.Amount <= 0:
 		message = "must not exceed what is left to refund, which is nothing"
 	case asked == money.Money{}:
@@ -144,20 +151,21 @@ func (p *Payment) refundAmount(asked money.Money) (money.Money, error) {
 }
 
 // AcceptRest accepts the refund of what is left, because the order was cancelled. Its key is
-// derived from how often that was tried: a refund that the provider refused is followed by another
-// one when the payment is driven again.
+// derived from the number of refunds: if the provider refuses this one, it is followed by another
+// when the payment is driven on again.
 func (p *Payment) AcceptRest(now time.Time) error {
 	reason := "order cancelled"
 	if p.Cancellation != nil && p.Cancellation.Reason != "" {
 		reason = p.Cancellation.Reason
 	}
-	_, _, err := p.AcceptRefund(RefundRequest{Key: fmt.Sprintf("\x00cancelled/%d", len(p.Refunds)), Reason: reason}, now)
+	key := fmt.Sprintf("\x00cancelled/%d", len(p.Refunds))
+	_, _, err := p.AcceptRefund(RefundRequest{Key: key, Reason: reason}, now)
 	return err
 }
 
-// SettleRefund records what the provider did with a pending refund. One that is settled already is
-// left as it is.
-func (p *Payment) SettleRefund(id string, ok bool, now time.Time) error {
+// DecideRefund decides a pending refund by what the provider did: ok says whether it gave the money
+// back. A refund that is decided already is left as it is.
+func (p *Payment) DecideRefund(id string, ok bool, now time.Time) error {
 	r, found := p.Refund(id)
 	if !found {
 		return fault.Newf(fault.Internal, "internal", "payment %s has no refund %s", p.ID, id)
@@ -178,7 +186,7 @@ func (p *Payment) SettleRefund(id string, ok bool, now time.Time) error {
 		return err
 	}
 	p.touch(next, now)
-	r.SettledAt, r.SettledIn = now, p.Version
+	r.DecidedAt, r.DecidedIn = now, p.Version
 	if !ok {
 		r.Status = RefundRefused
 		return p.post(EntryRefundReversed, id, now, r.Amount, CustomerPayable, Refunds)

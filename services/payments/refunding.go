@@ -8,20 +8,21 @@ import (
 	"sidecart.dev/kit/fault"
 )
 
-// Refund gives a part or all of a captured payment back, once per idempotency key. It waits a while
-// for the provider; a refund that is still pending then is carried out all the same. replayed says
-// that the key had been used for the same request before.
+// Refund gives a part or all of a captured payment back, once per idempotency key. It waits for the
+// provider for as long as [Config.RefundWait]. A refund that is still pending then is carried out
+// all the same. replayed says that the key had been used for the same request before.
 //
-// Errors: NotFound; Conflict if the payment was not captured; Unprocessable for an amount beyond
-// what is left, another currency, or a key used for another request; transient ones, after which
-// the same request may be made again with the same key.
-func (s *Service) Refund(ctx context.Context, paymentID string, req RefundRequest) (refund Refund, replayed bool, err error) {
-	if !ValidID(paymentID) {
+// Errors are NotFound, those of [Payment.AcceptRefund], and transient ones, after which the same
+// request may be made again with the same key.
+func (s *Service) Refund(
+	ctx context.Context, paymentID string, req RefundRequest,
+) (refund Refund, replayed bool, err error) {
+	if !validID(paymentID) {
 		return Refund{}, false, notFound()
 	}
 	var ended <-chan struct{}
 	added := false
-	p, err := s.docs.PutThen(ctx, paymentID, func(p Payment, exists bool) (_ Payment, err error) {
+	accept := func(p Payment, exists bool) (_ Payment, err error) {
 		if !exists {
 			return p, notFound()
 		}
@@ -30,9 +31,11 @@ func (s *Service) Refund(ctx context.Context, paymentID string, req RefundReques
 			err = aggregate.ErrUnchanged
 		}
 		return p, err
-	}, func(ctx context.Context, w aggregate.Written[Payment]) {
-		ended = s.run(ctx, w.Doc, w.News, w.Ticket, "")
-	})
+	}
+	p, err := s.docs.PutThen(ctx, paymentID, accept,
+		func(ctx context.Context, w aggregate.Written[Payment]) {
+			ended = s.run(ctx, w.Doc, w.News, w.Ticket, "")
+		})
 	if err != nil {
 		return Refund{}, false, err
 	}
@@ -46,7 +49,9 @@ func (s *Service) Refund(ctx context.Context, paymentID string, req RefundReques
 }
 
 // await waits for the drive of a payment to end and returns the refund as it then is.
-func (s *Service) await(ctx context.Context, paymentID string, refund Refund, ended <-chan struct{}) Refund {
+func (s *Service) await(
+	ctx context.Context, paymentID string, refund Refund, ended <-chan struct{},
+) Refund {
 	timer := time.NewTimer(s.RefundWait)
 	defer timer.Stop()
 	select {
@@ -75,13 +80,16 @@ type ChargeOnRecord struct {
 
 // ProviderCharges asks the provider for its own record of the orders' charges. Orders it knows
 // nothing of are left out.
-func (s *Service) ProviderCharges(ctx context.Context, orderIDs []string) ([]ChargeOnRecord, error) {
+func (s *Service) ProviderCharges(
+	ctx context.Context, orderIDs []string,
+) ([]ChargeOnRecord, error) {
 	charges := make([]ChargeOnRecord, 0, len(orderIDs))
 	for _, orderID := range orderIDs {
 		key := IDOf(orderID)
 		result, err := s.Provider.Lookup(ctx, key)
 		if err != nil {
-			return nil, fault.Wrap(err, fault.Unavailable, "unavailable", "The payment provider does not answer.")
+			return nil, fault.Wrap(err, fault.Unavailable, "unavailable",
+				"The payment provider does not answer.")
 		}
 		if result.State != ChargeUnknown {
 			charges = append(charges, ChargeOnRecord{OrderID: orderID, Key: key, Result: result})

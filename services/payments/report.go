@@ -1,12 +1,13 @@
 package payments
 
 import (
+	"cmp"
 	"context"
-	"sort"
+	"slices"
 	"sync"
 	"time"
 
-	"sidecart.dev/kit/fault"
+	"sidecart.dev/kit/aggregate"
 )
 
 // AccountBalance is an account's turnover and balance in one currency, in minor units.
@@ -27,14 +28,12 @@ type Report struct {
 	Balances []AccountBalance
 }
 
-const (
-	reportPage    = 64 // payments read at once: one page of the index
-	reportReaders = 8  // pages read at the same time
-)
+// reportPage is the number of payments that are read at once: one page of the index.
+const reportPage = 64
 
 // Report reads every payment there is, page by page in bounded memory, and sums the ledger up.
-// Every payment with entries is in the index, as the place in it was taken before the write that
-// made its first entry. The time it takes grows with the number of payments.
+// Every payment with entries is in the index, because its place there was taken before the write
+// that made its first entry. The time a report takes grows with the number of payments.
 func (s *Service) Report(ctx context.Context) (Report, error) {
 	total := newTally()
 	asOf := s.now()
@@ -50,51 +49,46 @@ func (s *Service) Report(ctx context.Context) (Report, error) {
 
 // eachPage calls f with all payments in the index, a page at a time, from several goroutines. The
 // first error ends it.
-func (s *Service) eachPage(ctx context.Context, f func(ctx context.Context, payments []Payment) error) error {
+func (s *Service) eachPage(ctx context.Context, f pageFunc) error {
 	newest, _, err := s.Index.Page(ctx, indexPrefix, 0, 1)
 	if err != nil || len(newest) == 0 {
 		return err
 	}
+	var ends []uint64 // of the pages, each one above its last position
+	for first := uint64(1); first <= newest[0].Seq; first += reportPage {
+		ends = append(ends, first+reportPage)
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	pages := make(chan uint64)
-	var readers sync.WaitGroup
-	for range reportReaders {
-		readers.Go(func() {
-			for before := range pages {
-				err := fault.Guard(ctx, func() error { return s.onePage(ctx, before, f) })
-				if err != nil {
-					cancel(err)
-				}
+	return aggregate.Each(ctx, ends, func(end uint64) error {
+		if ctx.Err() == nil {
+			if err := s.onePage(ctx, end, f); err != nil {
+				cancel(err)
 			}
-		})
-	}
-	for start := uint64(1); start <= newest[0].Seq && ctx.Err() == nil; start += reportPage {
-		select {
-		case pages <- start + reportPage:
-		case <-ctx.Done():
 		}
-	}
-	close(pages)
-	readers.Wait()
-	return context.Cause(ctx)
+		return context.Cause(ctx)
+	})
 }
 
-// onePage handles the payments at the reportPage positions below before.
-func (s *Service) onePage(ctx context.Context, before uint64, f func(ctx context.Context, payments []Payment) error) error {
-	entries, _, err := s.Index.Page(ctx, indexPrefix, before, reportPage)
+// pageFunc is what is done with the payments of a page.
+type pageFunc func(ctx context.Context, payments []Payment) error
+
+// onePage calls f with the payments at the reportPage positions below end.
+func (s *Service) onePage(ctx context.Context, end uint64, f pageFunc) error {
+	entries, _, err := s.Index.Page(ctx, indexPrefix, end, reportPage)
 	if err != nil {
 		return err
 	}
 	ids := make([]string, 0, len(entries))
 	position := make(map[uint64]string, len(entries))
 	for _, e := range entries {
-		if e.Seq+reportPage >= before { // a short page would reach into the next one's
+		if e.Seq+reportPage >= end { // a short page would reach into the next one's
 			ids = append(ids, e.ID)
 			position[e.Seq] = e.ID
 		}
 	}
-	found, err := s.docs.GetAll(ctx, unique(ids))
+	slices.Sort(ids)
+	found, err := s.docs.GetAll(ctx, slices.Compact(ids))
 	if err != nil {
 		return err
 	}
@@ -105,18 +99,6 @@ func (s *Service) onePage(ctx context.Context, before uint64, f func(ctx context
 		}
 	}
 	return f(ctx, counted)
-}
-
-func unique(ids []string) []string {
-	seen := make(map[string]bool, len(ids))
-	kept := ids[:0]
-	for _, id := range ids {
-		if !seen[id] {
-			seen[id] = true
-			kept = append(kept, id)
-		}
-	}
-	return kept
 }
 
 type accountIn struct {
@@ -163,7 +145,7 @@ func (t *tally) post(p Posting) {
 }
 
 func (t *tally) report(asOf time.Time) Report {
-	r := Report{AsOf: asOf, Payments: t.payments, Balanced: t.balanced, Balances: make([]AccountBalance, 0, len(t.sums))}
+	r := Report{AsOf: asOf, Payments: t.payments, Balanced: t.balanced}
 	perCurrency := map[string]int64{}
 	for _, sum := range t.sums {
 		r.Balances = append(r.Balances, *sum)
@@ -172,9 +154,8 @@ func (t *tally) report(asOf time.Time) Report {
 	for _, sum := range perCurrency {
 		r.Balanced = r.Balanced && sum == 0
 	}
-	sort.Slice(r.Balances, func(i, j int) bool {
-		a, b := r.Balances[i], r.Balances[j]
-		return a.Currency < b.Currency || a.Currency == b.Currency && a.Account < b.Account
+	slices.SortFunc(r.Balances, func(a, b AccountBalance) int {
+		return cmp.Or(cmp.Compare(a.Currency, b.Currency), cmp.Compare(a.Account, b.Account))
 	})
 	return r
 }

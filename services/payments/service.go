@@ -5,13 +5,11 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"regexp"
 	"time"
 
 	"sidecart.dev/kit/aggregate"
 	"sidecart.dev/kit/event"
 	"sidecart.dev/kit/fault"
-	"sidecart.dev/kit/money"
 	"sidecart.dev/kit/sidecar"
 )
 
@@ -27,22 +25,33 @@ type Config struct {
 	Runner   Runner
 	Letters  Letters
 
-	ProviderTimeout time.Duration // bound of one call to the provider, default 10 s
+	// ProviderTimeout bounds one call to the provider, default 10 s.
+	ProviderTimeout time.Duration
 	// Prompt is how long placing a payment waits for each answer of the provider, so that a payment
 	// which is decided at once is written once. Zero, the default: it is written as pending before the
 	// provider is asked.
 	Prompt time.Duration
+	// DriveTimeout bounds driving one payment once, default 25 s.
+	DriveTimeout time.Duration
+	// RefundWait is how long a refund request waits for the provider before it answers "pending",
+	// default 3 s.
+	RefundWait time.Duration
+	// GiveUpAfter is the age at which a charge that the provider does not decide counts as declined,
+	// default 1 h.
+	GiveUpAfter time.Duration
+	// RepublishAfter is the age at which an event that nobody has accepted is published again, default
+	// 5 s.
+	RepublishAfter time.Duration
+	// ErasureWindow is how long after a user's deletion late payments are still looked for, default
+	// 1 h.
+	ErasureWindow time.Duration
 
-	DriveTimeout   time.Duration // bound of driving one payment once, default 25 s
-	RefundWait     time.Duration // how long a refund request waits for the provider before it answers "pending", default 3 s
-	GiveUpAfter    time.Duration // age at which a charge that the provider decides nothing about counts as declined, default 1 h
-	RepublishAfter time.Duration // age at which an event that nobody has accepted is published again, default 5 s
-	ErasureWindow  time.Duration // how long after a user's deletion late payments are still looked for, default 1 h
+	Now  func() time.Time                                 // default time.Now
+	Wait func(ctx context.Context, d time.Duration) error // between attempts; default [Wait]
+	Log  *slog.Logger                                     // default slog.Default
 
-	Now  func() time.Time                                    // default time.Now
-	Wait func(ctx context.Context, d time.Duration) error    // between attempts; default waits
-	Log  *slog.Logger                                        // default slog.Default
-	Seen func(operation, outcome string, took time.Duration) // called for each call to the provider; default nothing
+	// Seen is called for each call to the provider; default nothing.
+	Seen func(operation, outcome string, took time.Duration)
 
 	// Attention is called with one of the Attention constants when an operator should look at a
 	// payment, which the log names; default nothing.
@@ -54,13 +63,13 @@ type Config struct {
 	Decided func(eventType string)
 }
 
-// What operators should look at. What is overdue is so after [Config.GiveUpAfter], and is said each
-// time that the provider has been asked in vain.
+// What operators should look at. A void or a refund is overdue after [Config.GiveUpAfter], and that
+// is said each time that the provider has been asked in vain.
 const (
-	AttentionGivenUp       = "charge_given_up" // counts as declined, and is refunded should it have been made
+	AttentionGivenUp       = "charge_given_up" // counts as declined; is refunded if it was made
 	AttentionVoidOverdue   = "void_overdue"    // a cancelled or given up charge may still be made
 	AttentionRefundOverdue = "refund_overdue"  // the customer may not have the money yet
-	AttentionRefundRefused = "refund_refused"  // the customer will not get it from the provider this way
+	AttentionRefundRefused = "refund_refused"  // the provider will not give the money back this way
 )
 
 // Service is what payments does. It is safe for concurrent use.
@@ -72,30 +81,18 @@ type Service struct {
 
 // NewService makes a service.
 func NewService(cfg Config) *Service {
-	defaults := []struct {
-		field *time.Duration
-		value time.Duration
-	}{
-		{&cfg.ProviderTimeout, 10 * time.Second},
-		{&cfg.DriveTimeout, 25 * time.Second},
-		{&cfg.RefundWait, 3 * time.Second},
-		{&cfg.GiveUpAfter, time.Hour},
-		{&cfg.RepublishAfter, 5 * time.Second},
-		{&cfg.ErasureWindow, time.Hour},
-	}
-	for _, d := range defaults {
-		if *d.field == 0 {
-			*d.field = d.value
-		}
-	}
+	cfg.ProviderTimeout = cmp.Or(cfg.ProviderTimeout, 10*time.Second)
+	cfg.DriveTimeout = cmp.Or(cfg.DriveTimeout, 25*time.Second)
+	cfg.RefundWait = cmp.Or(cfg.RefundWait, 3*time.Second)
+	cfg.GiveUpAfter = cmp.Or(cfg.GiveUpAfter, time.Hour)
+	cfg.RepublishAfter = cmp.Or(cfg.RepublishAfter, 5*time.Second)
+	cfg.ErasureWindow = cmp.Or(cfg.ErasureWindow, time.Hour)
+	cfg.Log = cmp.Or(cfg.Log, slog.Default())
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
 	if cfg.Wait == nil {
-		cfg.Wait = wait
-	}
-	if cfg.Log == nil {
-		cfg.Log = slog.Default()
+		cfg.Wait = Wait
 	}
 	if cfg.Seen == nil {
 		cfg.Seen = func(string, string, time.Duration) {}
@@ -108,15 +105,18 @@ func NewService(cfg Config) *Service {
 	}
 	s := &Service{Config: cfg, erasures: newErasures()}
 	s.docs = aggregate.New(aggregate.Config[Payment]{
-		Kind: KindPayment, State: cfg.State, Journal: cfg.Journal, Bus: cfg.Bus, Topic: Topic,
+		Kind: PaymentKind, State: cfg.State, Journal: cfg.Journal, Bus: cfg.Bus, Topic: Topic,
 		Done: Payment.done, Events: func(p Payment) ([]event.Event, error) { return p.Events(0) },
 		Patience: cfg.RepublishAfter, Logger: cfg.Log,
 	})
-	s.docs.DrivenBy(aggregate.Driver[Payment]{Written: s.handOver, Drive: s.drive, Accepted: s.accepted})
+	s.docs.DrivenBy(aggregate.Driver[Payment]{
+		Written: s.handOver, Drive: s.drive, Accepted: s.accepted,
+	})
 	return s
 }
 
-func wait(ctx context.Context, d time.Duration) error {
+// Wait waits for that time, or until ctx ends, which is its error.
+func Wait(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
@@ -131,10 +131,10 @@ func wait(ctx context.Context, d time.Duration) error {
 // unchanged.
 func (s *Service) now() time.Time { return s.Now().UTC().Truncate(time.Millisecond) }
 
-// Placed takes an order's payment on: it returns nil once the payment and the intent to drive it on
-// are durable, or if there is a payment already, which is then driven on, and its events told
-// again. What the provider has not decided within [Config.Prompt] is written as pending, and driven
-// outside the caller's time, so that a slow provider delays nobody else.
+// Placed accepts the payment of an order. It returns nil once the payment and the intent to drive
+// it on are durable. If there is a payment already, that one is driven on, and its events are told
+// again. What the provider has not decided within [Config.Prompt] is written as pending, and is
+// driven on outside the caller's time, so that a slow provider delays nobody else.
 func (s *Service) Placed(ctx context.Context, o Order) error {
 	if err := o.check(); err != nil {
 		return err
@@ -143,7 +143,8 @@ func (s *Service) Placed(ctx context.Context, o Order) error {
 	if s.Prompt > 0 {
 		opts = append(opts, aggregate.Alongside()) // asking the provider takes a while
 	}
-	p, created, err := s.docs.Create(ctx, IDOf(o.ID), func() (Payment, error) { return s.decidedAtOnce(ctx, o) }, opts...)
+	make := func() (Payment, error) { return s.decidedAtOnce(ctx, o) }
+	p, created, err := s.docs.Create(ctx, IDOf(o.ID), make, opts...)
 	if errors.Is(err, aggregate.ErrUnchanged) {
 		err = nil
 	}
@@ -154,8 +155,8 @@ func (s *Service) Placed(ctx context.Context, o Order) error {
 }
 
 // Cancelled makes sure that a cancelled order costs nothing: its payment is voided or fully
-// refunded. If there is none yet it is made, and voided at the provider, which may have been asked
-// to charge it at this moment. It returns nil once that is durable as an intent.
+// refunded. If there is no payment yet, one is made and voided at the provider, which somebody else
+// may be asking to charge it at this moment. Cancelled returns nil once the intent is durable.
 func (s *Service) Cancelled(ctx context.Context, o Order, c Cancellation) error {
 	if err := o.check(); err != nil {
 		return err
@@ -178,7 +179,7 @@ func (s *Service) Cancelled(ctx context.Context, o Order, c Cancellation) error 
 
 // Find returns a payment, or a NotFound fault.
 func (s *Service) Find(ctx context.Context, id string) (Payment, error) {
-	if !ValidID(id) {
+	if !validID(id) {
 		return Payment{}, notFound()
 	}
 	p, err := s.docs.Get(ctx, id)
@@ -188,7 +189,9 @@ func (s *Service) Find(ctx context.Context, id string) (Payment, error) {
 	return p, err
 }
 
-func notFound() error { return fault.New(fault.NotFound, "not_found", "There is no such payment.") }
+func notFound() error {
+	return fault.New(fault.NotFound, "not_found", "There is no such payment.")
+}
 
 // MaxLookup is the number of orders one [Service.Lookup] may ask for.
 const MaxLookup = 500
@@ -209,33 +212,3 @@ func (s *Service) Lookup(ctx context.Context, orderIDs []string) (map[string]Pay
 	}
 	return found, nil
 }
-
-var (
-	orderPattern = regexp.MustCompile(`^ord_[0-9a-z-]{1,36}$`)
-	userPattern  = regexp.MustCompile(`^usr_[0-9a-z-]{1,36}$`)
-)
-
-// check refuses orders that no payment can be made of. They are poison: they will never be right.
-func (o Order) check() error {
-	var fields []fault.Field
-	bad := func(field, message string) { fields = append(fields, fault.Field{Field: field, Message: message}) }
-	if !orderPattern.MatchString(o.ID) {
-		bad("order_id", "must be an order id")
-	}
-	if !userPattern.MatchString(o.UserID) {
-		bad("user_id", "must be a user id")
-	}
-	if o.Amount.Amount <= 0 || o.Amount.Amount > maxAmount || !money.ValidCurrency(o.Amount.Currency) {
-		bad("total", "must be a positive amount of a currency")
-	}
-	if len(o.Method) == 0 || len(o.Method) > 128 {
-		bad("payment_method", "must have 1 to 128 characters")
-	}
-	if len(fields) > 0 {
-		return fault.InvalidFields(fields...)
-	}
-	return nil
-}
-
-// maxAmount is the largest integer that every JSON reader keeps exactly.
-const maxAmount = 1<<53 - 1

@@ -8,12 +8,12 @@ type Status string
 // The statuses. Declined, Voided and Refunded are ends.
 const (
 	Absent            Status = ""
-	Pending           Status = "pending"            // to be charged; what the provider did is not yet recorded
+	Pending           Status = "pending"            // to be charged, or being charged
 	Captured          Status = "captured"           // the money was taken
 	PartiallyRefunded Status = "partially_refunded" // a part of it was given back
 	Refunded          Status = "refunded"           // all of it was given back
 	Declined          Status = "declined"           // the provider refused for good; nothing was taken
-	Voided            Status = "voided"             // the order was cancelled before any capture; nothing was taken
+	Voided            Status = "voided"             // cancelled before any capture; nothing was taken
 )
 
 // Input is something that happens to a payment.
@@ -97,12 +97,14 @@ var transitions = map[Status]map[Input]Status{
 func (s Status) After(in Input) (Status, error) {
 	next, ok := transitions[s][in]
 	if !ok {
-		return s, fault.Newf(fault.Conflict, "conflict", "The payment is %s, which does not allow this (%s).", s.words(), in)
+		return s, fault.Newf(fault.Conflict, "conflict",
+			"The payment is %s, which does not allow this (%s).", s.words(), in)
 	}
 	return next, nil
 }
 
-// Terminal reports whether nothing can move the payment any more.
+// Terminal reports whether the payment has come to its end. Only a provider that turns out to have
+// captured after all can move it any more.
 func (s Status) Terminal() bool { return s == Declined || s == Voided || s == Refunded }
 
 func (s Status) words() string {

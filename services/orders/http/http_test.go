@@ -288,8 +288,8 @@ func TestCancellingTellsWhetherItIsDone(t *testing.T) {
 	pending := s.place(ada, "1", oneMoka)
 	paid := s.place(ada, "2", oneMoka)
 	failed := s.place(ada, "3", oneMoka)
-	s.settle(paid, orders.PaymentConfirmed)
-	s.settle(failed, orders.PaymentDeclined)
+	s.tell(paid, orders.PaymentConfirmed)
+	s.tell(failed, orders.PaymentDeclined)
 	cancel := func(a answer, body string, headers ...string) answer {
 		return s.do(ada, "POST", a.header.Get("Location")+"/cancel", body, headers...)
 	}
@@ -309,7 +309,7 @@ func TestCancellingTellsWhetherItIsDone(t *testing.T) {
 	s.want("an empty reason", cancel(pending, `{"reason":""}`, validate.ExpectInvalid, "true"), 400, "invalid_request")
 	s.want("a reason that runs backwards", cancel(pending, `{"reason":"\u202eabc"}`), 400, "invalid_request")
 	s.want("a malformed id", s.do(ada, "POST", "/api/v1/orders/nothing/cancel", ""), 404, "not_found")
-	s.settle(paid, orders.PaymentRefunded)
+	s.tell(paid, orders.PaymentRefunded)
 	s.want("cancelling when the money is back", cancel(paid, ""), 200, "")
 
 	list := s.do(ada, "GET", "/api/v1/orders?status=cancelled&limit=1", "")
@@ -321,7 +321,7 @@ func TestCancellingTellsWhetherItIsDone(t *testing.T) {
 	s.want("a bad limit", s.do(ada, "GET", "/api/v1/orders?limit=101", "", validate.ExpectInvalid, "true"), 400, "invalid_request")
 }
 
-func (s *shop) settle(a answer, trigger orders.Trigger) {
+func (s *shop) tell(a answer, trigger orders.Trigger) {
 	s.t.Helper()
 	id := a.body["id"].(string)
 	if _, _, err := s.service.Apply(s.t.Context(), id, orders.Change{Trigger: trigger, At: time.Now()}); err != nil {
@@ -376,7 +376,7 @@ func TestOnlyTheOrderThatWasReadIsCancelled(t *testing.T) {
 	s := open(t)
 	placed := s.place(ada, "1", oneMoka)
 	path, stale := placed.header.Get("Location"), placed.header.Get("ETag")
-	s.settle(placed, orders.PaymentConfirmed)
+	s.tell(placed, orders.PaymentConfirmed)
 	cancel := func(match string) answer { return s.do(ada, "POST", path+"/cancel", "", "If-Match", match) }
 	s.want("cancelling what has been paid since", cancel(stale), 412, "precondition_failed")
 	read := s.do(ada, "GET", path, "")
@@ -389,7 +389,7 @@ func TestOnlyTheOrderThatWasReadIsCancelled(t *testing.T) {
 	s.want("asking again, the answer being lost", cancel(read.header.Get("ETag")), 202, "")
 
 	failed := s.place(ada, "2", oneMoka)
-	s.settle(failed, orders.PaymentDeclined)
+	s.tell(failed, orders.PaymentDeclined)
 	path = failed.header.Get("Location")
 	s.want("cancelling what has failed since", cancel(failed.header.Get("ETag")), 412, "precondition_failed")
 	s.want("cancelling whatever is there", cancel("*"), 409, "order_state")

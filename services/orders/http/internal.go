@@ -15,12 +15,12 @@ const maxLookup = 1000
 
 // found is an order as other services see it.
 type found struct {
-	OrderID    string            `json:"order_id"`
-	UserID     string            `json:"user_id"`
-	Status     orders.Status     `json:"status"`
-	Settlement orders.Settlement `json:"settlement"`
-	Refunded   money.Money       `json:"refunded_amount"` // as far as payments has told
-	Version    int64             `json:"version"`
+	OrderID  string         `json:"order_id"`
+	UserID   string         `json:"user_id"`
+	Status   orders.Status  `json:"status"`
+	Closing  orders.Closing `json:"settlement"`
+	Refunded money.Money    `json:"refunded_amount"` // as far as payments has told
+	Version  int64          `json:"version"`
 }
 
 // lookup tells other services which of the orders exist and where they stand.
@@ -32,7 +32,7 @@ func (a *api) lookup(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if len(req.OrderIDs) > maxLookup {
-		return fault.InvalidFields(fault.Field{Field: "order_ids", Message: fmt.Sprintf("must have at most %d entries", maxLookup)})
+		return fault.InvalidField("order_ids", fmt.Sprintf("must have at most %d entries", maxLookup))
 	}
 	known, err := a.service.Lookup(r.Context(), req.OrderIDs)
 	if err != nil {
@@ -42,7 +42,10 @@ func (a *api) lookup(w http.ResponseWriter, r *http.Request) error {
 		Orders []found `json:"orders"`
 	}{Orders: make([]found, len(known))}
 	for i, o := range known {
-		answer.Orders[i] = found{OrderID: o.ID(), UserID: o.UserID(), Status: o.Status(), Settlement: o.Settlement(), Refunded: o.RefundedAmount(), Version: o.Version()}
+		answer.Orders[i] = found{
+			OrderID: o.ID(), UserID: o.UserID(), Status: o.Status(), Closing: o.Closing(),
+			Refunded: o.RefundedAmount(), Version: o.Version(),
+		}
 	}
 	return web.WriteJSON(w, http.StatusOK, answer)
 }

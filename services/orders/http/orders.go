@@ -32,7 +32,8 @@ type order struct {
 
 func present(o orders.Order) order {
 	return order{
-		ID: o.ID(), UserID: o.UserID(), Status: o.Status(), Items: o.Items(), Total: o.Total(), PaymentMethod: o.PaymentMethod(),
+		ID: o.ID(), UserID: o.UserID(), Status: o.Status(),
+		Items: o.Items(), Total: o.Total(), PaymentMethod: o.PaymentMethod(),
 		CreatedAt: o.CreatedAt(), UpdatedAt: o.UpdatedAt(), Version: o.Version(), History: o.History(),
 	}
 }
@@ -83,7 +84,8 @@ func (a *api) list(w http.ResponseWriter, r *http.Request) error {
 
 func (a *api) get(w http.ResponseWriter, r *http.Request) error {
 	user := auth.From(r.Context())
-	o, err := a.service.Get(r.Context(), mux.Vars(r)["order_id"], user.UserID, user.Role == auth.Operator)
+	operator := user.Role == auth.Operator
+	o, err := a.service.Get(r.Context(), mux.Vars(r)["order_id"], user.UserID, operator)
 	if err != nil {
 		return err
 	}
@@ -103,8 +105,9 @@ func (a *api) cancel(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	precondition := web.Precondition(r)
-	o, err := a.service.Cancel(r.Context(), mux.Vars(r)["order_id"], auth.From(r.Context()).UserID, reason,
-		func(o orders.Order) error { return precondition(web.VersionTag(o.Version())) })
+	allowed := func(o orders.Order) error { return precondition(web.VersionTag(o.Version())) }
+	id, userID := mux.Vars(r)["order_id"], auth.From(r.Context()).UserID
+	o, err := a.service.Cancel(r.Context(), id, userID, reason, allowed)
 	if err != nil {
 		return err
 	}
@@ -116,8 +119,8 @@ func (a *api) cancel(w http.ResponseWriter, r *http.Request) error {
 	return web.WriteJSON(w, status, present(o))
 }
 
-// cancelReason reads the optional body. What announces a body and has none is taken as none:
-// proxies do that.
+// cancelReason reads the optional body. A request that announces a body and has none is taken to
+// have none, because proxies make such requests.
 func cancelReason(r *http.Request) (string, error) {
 	raw, err := io.ReadAll(io.LimitReader(r.Body, web.MaxBody+1))
 	if err != nil {
@@ -137,7 +140,7 @@ func cancelReason(r *http.Request) (string, error) {
 		return "", nil
 	}
 	if err := text.Line(*req.Reason, 1, maxReason); err != nil {
-		return "", fault.InvalidFields(fault.Field{Field: "reason", Message: err.Error()})
+		return "", fault.InvalidField("reason", err.Error())
 	}
 	return *req.Reason, nil
 }

@@ -68,7 +68,7 @@ func (a *api) putProduct(w http.ResponseWriter, r *http.Request) error {
 	if err := web.Decode(r, &req); err != nil {
 		return err
 	}
-	var missing []fault.Field
+	var missing fault.Fields
 	for _, f := range []struct {
 		name   string
 		absent bool
@@ -79,14 +79,15 @@ func (a *api) putProduct(w http.ResponseWriter, r *http.Request) error {
 		{"active", req.Active == nil},
 	} {
 		if f.absent {
-			missing = append(missing, fault.Field{Field: f.name, Message: "is required"})
+			missing.Add(f.name, "is required")
 		}
 	}
-	if len(missing) > 0 {
-		return fault.InvalidFields(missing...)
+	if err := missing.Err(); err != nil {
+		return err
 	}
 	product := orders.Product{
-		ID: mux.Vars(r)["product_id"], Name: *req.Name, Description: *req.Description, Price: *req.Price, Active: *req.Active,
+		ID: mux.Vars(r)["product_id"], Name: *req.Name, Description: *req.Description,
+		Price: *req.Price, Active: *req.Active,
 	}
 	created, err := a.service.PutProduct(r.Context(), product, expected(r))
 	if err != nil {
@@ -113,7 +114,8 @@ func expected(r *http.Request) orders.Expected {
 }
 
 func (a *api) deleteProduct(w http.ResponseWriter, r *http.Request) error {
-	if err := a.service.DeleteProduct(r.Context(), mux.Vars(r)["product_id"], expected(r)); err != nil {
+	id := mux.Vars(r)["product_id"]
+	if err := a.service.DeleteProduct(r.Context(), id, expected(r)); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)
@@ -135,8 +137,9 @@ func decodeCursor(cursor string) (string, error) {
 	after, ok := strings.CutPrefix(string(raw), cursorPrefix)
 	if err != nil || !ok {
 		return "", &fault.Error{
-			Kind: fault.Invalid, Code: "invalid_cursor", Message: "Use next_cursor of the page before, unchanged.",
-			Fields: []fault.Field{{Field: "cursor", Message: "is not a cursor of this list"}},
+			Kind: fault.Invalid, Code: "invalid_cursor",
+			Message: "Use next_cursor of the page before, unchanged.",
+			Fields:  []fault.Field{{Field: "cursor", Message: "is not a cursor of this list"}},
 		}
 	}
 	return after, nil

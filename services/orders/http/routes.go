@@ -28,10 +28,10 @@ type api struct {
 // Routes adds the routes of the service. The router must answer only the app's own sidecar.
 func Routes(r *mux.Router, service *orders.Service, users Users, services Services) {
 	a := &api{service: service}
-	handle := func(r *mux.Router, method, path string, h web.Handler) { r.Handle(path, h).Methods(method) }
-	get := func(r *mux.Router, path string, h web.Handler) {
-		r.Handle(path, h).Methods(http.MethodGet)
+	handle := func(r *mux.Router, method, path string, h web.Handler) {
+		r.Handle(path, h).Methods(method)
 	}
+	get := func(r *mux.Router, path string, h web.Handler) { handle(r, http.MethodGet, path, h) }
 
 	get(r, "/api/v1/products", a.listProducts)
 	get(r, "/api/v1/products/{product_id}", a.getProduct)

@@ -17,24 +17,26 @@ type Payments struct{ Caller sidecar.Caller }
 var _ orders.Payments = Payments{}
 
 // Lookup implements [orders.Payments].
-func (p Payments) Lookup(ctx context.Context, orderIDs []string) (map[string]orders.Payment, error) {
+func (p Payments) Lookup(
+	ctx context.Context, orderIDs []string,
+) (map[string]orders.Payment, error) {
 	var answer struct {
 		Payments []struct {
-			OrderID     string               `json:"order_id"`
-			PaymentID   string               `json:"payment_id"`
-			Status      orders.PaymentStatus `json:"status"`
-			Refunded    money.Money          `json:"refunded_amount"`
-			DeclineCode string               `json:"decline_code"`
+			OrderID     string      `json:"order_id"`
+			Status      string      `json:"status"`
+			Refunded    money.Money `json:"refunded_amount"`
+			DeclineCode string      `json:"decline_code"`
 		} `json:"payments"`
 	}
-	in := map[string][]string{"order_ids": orderIDs}
-	if err := p.Caller.Call(ctx, "payments", http.MethodPost, "/internal/payments/lookup", in, &answer); err != nil {
+	asked := map[string][]string{"order_ids": orderIDs}
+	const path = "/internal/payments/lookup"
+	if err := p.Caller.Call(ctx, "payments", http.MethodPost, path, asked, &answer); err != nil {
 		return nil, err
 	}
 	known := make(map[string]orders.Payment, len(answer.Payments))
 	for _, a := range answer.Payments {
 		known[a.OrderID] = orders.Payment{
-			OrderID: a.OrderID, PaymentID: a.PaymentID, Status: a.Status,
+			OrderID: a.OrderID, Status: a.Status,
 			Refunded: a.Refunded.Amount, DeclineCode: a.DeclineCode,
 		}
 	}

@@ -24,13 +24,15 @@ type Products struct {
 	now   func() time.Time
 	log   *slog.Logger
 
-	turn chan struct{} // filled while the catalogue is read: callers that find it old wait for one read rather than all reading
+	// turn is filled while the catalogue is read: callers that find it old wait for one read rather
+	// than all reading.
+	turn chan struct{}
 
 	mu     sync.Mutex // never held during a call to the store
 	cached orders.Catalogue
 	read   time.Time // when cached was read; zero: never
 	edits  int       // made by this replica
-	told   string    // what was last said of products that had to be taken off sale
+	told   string    // what was said last of products that were taken off sale
 }
 
 var _ orders.Products = (*Products)(nil)
@@ -43,7 +45,9 @@ const (
 
 // NewProducts makes a catalogue over a state store. The seed is written when the store has no
 // catalogue yet. A nil now means time.Now, a nil log the default logger.
-func NewProducts(state sidecar.State, seed orders.Catalogue, now func() time.Time, log *slog.Logger) *Products {
+func NewProducts(
+	state sidecar.State, seed orders.Catalogue, now func() time.Time, log *slog.Logger,
+) *Products {
 	if now == nil {
 		now = time.Now
 	}
@@ -66,7 +70,8 @@ func (p *Products) Catalogue(ctx context.Context) (orders.Catalogue, error) {
 	case p.turn <- struct{}{}:
 		defer func() { <-p.turn }()
 	case <-ctx.Done():
-		return orders.Catalogue{}, fault.Wrap(ctx.Err(), fault.Timeout, "timeout", "The products could not be read in time. Try again.")
+		return orders.Catalogue{}, fault.Wrap(ctx.Err(), fault.Timeout, "timeout",
+			"The products could not be read in time. Try again.")
 	}
 	cached, edits, ok := p.fresh()
 	if ok {
@@ -80,7 +85,8 @@ func (p *Products) Catalogue(ctx context.Context) (orders.Catalogue, error) {
 	return catalogue, nil
 }
 
-// fresh returns the cached catalogue, whether it is still good, and how many edits there have been.
+// fresh returns the cached catalogue, how many edits there have been, and whether the catalogue is
+// still good.
 func (p *Products) fresh() (cached orders.Catalogue, edits int, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -97,7 +103,9 @@ func (p *Products) remember(catalogue orders.Catalogue, edits int) {
 }
 
 // Change implements [orders.Products].
-func (p *Products) Change(ctx context.Context, edit func(orders.Catalogue) (orders.Catalogue, error)) error {
+func (p *Products) Change(
+	ctx context.Context, edit func(orders.Catalogue) (orders.Catalogue, error),
+) error {
 	return document.UntilWritten(ctx, func() (bool, error) {
 		present, etag, err := p.load(ctx)
 		if err != nil {
@@ -144,7 +152,7 @@ func (p *Products) load(ctx context.Context) (orders.Catalogue, string, error) {
 	return catalogue, item.ETag, nil
 }
 
-// tell warns of products that were taken off sale, once until they are others.
+// tell warns of products that were taken off sale. It does so again only when they have changed.
 func (p *Products) tell(ctx context.Context, refused error) {
 	text := ""
 	if refused != nil {
@@ -155,7 +163,8 @@ func (p *Products) tell(ctx context.Context, refused error) {
 	p.told = text
 	p.mu.Unlock()
 	if news && text != "" {
-		p.log.WarnContext(ctx, "stored products break today's rules; correct them to sell them again", "error", text)
+		p.log.WarnContext(ctx, "stored products break today's rules; correct them to sell them again",
+			"error", text)
 	}
 }
 

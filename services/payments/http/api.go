@@ -17,8 +17,7 @@ import (
 	"sidecart.dev/payments"
 )
 
-// API answers requests. It is safe for concurrent use.
-type API struct {
+type api struct {
 	service *payments.Service
 }
 
@@ -30,25 +29,26 @@ type Guards struct {
 	Services mux.MiddlewareFunc // any service
 }
 
-// Routes adds all of payments' routes. through answers this app's sidecar alone.
+// Routes adds all of payments' routes. The routers that through makes answer this app's sidecar
+// alone.
 func Routes(through func() *mux.Router, g Guards, s *payments.Service) {
-	a := &API{service: s}
-	guarded := func(guard mux.MiddlewareFunc) *mux.Router {
+	a := &api{service: s}
+	guarded := func(guard mux.MiddlewareFunc) func(method, path string, h web.Handler) {
 		r := through()
 		r.Use(guard)
-		return r
+		return func(method, path string, h web.Handler) { r.Handle(path, h).Methods(method) }
 	}
 	user := guarded(g.User)
-	user.Handle("/api/v1/payments", web.Handler(a.list)).Methods(http.MethodGet)
-	user.Handle("/api/v1/payments/{id}", web.Handler(a.get)).Methods(http.MethodGet)
+	user(http.MethodGet, "/api/v1/payments", a.list)
+	user(http.MethodGet, "/api/v1/payments/{id}", a.get)
 
 	operator := guarded(g.Operator)
-	operator.Handle("/api/v1/payments/{id}/refunds", web.Handler(a.refund)).Methods(http.MethodPost)
-	operator.Handle("/api/v1/admin/ledger", web.Handler(a.ledger)).Methods(http.MethodGet)
-	operator.Handle("/api/v1/admin/provider/charges", web.Handler(a.charges)).Methods(http.MethodGet)
+	operator(http.MethodPost, "/api/v1/payments/{id}/refunds", a.refund)
+	operator(http.MethodGet, "/api/v1/admin/ledger", a.ledger)
+	operator(http.MethodGet, "/api/v1/admin/provider/charges", a.charges)
 
-	guarded(g.Orders).Handle("/internal/payments/lookup", web.Handler(a.lookup)).Methods(http.MethodPost)
-	guarded(g.Services).Handle("/internal/provider/charges", web.Handler(a.charges)).Methods(http.MethodGet)
+	guarded(g.Orders)(http.MethodPost, "/internal/payments/lookup", a.lookup)
+	guarded(g.Services)(http.MethodGet, "/internal/provider/charges", a.charges)
 }
 
 // visible reports whether the caller may see the payment.
@@ -57,7 +57,7 @@ func visible(ctx context.Context, p payments.Payment) bool {
 	return caller.Role == auth.Operator || caller.UserID == p.UserID
 }
 
-func (a *API) list(w http.ResponseWriter, r *http.Request) error {
+func (a *api) list(w http.ResponseWriter, r *http.Request) error {
 	orderID, err := one(r, "order_id")
 	if err != nil {
 		return err
@@ -66,14 +66,14 @@ func (a *API) list(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	page := list[paymentJSON]{Items: []paymentJSON{}}
+	var items []paymentJSON
 	if p, ok := found[orderID]; ok && visible(r.Context(), p) {
-		page.Items = append(page.Items, paymentOf(p))
+		items = append(items, paymentOf(p))
 	}
-	return web.WriteJSON(w, http.StatusOK, page)
+	return web.WriteList(w, items, "")
 }
 
-func (a *API) get(w http.ResponseWriter, r *http.Request) error {
+func (a *api) get(w http.ResponseWriter, r *http.Request) error {
 	p, err := a.service.Find(r.Context(), mux.Vars(r)["id"])
 	if err != nil {
 		return err
@@ -96,23 +96,20 @@ type refundBody struct {
 const maxReason = 200
 
 func (b refundBody) check() error {
-	var fields []fault.Field
+	var wrong fault.Fields
 	if err := text.Line(b.Reason, 1, maxReason); err != nil {
-		fields = append(fields, fault.Field{Field: "reason", Message: err.Error()})
+		wrong.Add("reason", err.Error())
 	}
 	if b.Amount != nil && b.Amount.Amount < 1 {
-		fields = append(fields, fault.Field{Field: "amount.amount", Message: "must be at least 1"})
+		wrong.Add("amount.amount", "must be at least 1")
 	}
 	if b.Amount != nil && !money.ValidCurrency(b.Amount.Currency) {
-		fields = append(fields, fault.Field{Field: "amount.currency", Message: "must be an ISO 4217 code such as EUR"})
+		wrong.Add("amount.currency", "must be an ISO 4217 code such as EUR")
 	}
-	if len(fields) > 0 {
-		return fault.InvalidFields(fields...)
-	}
-	return nil
+	return wrong.Err()
 }
 
-func (a *API) refund(w http.ResponseWriter, r *http.Request) error {
+func (a *api) refund(w http.ResponseWriter, r *http.Request) error {
 	key, err := idempotencyKey(r)
 	if err != nil {
 		return err
@@ -125,9 +122,8 @@ func (a *API) refund(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	precondition := web.Precondition(r)
-	req := payments.RefundRequest{Key: key, Reason: body.Reason, Allowed: func(p payments.Payment) error {
-		return precondition(web.VersionTag(p.Version))
-	}}
+	allowed := func(p payments.Payment) error { return precondition(web.VersionTag(p.Version)) }
+	req := payments.RefundRequest{Key: key, Reason: body.Reason, Allowed: allowed}
 	if body.Amount != nil {
 		req.Amount = *body.Amount
 	}
@@ -149,7 +145,8 @@ func idempotencyKey(r *http.Request) (string, error) {
 	values := r.Header.Values("Idempotency-Key")
 	if len(values) != 1 || !keyPattern.MatchString(values[0]) {
 		return "", fault.New(fault.Invalid, "idempotency_key_required",
-			"Send one Idempotency-Key header of 1 to 128 visible ASCII characters; send the same one to repeat the same request.")
+			"Send one Idempotency-Key header of 1 to 128 visible ASCII characters; "+
+				"send the same one to repeat the same request.")
 	}
 	return values[0], nil
 }
@@ -158,7 +155,7 @@ func idempotencyKey(r *http.Request) (string, error) {
 func one(r *http.Request, name string) (string, error) {
 	values := r.URL.Query()[name]
 	if len(values) != 1 || values[0] == "" || len(values[0]) > 64 {
-		return "", fault.InvalidFields(fault.Field{Field: name, Message: "must be given once, with 1 to 64 characters"})
+		return "", fault.InvalidField(name, "must be given once, with 1 to 64 characters")
 	}
 	return values[0], nil
 }

@@ -12,7 +12,7 @@ import (
 
 // lookup answers the orders service: what has become of these orders' payments? Unknown orders are
 // left out.
-func (a *API) lookup(w http.ResponseWriter, r *http.Request) error {
+func (a *api) lookup(w http.ResponseWriter, r *http.Request) error {
 	var body struct {
 		OrderIDs []string `json:"order_ids"`
 	}
@@ -20,9 +20,8 @@ func (a *API) lookup(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if len(body.OrderIDs) > payments.MaxLookup {
-		return fault.InvalidFields(fault.Field{
-			Field: "order_ids", Message: fmt.Sprintf("must have at most %d ids", payments.MaxLookup),
-		})
+		return fault.InvalidField("order_ids",
+			fmt.Sprintf("must have at most %d ids", payments.MaxLookup))
 	}
 	found, err := a.service.Lookup(r.Context(), body.OrderIDs)
 	if err != nil {
@@ -38,10 +37,10 @@ func (a *API) lookup(w http.ResponseWriter, r *http.Request) error {
 }
 
 // ledger answers operators: the ledger's balances.
-func (a *API) ledger(w http.ResponseWriter, r *http.Request) error {
+func (a *api) ledger(w http.ResponseWriter, r *http.Request) error {
 	currency := r.URL.Query().Get("currency")
 	if r.URL.Query().Has("currency") && !money.ValidCurrency(currency) {
-		return fault.InvalidFields(fault.Field{Field: "currency", Message: "must be an ISO 4217 code such as EUR"})
+		return fault.InvalidField("currency", "must be an ISO 4217 code such as EUR")
 	}
 	report, err := a.service.Report(r.Context())
 	if err != nil {
@@ -52,21 +51,21 @@ func (a *API) ledger(w http.ResponseWriter, r *http.Request) error {
 
 // charges answers operators and tests: what the provider itself has on record for the orders named
 // by order_id, up to 100.
-func (a *API) charges(w http.ResponseWriter, r *http.Request) error {
+func (a *api) charges(w http.ResponseWriter, r *http.Request) error {
 	orderIDs := r.URL.Query()["order_id"]
 	if len(orderIDs) == 0 || len(orderIDs) > 100 {
-		return fault.InvalidFields(fault.Field{Field: "order_id", Message: "must be given 1 to 100 times"})
+		return fault.InvalidField("order_id", "must be given 1 to 100 times")
 	}
 	found, err := a.service.ProviderCharges(r.Context(), orderIDs)
 	if err != nil {
 		return err
 	}
-	page := list[chargeJSON]{Items: make([]chargeJSON, len(found))}
+	items := make([]chargeJSON, len(found))
 	for i, c := range found {
-		page.Items[i] = chargeJSON{
+		items[i] = chargeJSON{
 			OrderID: c.OrderID, PaymentID: c.Key, Status: c.State, ChargeID: c.ChargeID,
 			DeclineCode: c.DeclineCode, RefundedAmount: c.Refunded,
 		}
 	}
-	return web.WriteJSON(w, http.StatusOK, page)
+	return web.WriteList(w, items, "")
 }

@@ -7,11 +7,6 @@ import (
 	"sidecart.dev/payments"
 )
 
-type list[T any] struct {
-	Items      []T     `json:"items"`
-	NextCursor *string `json:"next_cursor"`
-}
-
 type paymentJSON struct {
 	ID             string            `json:"id"`
 	OrderID        string            `json:"order_id"`
@@ -29,7 +24,8 @@ type paymentJSON struct {
 
 func paymentOf(p payments.Payment) paymentJSON {
 	view := paymentJSON{
-		ID: p.ID, OrderID: p.OrderID, UserID: p.UserID, Status: p.Status, Amount: p.Amount, RefundedAmount: p.RefundedAmount(),
+		ID: p.ID, OrderID: p.OrderID, UserID: p.UserID, Status: p.Status,
+		Amount: p.Amount, RefundedAmount: p.RefundedAmount(),
 		PaymentMethod: p.Method, Decline: p.Decline, Refunds: make([]refundJSON, len(p.Refunds)),
 		CreatedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt, Version: p.Version,
 	}
@@ -48,7 +44,9 @@ type refundJSON struct {
 }
 
 func refundOf(r payments.Refund) refundJSON {
-	return refundJSON{ID: r.ID, Amount: r.Amount, Reason: r.Reason, Status: r.Status, CreatedAt: r.CreatedAt}
+	return refundJSON{
+		ID: r.ID, Amount: r.Amount, Reason: r.Reason, Status: r.Status, CreatedAt: r.CreatedAt,
+	}
 }
 
 type ledgerJSON struct {
@@ -91,8 +89,8 @@ type lookupJSON struct {
 
 func lookupOf(p payments.Payment) lookupJSON {
 	view := lookupJSON{
-		OrderID: p.OrderID, PaymentID: p.ID, Status: p.Status, Version: p.Version, Amount: p.Amount,
-		RefundedAmount: p.RefundedAmount(), UpdatedAt: p.UpdatedAt,
+		OrderID: p.OrderID, PaymentID: p.ID, Status: p.Status, Version: p.Version,
+		Amount: p.Amount, RefundedAmount: p.RefundedAmount(), UpdatedAt: p.UpdatedAt,
 	}
 	if p.Decline != nil {
 		view.DeclineCode, view.DeclineReason = p.Decline.Code, p.Decline.Reason

@@ -6,20 +6,21 @@
 //	tok_declined            declined: card_declined
 //	tok_insufficient_funds  declined: insufficient_funds
 //	tok_slow                captured, after [Config].SlowDelay
-//	tok_flaky               fails once or twice per key and process, then captured. The second failure, which half of the
-//	                        keys have, is the wicked one: the money is taken, and the answer is lost
+//	tok_flaky               fails once or twice per key and process, then captured. Half of the
+//	                        keys have a second failure, in which the money is taken and the answer
+//	                        is lost
 //	tok_unanswered          never decided, until the payment is given up and voided
 //	anything else           declined: invalid_payment_method
 package simulated
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"sync"
 	"time"
 
 	"sidecart.dev/kit/document"
-	"sidecart.dev/kit/fault"
 	"sidecart.dev/kit/money"
 	"sidecart.dev/kit/sidecar"
 	"sidecart.dev/payments"
@@ -27,10 +28,9 @@ import (
 
 // Config makes a [Provider]. State is required.
 type Config struct {
-	State     sidecar.State                                    // where the provider keeps its record
-	SlowDelay time.Duration                                    // of tok_slow; default 2.5 s, negative: none
-	Now       func() time.Time                                 // default time.Now
-	Wait      func(ctx context.Context, d time.Duration) error // default waits
+	State     sidecar.State    // where the provider keeps its record
+	SlowDelay time.Duration    // of tok_slow; default 2.5 s, negative: none
+	Now       func() time.Time // default time.Now
 }
 
 // Provider implements [payments.Provider]. It is safe for concurrent use.
@@ -44,38 +44,24 @@ type Provider struct {
 
 // New makes a provider.
 func New(cfg Config) *Provider {
-	if cfg.SlowDelay == 0 {
-		cfg.SlowDelay = 2500 * time.Millisecond
-	}
+	cfg.SlowDelay = cmp.Or(cfg.SlowDelay, 2500*time.Millisecond)
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	if cfg.Wait == nil {
-		cfg.Wait = wait
-	}
-	return &Provider{cfg: cfg, records: document.New[record](cfg.State, "simprovider"), failures: map[string]int{}}
-}
-
-func wait(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
+	return &Provider{
+		cfg: cfg, records: document.New[record](cfg.State, "simprovider"), failures: map[string]int{},
 	}
 }
 
-// record is what the provider keeps of a charge. It is written once it is captured or voided: until
-// then the provider has promised nothing that it would have to remember, as what it declines is
-// decided by the token.
+// record is what the provider keeps of a charge. It is written when the charge is captured or
+// voided. Until then the provider has promised nothing that it would have to remember, because the
+// token alone decides what it declines.
 type record struct {
 	Key     string               `json:"key"`
 	OrderID string               `json:"order_id"`
 	State   payments.ChargeState `json:"state"`
 	Amount  money.Money          `json:"amount"`
-	Code    string               `json:"decline_code,omitempty"` // in records of an earlier version, which kept refusals
+	Code    string               `json:"decline_code,omitempty"` // only an earlier version wrote it
 	At      time.Time            `json:"at"`
 	Refunds []refund             `json:"refunds,omitempty"`
 }
@@ -93,7 +79,9 @@ var reasons = map[string]string{
 }
 
 func (r record) result() payments.Result {
-	result := payments.Result{State: r.State, ChargeID: chargeID(r.Key), DeclineCode: r.Code, DeclineReason: reasons[r.Code]}
+	result := payments.Result{
+		State: r.State, ChargeID: chargeID(r.Key), DeclineCode: r.Code, DeclineReason: reasons[r.Code],
+	}
 	for _, refund := range r.Refunds {
 		result.Refunded += refund.Amount
 	}
@@ -102,7 +90,8 @@ func (r record) result() payments.Result {
 
 func declined(key, code string) payments.Result {
 	return payments.Result{
-		State: payments.ChargeDeclined, ChargeID: chargeID(key), DeclineCode: code, DeclineReason: reasons[code],
+		State: payments.ChargeDeclined, ChargeID: chargeID(key),
+		DeclineCode: code, DeclineReason: reasons[code],
 	}
 }
 
@@ -113,17 +102,15 @@ func chargeID(key string) string { return "sim_" + key }
 func (p *Provider) Authorize(ctx context.Context, c payments.Charge) (payments.Result, error) {
 	switch c.Method {
 	case "tok_slow":
-		if p.cfg.SlowDelay > 0 {
-			if err := p.cfg.Wait(ctx, p.cfg.SlowDelay); err != nil {
-				return payments.Result{}, unknown(err)
-			}
+		if err := payments.Wait(ctx, p.cfg.SlowDelay); err != nil {
+			return payments.Result{}, payments.Unanswered(err)
 		}
 	case "tok_flaky":
 		if p.fails(c.Key, 1) {
-			return payments.Result{}, unknown(nil)
+			return payments.Result{}, payments.Unanswered(nil)
 		}
 	case "tok_unanswered":
-		return payments.Result{}, unknown(nil)
+		return payments.Result{}, payments.Unanswered(nil)
 	case "tok_visa":
 	case "tok_declined":
 		return declined(c.Key, "card_declined"), nil
@@ -137,21 +124,25 @@ func (p *Provider) Authorize(ctx context.Context, c payments.Charge) (payments.R
 
 // Capture implements [payments.Provider].
 func (p *Provider) Capture(ctx context.Context, c payments.Charge) (payments.Result, error) {
-	result, err := p.settle(ctx, c, payments.ChargeCaptured)
+	result, err := p.end(ctx, c, payments.ChargeCaptured)
 	if err == nil && c.Method == "tok_flaky" && failuresOf(c.Key) > 1 && p.fails(c.Key, 2) {
-		return payments.Result{}, unknown(nil)
+		return payments.Result{}, payments.Unanswered(nil)
 	}
 	return result, err
 }
 
 // Void implements [payments.Provider].
 func (p *Provider) Void(ctx context.Context, c payments.Charge) (payments.Result, error) {
-	return p.settle(ctx, c, payments.ChargeVoided)
+	return p.end(ctx, c, payments.ChargeVoided)
 }
 
-// settle writes the end of a charge, first write wins, and returns what it is.
-func (p *Provider) settle(ctx context.Context, c payments.Charge, state payments.ChargeState) (payments.Result, error) {
-	r := record{Key: c.Key, OrderID: c.OrderID, State: state, Amount: c.Amount, At: p.cfg.Now().UTC()}
+// end captures or voids a charge, unless that has been done before, and returns how it has ended.
+func (p *Provider) end(
+	ctx context.Context, c payments.Charge, state payments.ChargeState,
+) (payments.Result, error) {
+	r := record{
+		Key: c.Key, OrderID: c.OrderID, State: state, Amount: c.Amount, At: p.cfg.Now().UTC(),
+	}
 	err := p.records.Insert(ctx, c.Key, r)
 	if sidecar.IsExists(err) {
 		var read document.Read[record]
@@ -159,7 +150,7 @@ func (p *Provider) settle(ctx context.Context, c payments.Charge, state payments
 		r = read.Doc
 	}
 	if err != nil {
-		return payments.Result{}, unknown(err)
+		return payments.Result{}, payments.Unanswered(err)
 	}
 	return r.result(), nil
 }
@@ -177,7 +168,8 @@ func (p *Provider) Refund(ctx context.Context, o payments.RefundOrder) (bool, er
 			}
 			sum += known.Amount
 		}
-		if !exists || r.State != payments.ChargeCaptured || sum > r.Amount.Amount || o.Amount.Currency != r.Amount.Currency {
+		fits := sum <= r.Amount.Amount && o.Amount.Currency == r.Amount.Currency
+		if !exists || r.State != payments.ChargeCaptured || !fits {
 			return r, document.ErrUnchanged
 		}
 		given = true
@@ -185,7 +177,7 @@ func (p *Provider) Refund(ctx context.Context, o payments.RefundOrder) (bool, er
 		return r, nil
 	})
 	if err != nil {
-		return false, unknown(err)
+		return false, payments.Unanswered(err)
 	}
 	return given, nil
 }
@@ -218,10 +210,3 @@ func (p *Provider) fails(key string, n int) bool {
 
 // failuresOf is how often a flaky key fails: once or twice.
 func failuresOf(key string) int { return 1 + int(sha256.Sum256([]byte(key))[0]&1) }
-
-func unknown(err error) error {
-	return &fault.Error{
-		Kind: fault.Unavailable, Code: "unavailable", Message: "The payment provider did not answer.",
-		RetryAfter: time.Second, Err: err,
-	}
-}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sidecart.dev/kit/fault"
+	"sidecart.dev/payments"
 )
 
 // api makes the requests: form-encoded, idempotent by key.
@@ -30,12 +31,13 @@ type apiError struct {
 	Intent      *intent `json:"payment_intent"`
 }
 
-// fault is for refusals that are nobody's decision about the money: a wrong secret key, a defect.
-// They count as unknown outcomes and are asked about again, while operators see the log.
+// fault is for refusals that are nobody's decision about the money, such as that of a wrong secret
+// key. They count as unknown outcomes: the provider is asked again, while operators see the log.
 func (e *apiError) fault() error {
 	return &fault.Error{
 		Kind: fault.Unavailable, Code: "unavailable", RetryAfter: time.Second,
-		Message: "The payment provider refused the request.", Err: errors.New(e.Type + " " + e.Code + " " + e.Param),
+		Message: "The payment provider refused the request.",
+		Err:     errors.New(e.Type + " " + e.Code + " " + e.Param),
 	}
 }
 
@@ -46,8 +48,11 @@ func (e *apiError) decline() (code, reason string) {
 	return a.code, a.reason
 }
 
-func (a *api) post(ctx context.Context, path, key string, form url.Values, out any) (*apiError, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, a.base+path, strings.NewReader(form.Encode()))
+func (a *api) post(
+	ctx context.Context, path, key string, form url.Values, out any,
+) (*apiError, error) {
+	body := strings.NewReader(form.Encode())
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, a.base+path, body)
 	if err != nil {
 		return nil, err
 	}
@@ -70,45 +75,36 @@ func (a *api) get(ctx context.Context, path string, query url.Values, out any) (
 // maxAnswer bounds what is read of an answer, in bytes.
 const maxAnswer = 1 << 20
 
-// do returns nil and no error for a 2xx answer decoded into out, what the API said for a 4xx answer
-// that is a decision, and an error for everything that leaves the outcome unknown: no answer, 5xx,
-// 429, and 409, a request with the same key under way.
+// do decodes a 2xx answer into out, and returns what the API said in a 4xx answer that is a
+// decision. Everything else is an error, because it leaves the outcome unknown: no answer, 5xx,
+// 429, and 409, which says that a request with the same key is under way.
 func (a *api) do(req *http.Request, out any) (*apiError, error) {
 	resp, err := a.client.Do(req)
 	if err != nil {
-		return nil, unknown(err)
+		return nil, payments.Unanswered(err)
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
-		return nil, unknown(err)
+		return nil, payments.Unanswered(err)
 	}
-	switch {
-	case resp.StatusCode < 300:
+	switch code := resp.StatusCode; {
+	case code < 300:
 		if err := json.Unmarshal(body, out); err != nil {
-			return nil, unknown(err)
+			return nil, payments.Unanswered(err)
 		}
 		return nil, nil //nolint:nilnil // no refusal, no error
-	case resp.StatusCode >= 500, resp.StatusCode == http.StatusTooManyRequests, resp.StatusCode == http.StatusConflict,
-		resp.StatusCode == http.StatusRequestTimeout:
-		return nil, unknown(errors.New(resp.Status))
+	case code >= 500, code == http.StatusTooManyRequests,
+		code == http.StatusConflict, code == http.StatusRequestTimeout:
+		return nil, payments.Unanswered(errors.New(resp.Status))
 	}
 	var envelope struct {
 		Error *apiError `json:"error"`
 	}
 	if err := json.Unmarshal(body, &envelope); err != nil || envelope.Error == nil {
-		return nil, unknown(errors.New(resp.Status)) // not this API's answer: the sidecar's, or something in between
+		// This is not the API's answer, but the sidecar's or that of something in between.
+		return nil, payments.Unanswered(errors.New(resp.Status))
 	}
 	envelope.Error.Status = resp.StatusCode
 	return envelope.Error, nil
-}
-
-func unknown(err error) error {
-	kind, code := fault.Unavailable, "unavailable"
-	if errors.Is(err, context.DeadlineExceeded) {
-		kind, code = fault.Timeout, "timeout"
-	}
-	return &fault.Error{
-		Kind: kind, Code: code, Message: "The payment provider did not answer.", RetryAfter: time.Second, Err: err,
-	}
 }

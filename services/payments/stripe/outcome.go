@@ -27,6 +27,7 @@ type answer struct {
 const (
 	cardDeclined  = "The card was declined."
 	invalidMethod = "The payment method is not valid."
+	invalidAmount = "The payment provider does not take this amount."
 )
 
 // answers is the meaning of the API's error codes and decline codes (docs.stripe.com/error-codes
@@ -36,28 +37,41 @@ const (
 // words.
 var answers = map[string]answer{
 	// The amount, the currency, the account: no later attempt can do better.
-	"amount_too_small":       {final, final, "amount_too_small", "The amount is smaller than the payment provider takes."},
-	"amount_too_large":       {final, final, "amount_too_large", "The amount is larger than the payment provider takes."},
-	"currency_not_supported": {final, final, "currency_not_supported", "The payment method does not take this currency."},
-	"invalid_charge_amount":  {final, final, "amount_not_supported", "The payment provider does not take this amount."},
-	"invalid_charge_amount_no_decimal_compatible": {
-		final, final, "amount_not_supported", "The payment provider does not take this amount.",
+	"amount_too_small": {
+		final, final, "amount_too_small", "The amount is smaller than the payment provider takes.",
 	},
-	"account_closed": {final, final, "account_closed", "The account behind the payment method is closed."},
+	"amount_too_large": {
+		final, final, "amount_too_large", "The amount is larger than the payment provider takes.",
+	},
+	"currency_not_supported": {
+		final, final, "currency_not_supported", "The payment method does not take this currency.",
+	},
+	"invalid_charge_amount": {final, final, "amount_not_supported", invalidAmount},
+	"invalid_charge_amount_no_decimal_compatible": {
+		final, final, "amount_not_supported", invalidAmount,
+	},
+	"account_closed": {
+		final, final, "account_closed", "The account behind the payment method is closed.",
+	},
 
 	// The payment method.
-	"insufficient_funds":      {final, final, "insufficient_funds", "The card has insufficient funds."},
-	"expired_card":            {final, final, "expired_card", "The card has expired."},
-	"authentication_required": {final, final, "authentication_required", "The card's bank asks for a confirmation that cannot be given here."},
-	"resource_missing":        {final, final, "invalid_payment_method", invalidMethod},
-	"card_not_supported":      {final, final, "card_not_supported", "The card does not support this purchase."},
-	"fraudulent":              {final, final, "card_declined", cardDeclined},
-	"lost_card":               {final, final, "card_declined", cardDeclined},
-	"merchant_blacklist":      {final, final, "card_declined", cardDeclined},
-	"pickup_card":             {final, final, "card_declined", cardDeclined},
-	"restricted_card":         {final, final, "card_declined", cardDeclined},
-	"security_violation":      {final, final, "card_declined", cardDeclined},
-	"stolen_card":             {final, final, "card_declined", cardDeclined},
+	"insufficient_funds": {final, final, "insufficient_funds", "The card has insufficient funds."},
+	"expired_card":       {final, final, "expired_card", "The card has expired."},
+	"authentication_required": {
+		final, final, "authentication_required",
+		"The card's bank asks for a confirmation that cannot be given here.",
+	},
+	"resource_missing": {final, final, "invalid_payment_method", invalidMethod},
+	"card_not_supported": {
+		final, final, "card_not_supported", "The card does not support this purchase.",
+	},
+	"fraudulent":         {final, final, "card_declined", cardDeclined},
+	"lost_card":          {final, final, "card_declined", cardDeclined},
+	"merchant_blacklist": {final, final, "card_declined", cardDeclined},
+	"pickup_card":        {final, final, "card_declined", cardDeclined},
+	"restricted_card":    {final, final, "card_declined", cardDeclined},
+	"security_violation": {final, final, "card_declined", cardDeclined},
+	"stolen_card":        {final, final, "card_declined", cardDeclined},
 
 	// Refunds: the money cannot be given back this way, or only when the merchant's balance allows it.
 	"charge_already_refunded": {final, final, "", cardDeclined},

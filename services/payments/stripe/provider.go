@@ -7,6 +7,7 @@
 package stripe
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"net/url"
@@ -35,10 +36,8 @@ type Provider struct {
 // New makes a provider.
 func New(cfg Config) *Provider {
 	p := &Provider{
-		api: api{base: cfg.BaseURL, client: &http.Client{Transport: cfg.Transport}}, keyLife: cfg.KeyLife, now: cfg.Now,
-	}
-	if p.keyLife == 0 {
-		p.keyLife = 20 * time.Hour
+		api:     api{base: cfg.BaseURL, client: &http.Client{Transport: cfg.Transport}},
+		keyLife: cmp.Or(cfg.KeyLife, 20*time.Hour), now: cfg.Now,
 	}
 	if p.now == nil {
 		p.now = time.Now
@@ -72,9 +71,11 @@ var statuses = map[string]payments.ChargeState{
 func (i intent) result() (payments.Result, error) {
 	state, ok := statuses[i.Status]
 	if !ok { // processing, or something new
-		return payments.Result{}, fault.Newf(fault.Unavailable, "unavailable", "The charge is %q at the payment provider.", i.Status)
+		return payments.Result{}, fault.Newf(fault.Unavailable, "unavailable",
+			"The charge is %q at the payment provider.", i.Status)
 	}
-	r := payments.Result{State: state, ChargeID: i.ID, Refunded: minor(i.LatestCharge.AmountRefunded, strings.ToUpper(i.Currency))}
+	refunded := minor(i.LatestCharge.AmountRefunded, strings.ToUpper(i.Currency))
+	r := payments.Result{State: state, ChargeID: i.ID, Refunded: refunded}
 	if state == payments.ChargeDeclined {
 		e := apiError{Type: "card_error", Code: "card_declined"}
 		if i.LastError != nil {
@@ -121,8 +122,10 @@ func (p *Provider) create(ctx context.Context, c payments.Charge) (intent, *apiE
 	refusal, err := p.api.post(ctx, "/v1/payment_intents", c.Key, url.Values{
 		"amount": {units}, "currency": {strings.ToLower(c.Amount.Currency)},
 		"payment_method": {c.Method}, "confirm": {"true"}, "capture_method": {"manual"},
-		"automatic_payment_methods[enabled]": {"true"}, "automatic_payment_methods[allow_redirects]": {"never"},
-		"metadata[payment_id]": {c.Key}, "metadata[order_id]": {c.OrderID},
+		"automatic_payment_methods[enabled]":         {"true"},
+		"automatic_payment_methods[allow_redirects]": {"never"},
+		"metadata[payment_id]":                       {c.Key},
+		"metadata[order_id]":                         {c.OrderID},
 	}, &i)
 	if err != nil || refusal == nil {
 		return i, nil, err
@@ -142,14 +145,16 @@ func (p *Provider) Capture(ctx context.Context, c payments.Charge) (payments.Res
 }
 
 // Void implements [payments.Provider]. A charge that was never authorised is authorised first, with
-// the key that any request still on its way has too: cancelling it then stops that one as well.
+// the key that a request still on its way has too, so that cancelling it stops that one as well.
 func (p *Provider) Void(ctx context.Context, c payments.Charge) (payments.Result, error) {
 	return p.end(ctx, c, "cancel")
 }
 
 // end captures or cancels a PaymentIntent. If its state does not allow that, the state is the
 // answer.
-func (p *Provider) end(ctx context.Context, c payments.Charge, action string) (payments.Result, error) {
+func (p *Provider) end(
+	ctx context.Context, c payments.Charge, action string,
+) (payments.Result, error) {
 	i := intent{ID: c.ChargeID}
 	if i.ID == "" {
 		made, refusal, err := p.create(ctx, c)
@@ -160,13 +165,13 @@ func (p *Provider) end(ctx context.Context, c payments.Charge, action string) (p
 			return declined(i, refusal), nil
 		}
 	}
-	id := i.ID
-	refusal, err := p.api.post(ctx, "/v1/payment_intents/"+url.PathEscape(id)+"/"+action, c.Key+":"+action, url.Values{}, &i)
+	path := "/v1/payment_intents/" + url.PathEscape(i.ID)
+	refusal, err := p.api.post(ctx, path+"/"+action, c.Key+":"+action, url.Values{}, &i)
 	if err != nil {
 		return payments.Result{}, err
 	}
 	if refusal != nil {
-		if refusal, err = p.api.get(ctx, "/v1/payment_intents/"+url.PathEscape(id), nil, &i); err != nil {
+		if refusal, err = p.api.get(ctx, path, nil, &i); err != nil {
 			return payments.Result{}, err
 		}
 		if refusal != nil {
@@ -193,7 +198,9 @@ func (p *Provider) search(ctx context.Context, key string) (intent, bool, error)
 	var found struct {
 		Data []intent `json:"data"`
 	}
-	query := url.Values{"query": {"metadata['payment_id']:'" + key + "'"}, "expand[]": {"data.latest_charge"}}
+	query := url.Values{
+		"query": {"metadata['payment_id']:'" + key + "'"}, "expand[]": {"data.latest_charge"},
+	}
 	refusal, err := p.api.get(ctx, "/v1/payment_intents/search", query, &found)
 	if err != nil {
 		return intent{}, false, err

@@ -17,9 +17,12 @@ import (
 type Config struct {
 	service.Config
 
-	ProductsFile string           `env:"PRODUCTS_FILE"`                          // products of the first start; empty: the built-in ones
-	Limit        int64            `env:"ORDER_LIMIT"         envDefault:"10000"` // largest total of an order, in whole units of its currency
-	Limits       map[string]int64 `env:"ORDER_LIMITS"`                           // of single currencies, such as HUF:4000000,JPY:1500000
+	// ProductsFile has the products of the first start. Empty: the built-in ones.
+	ProductsFile string `env:"PRODUCTS_FILE"`
+	// Limit is the largest total of an order, in whole units of its currency.
+	Limit int64 `env:"ORDER_LIMIT" envDefault:"10000"`
+	// Limits are those of single currencies, such as HUF:4000000,JPY:1500000.
+	Limits map[string]int64 `env:"ORDER_LIMITS"`
 	// DelayedAfter is how long a payment may be undecided before the customer is told that the order
 	// has come in.
 	DelayedAfter time.Duration `env:"ORDER_DELAYED_AFTER" envDefault:"10s"`

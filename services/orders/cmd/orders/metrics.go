@@ -15,7 +15,9 @@ func transitionMetric(reg prometheus.Registerer) func(orders.Trigger, orders.Ver
 		Help: "What the state machine said to each trigger.",
 	}, []string{"trigger", "verdict"})
 	reg.MustRegister(decisions)
-	return func(t orders.Trigger, v orders.Verdict) { decisions.WithLabelValues(string(t), v.String()).Inc() }
+	return func(t orders.Trigger, v orders.Verdict) {
+		decisions.WithLabelValues(string(t), v.String()).Inc()
+	}
 }
 
 // finishMetric registers how long orders take, and returns what observes the end of one. The
@@ -27,8 +29,12 @@ func finishMetric(reg prometheus.Registerer) func(orders.Status, time.Duration) 
 		Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200},
 	}, []string{"status"})
 	reg.MustRegister(took)
-	for _, status := range []orders.Status{orders.Paid, orders.PaymentFailed, orders.Cancelled, orders.Refunded} {
-		took.WithLabelValues(string(status)) // there from the start, so that the first order is an increase
+	for _, status := range orders.Statuses {
+		if status.Terminal() { // there from the start, so that the first order is an increase
+			took.WithLabelValues(string(status))
+		}
 	}
-	return func(s orders.Status, d time.Duration) { took.WithLabelValues(string(s)).Observe(d.Seconds()) }
+	return func(s orders.Status, d time.Duration) {
+		took.WithLabelValues(string(s)).Observe(d.Seconds())
+	}
 }

@@ -11,18 +11,25 @@ import (
 // settings is what payments reads from the environment.
 type settings struct {
 	service.Config
-	Provider        string        `env:"PAYMENT_PROVIDER" envDefault:"simulated"` // simulated or stripe
-	ProviderTimeout time.Duration `env:"PROVIDER_TIMEOUT" envDefault:"10s"`       // bound of one call to the provider
-	GiveUpAfter     time.Duration `env:"PROVIDER_GIVE_UP" envDefault:"1h"`        // a charge nothing is decided about for that long counts as declined
-	SlowDelay       time.Duration `env:"SIMULATED_SLOW"   envDefault:"2500ms"`    // how long tok_slow takes
-	StripeEndpoint  string        `env:"STRIPE_ENDPOINT"  envDefault:"stripe"`    // HTTPEndpoint of the Stripe-compatible API
-	MaxCharges      int           `env:"MAX_CHARGES"      envDefault:"1024"`      // payments driven at the same time
 
-	Prompt *time.Duration `env:"PROVIDER_PROMPT"` // how long a new order waits for the provider, see prompt
+	// Provider is simulated or stripe.
+	Provider string `env:"PAYMENT_PROVIDER" envDefault:"simulated"`
+	// ProviderTimeout bounds one call to the provider.
+	ProviderTimeout time.Duration `env:"PROVIDER_TIMEOUT" envDefault:"10s"`
+	// GiveUpAfter is how long a charge may be undecided before it counts as declined.
+	GiveUpAfter time.Duration `env:"PROVIDER_GIVE_UP" envDefault:"1h"`
+	// Prompt is how long a new order waits for the provider; see prompt.
+	Prompt *time.Duration `env:"PROVIDER_PROMPT"`
+	// SlowDelay is how long tok_slow takes.
+	SlowDelay time.Duration `env:"SIMULATED_SLOW" envDefault:"2500ms"`
+	// StripeEndpoint is the HTTPEndpoint of the Stripe-compatible API.
+	StripeEndpoint string `env:"STRIPE_ENDPOINT" envDefault:"stripe"`
+	// MaxCharges is the number of payments driven at the same time.
+	MaxCharges int `env:"MAX_CHARGES" envDefault:"1024"`
 }
 
-// prompt is how long a new order waits for the provider. Unless it is set, only the simulated one
-// is waited for: one far away usually takes longer than a message may be held up.
+// prompt is how long a new order waits for the provider. Unless that is set, only the simulated one
+// is waited for, because a provider far away usually takes longer than a message may be held up.
 func (s *settings) prompt() time.Duration {
 	switch {
 	case s.Prompt != nil:
@@ -41,7 +48,8 @@ func (s *settings) Validate() error {
 		provider = fmt.Errorf("PAYMENT_PROVIDER must be simulated or stripe, not %q", s.Provider)
 	}
 	if provider == nil && s.SlowDelay >= s.ProviderTimeout {
-		provider = fmt.Errorf("SIMULATED_SLOW (%s) must be less than PROVIDER_TIMEOUT (%s), or tok_slow never has an answer", s.SlowDelay, s.ProviderTimeout)
+		provider = fmt.Errorf("SIMULATED_SLOW (%s) must be less than PROVIDER_TIMEOUT (%s), "+
+			"or tok_slow never has an answer", s.SlowDelay, s.ProviderTimeout)
 	}
 	if provider == nil && s.prompt() < 0 {
 		provider = fmt.Errorf("PROVIDER_PROMPT (%s) must not be negative", s.prompt())

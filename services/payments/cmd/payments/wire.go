@@ -3,6 +3,7 @@ package main
 import (
 	"sidecart.dev/kit/auth"
 	"sidecart.dev/kit/heard"
+	"sidecart.dev/kit/journal"
 	"sidecart.dev/kit/list"
 	"sidecart.dev/kit/service"
 	"sidecart.dev/payments"
@@ -17,12 +18,14 @@ func wire(s *service.Service, cfg settings) {
 	pool := payments.NewPool(cfg.MaxCharges)
 	domain := payments.NewService(payments.Config{
 		State: s.State, Journal: s.Intents(), Bus: s.Bus, Peers: peers.Peers{Caller: s.Peers},
-		Provider: provider(s, cfg), Index: list.New(list.Config{State: s.State, Window: cfg.BatchWindow}), Runner: pool, Letters: s.Letters,
+		Provider: provider(s, cfg), Runner: pool, Letters: s.Letters,
+		Index:           list.New(list.Config{State: s.State, Window: cfg.BatchWindow}),
 		ProviderTimeout: cfg.ProviderTimeout, Prompt: cfg.prompt(), GiveUpAfter: cfg.GiveUpAfter,
-		Seen: providerMetrics(s.Metrics, pool.Running), Attention: attentionMetric(s.Metrics), Decided: outcomeMetric(s.Metrics),
+		Seen:      providerMetrics(s.Metrics, pool.Running),
+		Attention: attentionMetric(s.Metrics), Decided: outcomeMetric(s.Metrics),
 	})
-	s.Settles(payments.KindPayment, domain.Settlers()[payments.KindPayment])
-	s.Settles(payments.KindErasure, domain.Settlers()[payments.KindErasure])
+	s.Settles(payments.PaymentKind, domain)
+	s.Settles(payments.ErasureKind, journal.SettlerFunc(domain.SettleErasures))
 	s.Drains(pool.Drain)
 	known := heard.New(s.State)
 	domain.Hears(known.Registrar(s.Events, payments.TypeUserDeleted))
@@ -36,9 +39,9 @@ func wire(s *service.Service, cfg settings) {
 
 func provider(s *service.Service, cfg settings) payments.Provider {
 	if cfg.Provider == "stripe" {
+		invoke := "http://" + s.Sidecar.HTTPAddr() + "/v1.0/invoke/"
 		return stripe.New(stripe.Config{
-			BaseURL:   "http://" + s.Sidecar.HTTPAddr() + "/v1.0/invoke/" + cfg.StripeEndpoint + "/method",
-			Transport: s.Sidecar.Transport(),
+			BaseURL: invoke + cfg.StripeEndpoint + "/method", Transport: s.Sidecar.Transport(),
 		})
 	}
 	return simulated.New(simulated.Config{State: s.State, SlowDelay: cfg.SlowDelay})
