@@ -176,6 +176,7 @@ func TestOrdersLooksPaymentsUpAndTheBooksAgree(t *testing.T) {
 	s.deliver("order.cancelled.v1", "ord_0", "tok_visa")
 	s.await("ord_0", "refunded")
 	s.deliver("order.cancelled.v1", "ord_9", "tok_visa")
+	s.await("ord_9", "voided")
 	token, err := s.orders.Authorize("payments")
 	if err != nil {
 		t.Fatal(err)
