@@ -109,9 +109,15 @@ func (s *Service) readAndAppend(
 
 // takePlace begins to append a payment to the index. What it returns waits for the position.
 func (s *Service) takePlace(ctx context.Context, id string) func() (uint64, error) {
-	return background.Start(ctx, func(ctx context.Context) (uint64, error) {
-		return s.Index.Append(ctx, indexPrefix, id)
+	var seq uint64
+	wait := background.Beside(ctx, func() (err error) {
+		seq, err = s.Index.Append(ctx, indexPrefix, id)
+		return err
 	})
+	return func() (uint64, error) {
+		err := wait()
+		return seq, err
+	}
 }
 
 // decide writes down what the provider did with a charge.
