@@ -45,7 +45,9 @@ func (s *Service) Accept(ctx context.Context, e event.Event) error {
 // Then nothing but the journal has the event while the provider is asked. What keeps two processes
 // from telling it is the list of the user: whoever adds the event to it sends. Whoever finds it
 // there without a record leaves it, for a while, to a process that may be sending it.
-func (s *Service) create(ctx context.Context, m Message, e event.Event, facts Facts) (r Record, created bool, err error) {
+func (s *Service) create(ctx context.Context, m Message, e event.Event,
+	facts Facts,
+) (r Record, created bool, err error) {
 	if s.cfg.Prompt <= 0 || m.Provisional || m.Erases || !s.prompt() {
 		return s.records.Create(ctx, RecordID(e.ID), func() (Record, error) {
 			r, _, err := s.compose(ctx, m, e, facts)
@@ -59,7 +61,8 @@ func (s *Service) create(ctx context.Context, m Message, e event.Event, facts Fa
 		}
 	}()
 	r, created, err = s.records.Create(ctx, RecordID(e.ID), func() (Record, error) {
-		read, err := s.records.Read(sidecar.Glance(ctx), RecordID(e.ID)) // what is overlooked the list still has, unless it is old
+		// What a glance overlooks the list still has, unless it is old.
+		read, err := s.records.Read(sidecar.Glance(ctx), RecordID(e.ID))
 		if err != nil || read.Exists {
 			return read.Doc, cmp.Or(err, aggregate.ErrUnchanged)
 		}
@@ -97,7 +100,9 @@ func (s *Service) written(ctx context.Context, w aggregate.Written[Record]) {
 
 // compose decides who is told what, asks for what it takes, and lists it. listed reports that it
 // was in the list already.
-func (s *Service) compose(ctx context.Context, m Message, e event.Event, facts Facts) (r Record, listed bool, err error) {
+func (s *Service) compose(ctx context.Context, m Message, e event.Event,
+	facts Facts,
+) (r Record, listed bool, err error) {
 	contact, err := s.contact(ctx, facts.UserID, e.Time)
 	if err != nil {
 		return Record{}, false, err
@@ -133,6 +138,10 @@ func (s *Service) compose(ctx context.Context, m Message, e event.Event, facts F
 			content.Last = content.Last || d.Channel == Email
 		case refusedByLimit:
 			*d = d.suppressed(ReasonFlood)
+		case overBudget:
+			*d = d.suppressed(ReasonBudget)
+			s.flood.budgetUsedUp(ctx)
+			s.meters.overBudget()
 		}
 	}
 	if !r.Settled() {
@@ -182,7 +191,9 @@ func typed(s string, max int) string {
 
 // addToken fetches the mailed token, if the message carries one. If the user needs none any more,
 // nothing is sent.
-func (s *Service) addToken(ctx context.Context, m Message, eventID string, r *Record, c *Content) error {
+func (s *Service) addToken(ctx context.Context, m Message, eventID string, r *Record,
+	c *Content,
+) error {
 	if m.Token == NoToken || r.Settled() {
 		return nil
 	}

@@ -2,6 +2,8 @@ package notifications
 
 import (
 	"context"
+	"hash/fnv"
+	"log/slog"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,12 +19,17 @@ type Limits struct {
 	// Unverified is Orders for an address that nobody has verified: enough for a customer who has
 	// just come, and of no use to whoever has put a stranger's address in.
 	Unverified int
-	SMS        int // SMS messages, per number, and as many per account, whatever number it has at the time
-	SMSPrefix  int // SMS messages to numbers that differ in their last four digits only, which are often one owner's
+	// SMS is how many SMS messages a number gets, and as many an account, whatever number it has.
+	SMS int
+	// SMSPrefix is the same for all numbers that differ in their last four digits only, which are
+	// often one owner's.
+	SMSPrefix int
 	// Codes is SMS for messages with a code, which go to numbers that nobody has confirmed. They
 	// have counters of their own, by prefix too: whoever has codes sent to a number keeps no
 	// message from its owner.
 	Codes int
+	// SMSBudget is how many SMS messages go out to whomever, which bounds what they cost.
+	SMSBudget int
 }
 
 // Counters counts messages in the store, for all replicas together and beyond their restarts. It is
@@ -47,9 +54,11 @@ type flood struct {
 	counters Counters
 	now      func() time.Time
 
-	mu   sync.Mutex
-	few  map[string][]string // by counter: the marks of the first messages, which the store need not have heard of
-	hour int64               // of few
+	mu sync.Mutex
+	// few has the marks of the first messages, by counter. The store need not have heard of them.
+	few    map[string][]string
+	hour   int64 // of few
+	warned int64 // the hour in which the budget was last said to be used up
 }
 
 // maxEarly bounds the memory of the flood protection, about 10 MB. Above it the store counts
@@ -64,7 +73,8 @@ func newFlood(limits Limits, counters Counters, now func() time.Time) *flood {
 type bucket struct {
 	sort, who string
 	limit     int
-	free      int // messages that this process lets through before it asks the store
+	free      int     // messages that this process lets through before it asks the store
+	refusal   verdict // on a message that is not within the limit
 }
 
 // verdict is what the limits say of a delivery.
@@ -72,13 +82,16 @@ type verdict int
 
 const (
 	refusedByLimit verdict = iota
+	overBudget
 	withinLimit
 	lastWithinLimit // what follows in this hour is not sent
 )
 
 // take decides whether the delivery may be made, and counts it. Asked again about the same delivery
 // it counts nothing, and says the same.
-func (f *flood) take(ctx context.Context, d Delivery, k Kind, userID string, verified bool) (verdict, error) {
+func (f *flood) take(ctx context.Context, d Delivery, k Kind, userID string,
+	verified bool,
+) (verdict, error) {
 	v := withinLimit
 	for _, b := range f.buckets(d, k, userID, verified) {
 		if b.limit <= 0 {
@@ -87,7 +100,7 @@ func (f *flood) take(ctx context.Context, d Delivery, k Kind, userID string, ver
 		left, err := f.count(ctx, b, d.ID)
 		switch {
 		case err != nil || left < 0:
-			return refusedByLimit, err
+			return b.refusal, err
 		case left == 0:
 			v = lastWithinLimit
 		}
@@ -98,13 +111,17 @@ func (f *flood) take(ctx context.Context, d Delivery, k Kind, userID string, ver
 // buckets returns every counter of a delivery.
 func (f *flood) buckets(d Delivery, k Kind, userID string, verified bool) []bucket {
 	mail := func(sort string, limit int) []bucket {
-		return []bucket{{sort, strings.ToLower(d.Recipient), limit, limit / 4}}
+		return []bucket{{
+			sort: sort, who: strings.ToLower(d.Recipient), limit: limit, free: limit / 4,
+		}}
 	}
 	text := func(sort string, limit int) []bucket {
+		prefix := d.Recipient[:max(0, len(d.Recipient)-4)]
 		return []bucket{
-			{sort, d.Recipient, limit, 0},
-			{sort + "-account", userID, limit, 0},
-			{sort + "-prefix", d.Recipient[:max(0, len(d.Recipient)-4)], f.limits.SMSPrefix, 0},
+			{sort: sort, who: d.Recipient, limit: limit},
+			{sort: sort + "-account", who: userID, limit: limit},
+			{sort: sort + "-prefix", who: prefix, limit: f.limits.SMSPrefix},
+			f.budget(d.ID), // last: what another limit refuses costs nothing
 		}
 	}
 	switch {
@@ -120,10 +137,45 @@ func (f *flood) buckets(d Delivery, k Kind, userID string, verified bool) []buck
 	return mail("orders", f.limits.Orders)
 }
 
+// share is how much of the budget is counted in one counter, so that no counter is large, and not
+// every message changes the same one.
+const share = 100
+
+// budget returns the counter that a delivery by SMS has in the budget. A budget of several shares
+// has a counter for each, and the delivery's id says in which it is counted. Since chance does not
+// fill them evenly, some messages are refused before all of the budget is used, but never more are
+// sent.
+func (f *flood) budget(deliveryID string) bucket {
+	shares := (f.limits.SMSBudget + share - 1) / share
+	if shares == 0 {
+		return bucket{}
+	}
+	sum := fnv.New32a()
+	sum.Write([]byte(deliveryID)) //nolint:errcheck // never fails
+	n := int(sum.Sum32()) % shares
+	limit := (f.limits.SMSBudget + n) / shares // which add up to the budget
+	return bucket{sort: "sms-budget", who: strconv.Itoa(n), limit: limit, refusal: overBudget}
+}
+
+// budgetUsedUp says in the log, once an hour, that SMS messages are refused by the budget.
+func (f *flood) budgetUsedUp(ctx context.Context) {
+	hour := f.clockHour()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.warned == hour {
+		return
+	}
+	f.warned = hour
+	slog.WarnContext(ctx, "the budget of SMS messages is used up; "+
+		"some or all are not sent until the next hour", "messages_per_hour", f.limits.SMSBudget)
+}
+
+func (f *flood) clockHour() int64 { return f.now().Unix() / 3600 }
+
 // count returns how many messages may follow the delivery in this hour, as far as is known, or -1
 // if it is one too many.
 func (f *flood) count(ctx context.Context, b bucket, deliveryID string) (left int, err error) {
-	hour := f.now().Unix() / 3600
+	hour := f.clockHour()
 	counter := b.sort + "/" + digest(b.who) + "/" + strconv.FormatInt(hour, 10)
 	marks, enough := f.early(hour, counter, mark(deliveryID), b.free)
 	if enough {

@@ -24,9 +24,10 @@ type Status string
 
 // The statuses.
 const (
-	Queued     Status = "queued"
-	Sent       Status = "sent"       // the provider took it
-	Failed     Status = "failed"     // the provider will never take it, or it came too late to be of use
+	Queued Status = "queued"
+	Sent   Status = "sent" // the provider took it
+	// Failed: the provider will never take it, or it came too late to be of use.
+	Failed     Status = "failed"
 	Suppressed Status = "suppressed" // it was not to be sent
 )
 
@@ -36,14 +37,15 @@ type Delivery struct {
 	Channel     Channel   `json:"channel"`
 	Status      Status    `json:"status"`
 	Recipient   string    `json:"recipient,omitempty"` // address or number; erased with the user
-	Subject     string    `json:"subject,omitempty"`   // what it says in one line; erased with the user
+	Subject     string    `json:"subject,omitempty"`   // erased with the user
 	Reason      string    `json:"reason,omitempty"`    // why it failed, was suppressed or waits
-	Seq         uint64    `json:"seq,omitempty"`       // its position in the user's list; 0: not listed
+	Seq         uint64    `json:"seq,omitempty"`       // position in the user's list; 0: not listed
 	Attempts    int       `json:"attempts,omitempty"`
 	LastAttempt time.Time `json:"last_attempt,omitzero"`
 	NextAttempt time.Time `json:"next_attempt,omitzero"` // not before this
-	Claimed     time.Time `json:"claimed,omitzero"`      // until then, another process may be sending it
 	SentAt      time.Time `json:"sent_at,omitzero"`
+	// Claimed is until when the process that has claimed the delivery may be sending it.
+	Claimed time.Time `json:"claimed,omitzero"`
 }
 
 // Content is what a message is rendered from. It is frozen when the event is accepted, so that
@@ -52,10 +54,12 @@ type Content struct {
 	Name      string    `json:"name,omitempty"`
 	Locale    string    `json:"locale"`
 	Facts     Facts     `json:"facts"`
-	Last      bool      `json:"last,omitempty"` // mail: what follows in this hour is not sent, and it says so
 	TokenKind TokenKind `json:"token_kind,omitempty"`
 	Token     string    `json:"token,omitempty"`
-	Expires   time.Time `json:"expires,omitzero"` // the token's end; a message that comes later is of no use
+	// Expires is the token's end. A message that comes later is of no use.
+	Expires time.Time `json:"expires,omitzero"`
+	// Last: what follows this mail within the hour is not sent, and the mail says so.
+	Last bool `json:"last,omitempty"`
 }
 
 // Record is what is kept of one event: the deliveries it led to, which may be none that was sent.
@@ -165,6 +169,7 @@ const (
 	ReasonUnconfirmed = "The phone number is not confirmed."
 	ReasonBadAddress  = "The address cannot be used."
 	ReasonFlood       = "Too many messages to this recipient in a short time."
+	ReasonBudget      = "Too many SMS messages are being sent at present."
 	ReasonDeleted     = "The account was deleted."
 	ReasonStale       = "No longer needed."
 	ReasonExpired     = "The link or code expired before the message could be delivered."

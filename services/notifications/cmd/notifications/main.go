@@ -36,18 +36,22 @@ func run(ctx context.Context) error {
 // wire says what the service is made of, which events it hears and which routes it has.
 func wire(s *service.Service, cfg Config) error {
 	renderer, err := render.New(render.Config{
-		Dir: cfg.TemplatesDir, PublicURL: cfg.PublicURL, ShopName: cfg.ShopName, DefaultLocale: cfg.DefaultLocale, TimeZone: cfg.TimeZone,
+		Dir: cfg.TemplatesDir, PublicURL: cfg.PublicURL, ShopName: cfg.ShopName,
+		DefaultLocale: cfg.DefaultLocale, TimeZone: cfg.TimeZone,
 	})
 	if err != nil {
 		return fmt.Errorf("templates: %w", err)
 	}
 	lists := store.NewLists(s.State)
+	email := bindings.NewEmailSender(s.Bind, cfg.EmailBinding)
+	sms := bindings.NewSMSSender(s.Bind, cfg.SMSBinding,
+		bindings.SMSFormat(cfg.SMSFormat), cfg.SMSFrom)
 	domain := notifications.New(cfg.domain(s.Metrics), notifications.Deps{
-		State: s.State, Journal: s.Intents(), Lists: lists, Counters: store.NewCounters(s.State), Letters: s.Letters,
-		Contacts: peers.NewContacts(s.Peers, cfg.ContactSlack, cfg.BatchWindow, nil), Renderer: renderer,
+		State: s.State, Journal: s.Intents(), Lists: lists, Counters: store.NewCounters(s.State),
+		Contacts: peers.NewContacts(s.Peers, cfg.ContactSlack, cfg.BatchWindow, nil),
+		Letters:  s.Letters, Renderer: renderer,
 		Senders: map[notifications.Channel]notifications.Sender{
-			notifications.Email: bindings.NewEmailSender(s.Bind, cfg.EmailBinding),
-			notifications.SMS:   bindings.NewSMSSender(s.Bind, cfg.SMSBinding, bindings.SMSFormat(cfg.SMSFormat), cfg.SMSFrom),
+			notifications.Email: email, notifications.SMS: sms,
 		},
 	})
 	s.Settles(notifications.RecordKind, domain)
@@ -58,7 +62,9 @@ func wire(s *service.Service, cfg Config) error {
 	}
 	http.Routes(s.ThroughSidecar, http.Deps{
 		Accepted: domain.Accepted, Verifier: s.Users, Services: s.Key,
-		Delivered: func(ctx context.Context, userID, cursor string, limit int) ([]notifications.Delivered, string, error) {
+		Delivered: func(ctx context.Context, userID, cursor string, limit int) (
+			[]notifications.Delivered, string, error,
+		) {
 			return lists.Delivered(ctx, domain.Records, userID, cursor, limit)
 		},
 	})
