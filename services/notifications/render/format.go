@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -38,8 +39,10 @@ func readFormat(files fs.FS, tag string, zone *time.Location) (format, error) {
 	if err := json.Unmarshal(raw, &f); err != nil {
 		return f, fmt.Errorf("format.json: %w", err)
 	}
-	if len(f.Months) != 12 || f.Decimal == "" || f.Symbol == "" || f.Code == "" || f.Date == "" || f.DateTime == "" {
-		return f, errors.New("format.json: decimal, symbol, code, date, date_time and 12 months are required")
+	required := []string{f.Decimal, f.Symbol, f.Code, f.Date, f.DateTime}
+	if len(f.Months) != 12 || slices.Contains(required, "") {
+		return f, errors.New("format.json: " +
+			"decimal, symbol, code, date, date_time and 12 months are required")
 	}
 	return f, nil
 }
@@ -57,7 +60,8 @@ func (f *format) amount(m money.Money) string {
 	if m.Amount < 0 {
 		sign, digits = "-", digits[1:]
 	}
-	return sign + fill(pattern, "number", f.number(digits, money.Exponent(m.Currency)), "symbol", name, "code", name)
+	number := f.number(digits, money.Exponent(m.Currency))
+	return sign + fill(pattern, "{number}", number, "{symbol}", name, "{code}", name)
 }
 
 // number writes digits with that many decimals.
@@ -81,17 +85,21 @@ func (f *format) number(digits string, decimals int) string {
 
 func (f *format) date(t time.Time) string {
 	t = t.In(f.zone)
-	return fill(f.Date, "day", strconv.Itoa(t.Day()), "month", f.Months[t.Month()-1], "year", strconv.Itoa(t.Year()))
+	return fill(f.Date, "{day}", strconv.Itoa(t.Day()), "{month}", f.Months[t.Month()-1],
+		"{year}", strconv.Itoa(t.Year()))
 }
 
 func (f *format) dateTime(t time.Time) string {
 	local := t.In(f.zone)
-	return fill(f.DateTime, "date", f.date(t), "time", local.Format("15:04"), "zone", local.Format("MST"))
+	return fill(f.DateTime, "{date}", f.date(t), "{time}", local.Format("15:04"),
+		"{zone}", local.Format("MST"))
 }
 
-func fill(pattern string, pairs ...string) string {
-	for i := 0; i < len(pairs); i += 2 {
-		pairs[i] = "{" + pairs[i] + "}"
+// fill puts values in the place of the words of a pattern. Patterns are short, so that looking for
+// one word after the other costs less than a strings.Replacer.
+func fill(pattern string, wordsAndValues ...string) string {
+	for i := 0; i < len(wordsAndValues); i += 2 {
+		pattern = strings.ReplaceAll(pattern, wordsAndValues[i], wordsAndValues[i+1])
 	}
-	return strings.NewReplacer(pairs...).Replace(pattern)
+	return pattern
 }

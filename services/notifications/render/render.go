@@ -15,13 +15,13 @@
 package render
 
 import (
-	"bytes"
 	"embed"
 	"fmt"
 	htmltemplate "html/template"
 	"io/fs"
 	"net/url"
 	"os"
+	"path"
 	"strings"
 	texttemplate "text/template"
 	"time"
@@ -108,22 +108,27 @@ func parse(files fs.FS, tag string, zone *time.Location) (*language, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &language{tag: tag, format: f, html: map[string]*htmltemplate.Template{}, text: map[string]*texttemplate.Template{}}
+	l := &language{
+		tag: tag, format: f,
+		html: map[string]*htmltemplate.Template{}, text: map[string]*texttemplate.Template{},
+	}
 	for _, m := range notifications.Messages() {
 		name := tag + "/" + m.Template
+		texts := []string{"layout.txt", tag + "/common.txt", name + ".txt"}
 		if m.Code {
-			if l.text[m.Template], err = texttemplate.New(m.Template+".txt").Option("missingkey=error").ParseFS(files, name+".txt"); err != nil {
-				return nil, err
-			}
-			continue
+			texts = texts[2:]
 		}
-		l.html[m.Template], err = htmltemplate.New("layout.html").Funcs(functions).Option("missingkey=error").
-			ParseFS(files, "layout.html", tag+"/common.html", name+".html")
+		l.text[m.Template], err = texttemplate.New(path.Base(texts[0])).Funcs(functions).
+			Option("missingkey=error").ParseFS(files, texts...)
 		if err != nil {
 			return nil, err
 		}
-		l.text[m.Template], err = texttemplate.New("layout.txt").Funcs(functions).Option("missingkey=error").
-			ParseFS(files, "layout.txt", tag+"/common.txt", name+".txt")
+		if m.Code {
+			continue
+		}
+		l.html[m.Template], err = htmltemplate.New("layout.html").Funcs(functions).
+			Option("missingkey=error").
+			ParseFS(files, "layout.html", tag+"/common.html", name+".html")
 		if err != nil {
 			return nil, err
 		}
@@ -139,21 +144,25 @@ var functions = map[string]any{
 
 type link struct{ Label, URL string }
 
+// typicalHTML is what the HTML of most mails fits in, in bytes.
+const typicalHTML = 8 << 10
+
 // Render implements [notifications.Renderer].
-func (r *Renderer) Render(template string, c notifications.Content) (notifications.Rendered, error) {
+func (r *Renderer) Render(template string,
+	c notifications.Content,
+) (out notifications.Rendered, err error) {
 	l := r.language(c.Locale)
 	text, ok := l.text[template]
 	if !ok {
-		return notifications.Rendered{}, fault.Newf(fault.Internal, "internal", "There is no template %s.", template)
+		return out, noTemplate(template)
 	}
 	v := r.view(l, c)
-	var out notifications.Rendered
-	var err error
-	if out.Subject, err = r.subject(text, v); err != nil {
+	if out.Subject, err = subject(text, v); err != nil {
 		return out, err
 	}
-	var html, plain, sms bytes.Buffer
+	var html, plain, sms strings.Builder
 	if mail, ok := l.html[template]; ok {
+		html.Grow(typicalHTML)
 		if err := mail.Execute(&html, v); err != nil {
 			return out, err
 		}
@@ -178,12 +187,16 @@ func (r *Renderer) Subject(template string, c notifications.Content) (string, er
 	l := r.language(c.Locale)
 	text, ok := l.text[template]
 	if !ok {
-		return "", fault.Newf(fault.Internal, "internal", "There is no template %s.", template)
+		return "", noTemplate(template)
 	}
-	return r.subject(text, r.view(l, c))
+	return subject(text, r.view(l, c))
 }
 
-func (r *Renderer) subject(t *texttemplate.Template, v view) (string, error) {
+func noTemplate(name string) error {
+	return fault.Newf(fault.Internal, "internal", "There is no template %s.", name)
+}
+
+func subject(t *texttemplate.Template, v view) (string, error) {
 	var out strings.Builder
 	if err := t.ExecuteTemplate(&out, "subject", v); err != nil {
 		return "", err

@@ -3,12 +3,9 @@ package render_test
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
-	"sidecart.dev/kit/money"
 	"sidecart.dev/notifications"
 	"sidecart.dev/notifications/render"
 )
@@ -162,42 +159,6 @@ func TestNothingBreaksALineOfASubject(t *testing.T) {
 	}
 }
 
-func TestALocaleFallsBackToItsLanguageAndThenToTheDefault(t *testing.T) {
-	r := newRenderer(t, "")
-	for locale, want := range map[string]string{"de-AT": "Bestellung storniert", "DE": "Bestellung storniert", "fr": "Order cancelled", "": "Order cancelled", "../en": "Order cancelled"} {
-		c := sample(t, "order_cancelled", locale)
-		if got, err := r.Subject("order_cancelled", c); err != nil || !strings.HasPrefix(got, want) {
-			t.Errorf("locale %q: %q, %v, want %s…", locale, got, err, want)
-		}
-	}
-}
-
-func TestAmountsAreWrittenForCurrencyAndLanguage(t *testing.T) {
-	r := newRenderer(t, "")
-	for _, c := range []struct {
-		m      money.Money
-		en, de string
-	}{
-		{money.New(1999, "EUR"), "€19.99", "19,99\u00a0€"},
-		{money.New(5, "EUR"), "€0.05", "0,05\u00a0€"},
-		{money.New(123456789, "USD"), "$1,234,567.89", "1.234.567,89\u00a0$"},
-		{money.New(1500, "JPY"), "¥1,500", "1.500\u00a0¥"},
-		{money.New(1234567, "BHD"), "BHD\u00a01,234.567", "1.234,567\u00a0BHD"},
-		{money.New(1500, "RWF"), "RWF\u00a01,500", "1.500\u00a0RWF"},
-		{money.New(1500, "CLF"), "CLF\u00a00.1500", "0,1500\u00a0CLF"},
-		{money.New(1500, "HUF"), "HUF\u00a015.00", "15,00\u00a0HUF"},
-		{money.New(100, "CHF"), "CHF\u00a01.00", "1,00\u00a0CHF"},
-	} {
-		for locale, want := range map[string]string{"en": c.en, "de": c.de} {
-			content := sample(t, "payment_refunded", locale)
-			content.Facts.Amount = c.m
-			if got, err := r.Subject("payment_refunded", content); err != nil || !strings.Contains(got, " "+want+" ") {
-				t.Errorf("%v in %s: %q, %v, want %q", c.m, locale, got, err, want)
-			}
-		}
-	}
-}
-
 // A provider that never said what it did may have taken the money.
 func TestADeclineSaysThatNothingWasChargedOnlyIfThatIsKnown(t *testing.T) {
 	r := newRenderer(t, "")
@@ -218,59 +179,6 @@ func TestADeclineSaysThatNothingWasChargedOnlyIfThatIsKnown(t *testing.T) {
 	}
 }
 
-func TestATemplateIsReplacedWithoutRebuilding(t *testing.T) {
-	dir := t.TempDir()
-	write(t, dir, "en/password_changed.txt", `{{define "subject"}}Changed, {{.Name}}{{end}}{{define "text"}}So it is.{{end}}`)
-	for _, file := range []string{"format.json", "common.html", "common.txt"} {
-		copyBuiltIn(t, dir, "de/"+file, "fr/"+file)
-	}
-	for _, m := range notifications.Messages() {
-		if !m.Code {
-			copyBuiltIn(t, dir, "en/"+m.Template+".html", "fr/"+m.Template+".html")
-		}
-		copyBuiltIn(t, dir, "de/"+m.Template+".txt", "fr/"+m.Template+".txt")
-	}
-	r := newRenderer(t, dir)
-	if got, _ := r.Subject("password_changed", sample(t, "password_changed", "en")); got != "Changed, Ada Lovelace" {
-		t.Errorf("the replaced subject is %q", got)
-	}
-	if got, _ := r.Subject("password_changed", sample(t, "password_changed", "de")); got != "Ihr Passwort für Sidecart wurde geändert" {
-		t.Errorf("the other language's subject is %q", got)
-	}
-	if out, err := r.Render("order_delayed", sample(t, "order_delayed", "fr")); err != nil || !strings.Contains(out.HTML, `lang="fr"`) {
-		t.Errorf("a language that was added: %v", err)
-	}
-}
-
-func TestATemplateThatCannotWorkStopsTheStart(t *testing.T) {
-	for name, text := range map[string]string{
-		"syntax":        `{{define "subject"}}{{end}`,
-		"unknown field": `{{define "subject"}}{{.Nothing}}{{end}}{{define "text"}}x{{end}}`,
-		"no subject":    `{{define "subject"}}{{end}}{{define "text"}}x{{end}}`,
-	} {
-		dir := t.TempDir()
-		write(t, dir, "en/password_changed.txt", text)
-		if _, err := render.New(render.Config{Dir: dir, PublicURL: "https://shop.test", DefaultLocale: "en"}); err == nil {
-			t.Errorf("%s: no error", name)
-		}
-	}
-	if _, err := render.New(render.Config{Dir: filepath.Join(t.TempDir(), "none"), DefaultLocale: "en"}); err == nil {
-		t.Error("a folder that is not there: no error")
-	}
-}
-
-func TestDatesAreInTheZoneOfTheShop(t *testing.T) {
-	r, err := render.New(render.Config{PublicURL: "https://shop.test", DefaultLocale: "en", TimeZone: "Europe/Berlin"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := sample(t, "password_changed", "en")
-	c.Facts.At = time.Date(2026, 7, 31, 22, 30, 0, 0, time.UTC)
-	if out, err := r.Render("password_changed", c); err != nil || !strings.Contains(out.Text, "1 August 2026, 00:30 CEST") {
-		t.Errorf("%s, %v", out.Text, err)
-	}
-}
-
 // TestWriteSamples writes every message to the folder RENDER_TO, to be looked at.
 func TestWriteSamples(t *testing.T) {
 	dir := os.Getenv("RENDER_TO")
@@ -288,24 +196,4 @@ func TestWriteSamples(t *testing.T) {
 			write(t, dir, m.Template+"."+locale+".txt", fmt.Sprintf("%s\n\n%s\n[SMS] %s\n", out.Subject, out.Text, out.SMS))
 		}
 	}
-}
-
-func write(t *testing.T, dir, name, text string) {
-	t.Helper()
-	path := filepath.Join(dir, name)
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func copyBuiltIn(t *testing.T, dir, from, to string) {
-	t.Helper()
-	raw, err := os.ReadFile(filepath.Join("templates", from))
-	if err != nil {
-		t.Fatal(err)
-	}
-	write(t, dir, to, string(raw))
 }

@@ -26,7 +26,7 @@ type view struct {
 	Link     string // where the mailed token leads
 	PIN      string // the code that confirms a phone number
 	Expires  string // until when
-	Last     bool   // further mails of the kind wait for another hour, and are in the customer's list alone
+	Last     bool   // further mails of the kind are not sent within this hour
 }
 
 type itemView struct {
@@ -35,15 +35,18 @@ type itemView struct {
 }
 
 // pages of the browser client that a message with a token leads to.
-var pages = map[notifications.TokenKind]string{notifications.VerifyToken: "verify", notifications.ResetToken: "reset"}
+var pages = map[notifications.TokenKind]string{
+	notifications.VerifyToken: "verify",
+	notifications.ResetToken:  "reset",
+}
 
 func (r *Renderer) view(l *language, c notifications.Content) view {
 	f := c.Facts
 	v := view{
 		Lang: l.tag, Shop: r.cfg.ShopName, ShopURL: r.cfg.PublicURL + "/", Name: c.Name, Last: c.Last,
 		OrderID: f.OrderID, OrderURL: r.linkTo("orders/"+f.OrderID, ""),
-		Amount: l.format.amount(f.Amount), Refunded: l.format.amount(f.TotalRefunded), Partial: !f.FullyRefunded,
-		Code: f.Code, Reason: notifications.OneLine(f.Reason),
+		Amount: l.format.amount(f.Amount), Refunded: l.format.amount(f.TotalRefunded),
+		Partial: !f.FullyRefunded, Code: f.Code, Reason: notifications.OneLine(f.Reason),
 		Date: l.format.date(f.At), DateTime: l.format.dateTime(f.At),
 	}
 	switch {
@@ -71,7 +74,10 @@ func (r *Renderer) view(l *language, c notifications.Content) view {
 // Sample returns contents to try a message with.
 func Sample(m notifications.Message, locale string) notifications.Content {
 	at := time.Date(2026, time.March, 1, 9, 5, 0, 0, time.UTC)
-	c := notifications.Content{Name: "Ada Lovelace", Locale: locale, Facts: notifications.Facts{UserID: "usr_p6r1l9k4a8e2", At: at}}
+	c := notifications.Content{
+		Name: "Ada Lovelace", Locale: locale,
+		Facts: notifications.Facts{UserID: "usr_p6r1l9k4a8e2", At: at},
+	}
 	switch m.Token {
 	case notifications.NoToken:
 	case notifications.PhoneToken:
@@ -82,20 +88,23 @@ func Sample(m notifications.Message, locale string) notifications.Content {
 	if m.Kind == notifications.Security {
 		return c
 	}
-	c.Facts.OrderID = "ord_k3v9q2m7x4d1"
-	c.Facts.Amount = money.New(126148, "EUR")
+	f := &c.Facts
+	f.OrderID, f.Amount = "ord_k3v9q2m7x4d1", money.New(126148, "EUR")
 	switch m.Template {
 	case "order_delayed", "payment_confirmed":
-		c.Facts.Items = []notifications.Item{
-			{Name: "Espresso beans", Quantity: 2, UnitPrice: money.New(1299, "EUR")},
-			{Name: "Espresso machine, polished steel, with a milk frother", Quantity: 1, UnitPrice: money.New(123550, "EUR")},
-		}
+		f.Items = []notifications.Item{{
+			Name: "Espresso beans", Quantity: 2, UnitPrice: money.New(1299, "EUR"),
+		}, {
+			Name: "Espresso machine, polished steel, with a milk frother", Quantity: 1,
+			UnitPrice: money.New(123550, "EUR"),
+		}}
 	case "payment_declined":
-		c.Facts.Code, c.Facts.Reason = "insufficient_funds", "The card has insufficient funds."
+		f.Code, f.Reason = "insufficient_funds", "The card has insufficient funds."
 	case "payment_refunded":
-		c.Facts.Amount, c.Facts.TotalRefunded, c.Facts.Reason = money.New(500, "EUR"), money.New(1500, "EUR"), "damaged in transit"
+		f.Amount, f.TotalRefunded = money.New(500, "EUR"), money.New(1500, "EUR")
+		f.Reason = "damaged in transit"
 	case "order_cancelled":
-		c.Facts.Reason = "ordered twice"
+		f.Reason = "ordered twice"
 	}
 	return c
 }
