@@ -58,7 +58,7 @@ func decide(m Message, eventID string, contact *Contact) []Delivery {
 	if m.Code {
 		return []Delivery{decideCode(eventID, contact)}
 	}
-	email := Delivery{ID: DeliveryID(eventID, Email), Channel: Email, Status: Queued}
+	email := newDelivery(eventID, Email)
 	if contact == nil {
 		return []Delivery{email.suppressed(ReasonUnknownUser)}
 	}
@@ -77,7 +77,8 @@ func decide(m Message, eventID string, contact *Contact) []Delivery {
 	if !contact.Preferences.wants(SMS, m.Kind) {
 		return []Delivery{email}
 	}
-	sms := Delivery{ID: DeliveryID(eventID, SMS), Channel: SMS, Status: Queued, Recipient: contact.Phone}
+	sms := newDelivery(eventID, SMS)
+	sms.Recipient = contact.Phone
 	switch {
 	case contact.Phone == "":
 		sms = sms.suppressed(ReasonNoPhone)
@@ -92,7 +93,7 @@ func decide(m Message, eventID string, contact *Contact) []Delivery {
 // decideCode returns the delivery of a code. Its recipient is the number that the code comes with:
 // what a contact says may be another number already, whose owner must not be told the code.
 func decideCode(eventID string, contact *Contact) Delivery {
-	sms := Delivery{ID: DeliveryID(eventID, SMS), Channel: SMS, Status: Queued}
+	sms := newDelivery(eventID, SMS)
 	switch {
 	case contact == nil:
 		return sms.suppressed(ReasonUnknownUser)
@@ -100,6 +101,10 @@ func decideCode(eventID string, contact *Contact) Delivery {
 		return sms.suppressed(ReasonDeleted)
 	}
 	return sms
+}
+
+func newDelivery(eventID string, c Channel) Delivery {
+	return Delivery{ID: DeliveryID(eventID, c), Channel: c, Status: Queued}
 }
 
 func (d Delivery) suppressed(reason string) Delivery {
@@ -134,5 +139,6 @@ func OneLine(s string) string {
 type MailToken struct {
 	Token   string    `json:"token"`
 	Expires time.Time `json:"expires_at"`
-	Phone   string    `json:"phone"` // of a code: the number it is for, and to which alone it may be sent
+	// Phone is the number that a code is for, and to which alone it may be sent.
+	Phone string `json:"phone"`
 }

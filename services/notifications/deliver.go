@@ -22,7 +22,7 @@ func (s *Service) deliver(ctx context.Context, q *queue, j job, done func()) {
 	})
 	ok = ok && err == nil
 	if ok {
-		err = fault.Guard(ctx, func() error { return s.attempt(ctx, q, h.record, *h.record.Delivery(q.channel)) })
+		err = fault.Guard(ctx, func() error { return s.attempt(ctx, q, h.record) })
 		// If the service stops, the outcome is not known, and not the provider's fault.
 		ok = (err == nil || ctx.Err() == nil) && !errors.Is(err, errNotTried)
 	}
@@ -107,7 +107,9 @@ func (s *Service) sendable(r *Record, c Channel) bool {
 }
 
 // claim marks a delivery so that no other process makes it.
-func (s *Service) claim(ctx context.Context, read aggregate.Read[Record], c Channel) (r Record, claimed bool, err error) {
+func (s *Service) claim(ctx context.Context, read aggregate.Read[Record],
+	c Channel,
+) (r Record, claimed bool, err error) {
 	r, err = s.records.Advance(ctx, read, func(r Record) (Record, error) {
 		claimed = s.sendable(&r, c)
 		if !claimed {
@@ -121,7 +123,8 @@ func (s *Service) claim(ctx context.Context, read aggregate.Read[Record], c Chan
 
 // attempt renders and sends. What came too late is not sent. errNotTried says that it may have,
 // which could not be found out.
-func (s *Service) attempt(ctx context.Context, q *queue, r Record, d Delivery) error {
+func (s *Service) attempt(ctx context.Context, q *queue, r Record) error {
+	d := *r.Delivery(q.channel)
 	if !r.Content.Expires.IsZero() && !s.cfg.Now().Before(r.Content.Expires) {
 		return fault.New(fault.Unprocessable, "expired", ReasonExpired)
 	}
@@ -213,7 +216,8 @@ func (s *Service) apply(r *Record, d *Delivery, result error) {
 }
 
 func reasonOf(err error) string {
-	if f, ok := err.(*fault.Error); ok { //nolint:errorlint // senders and attempt return faults as they are
+	//nolint:errorlint // senders and attempt return faults as they are
+	if f, ok := err.(*fault.Error); ok {
 		return f.Message
 	}
 	return ReasonRejected

@@ -18,10 +18,11 @@ type Item struct {
 
 // Facts is what an event says that a message may tell. Fields an event does not have are zero.
 type Facts struct {
-	UserID        string      `json:"user_id"`
-	OrderID       string      `json:"order_id,omitempty"`
-	Items         []Item      `json:"items,omitempty"`
-	Amount        money.Money `json:"amount,omitzero"` // total of the order, or what was paid, declined or refunded
+	UserID  string `json:"user_id"`
+	OrderID string `json:"order_id,omitempty"`
+	Items   []Item `json:"items,omitempty"`
+	// Amount is the total of the order, or what was paid, declined or refunded.
+	Amount        money.Money `json:"amount,omitzero"`
 	TotalRefunded money.Money `json:"total_refunded,omitzero"`
 	FullyRefunded bool        `json:"fully_refunded,omitempty"`
 	Code          string      `json:"code,omitempty"`

@@ -18,7 +18,7 @@ type first struct {
 	written  chan struct{} // closed when the record is written, or cannot be
 
 	mu      sync.Mutex
-	over    bool // nobody waits any more: what has not been started is not, before the record is written
+	over    bool // nobody waits any more: the attempt is not started before the record is written
 	tried   bool // the provider has answered
 	result  error
 	used    bool // the record has the outcome
@@ -46,7 +46,9 @@ func (f *first) answer(tried bool, result error) {
 }
 
 // leave ends the wait, and returns the outcome if the provider has answered.
-func (f *first) leave() (result error, tried bool) { //nolint:revive // the error is a value here, not the function's
+//
+//nolint:revive // the error is a value here, not the function's
+func (f *first) leave() (result error, tried bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.over, f.used = true, f.tried
@@ -192,7 +194,8 @@ func (r *Record) postpone(until time.Time) {
 }
 
 // errInHand says that what became of an order may be on its way to the customer.
-var errInHand = fault.New(fault.Unavailable, "unavailable", "Another message to this customer is being sent.")
+var errInHand = fault.New(fault.Unavailable, "unavailable",
+	"Another message to this customer is being sent.")
 
 // answer tells whoever waits for the job, if anybody does, what came of it.
 func (j job) answer(tried bool, result error) {

@@ -76,7 +76,8 @@ func (q *queue) push(j job) bool {
 func (q *queue) prompt() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return !q.open() && time.Duration(len(q.waiting))*q.pace <= q.cfg.Prompt/2*time.Duration(q.cfg.Concurrency[q.channel])
+	before := time.Duration(len(q.waiting)) * q.pace / time.Duration(q.cfg.Concurrency[q.channel])
+	return !q.open() && before <= q.cfg.Prompt/2
 }
 
 // paced notes what an attempt took.

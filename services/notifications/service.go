@@ -18,10 +18,12 @@ type Lists interface {
 	// Append adds entries to a user's list and returns their positions. Those that it has added
 	// lately stay where they are, and then listed is true: of several who add the same entries at
 	// once, in whichever processes, one is told false.
-	Append(ctx context.Context, userID string, entries []string) (positions []uint64, listed bool, err error)
+	Append(ctx context.Context, userID string, entries []string) (
+		positions []uint64, listed bool, err error)
 	// Page returns up to limit entries below position before (0: from the newest), and the next
 	// page's before (0: none).
-	Page(ctx context.Context, userID string, before uint64, limit int) (entries []string, next uint64, err error)
+	Page(ctx context.Context, userID string, before uint64, limit int) (
+		entries []string, next uint64, err error)
 }
 
 // Contacts asks who a user is. It is safe for concurrent use.
@@ -106,10 +108,13 @@ const RecordKind = "evt"
 func New(cfg Config, deps Deps) *Service {
 	cfg = cfg.withDefaults()
 	s := &Service{
-		Deps: deps, cfg: cfg, flood: newFlood(cfg.Limits, deps.Counters, cfg.Now), known: newRecent(cfg.Remembered),
-		theirs: newRecent(cfg.Remembered), queues: map[Channel]*queue{}, meters: cfg.Metrics, stopped: make(chan struct{}),
+		Deps: deps, cfg: cfg, flood: newFlood(cfg.Limits, deps.Counters, cfg.Now),
+		known: newRecent(cfg.Remembered), theirs: newRecent(cfg.Remembered),
+		queues: map[Channel]*queue{}, meters: cfg.Metrics, stopped: make(chan struct{}),
 	}
-	s.records = aggregate.New(aggregate.Config[Record]{Kind: RecordKind, State: deps.State, Journal: deps.Journal, Done: Record.Done})
+	s.records = aggregate.New(aggregate.Config[Record]{
+		Kind: RecordKind, State: deps.State, Journal: deps.Journal, Done: Record.Done,
+	})
 	s.records.DrivenBy(aggregate.Driver[Record]{Written: s.written, Drive: s.drive, Busy: s.busy})
 	for c, sender := range deps.Senders {
 		s.queues[c] = newQueue(c, sender, cfg)

@@ -12,12 +12,14 @@ import (
 
 // Settle implements [journal.Settler]: it puts what is due back into the queues, and finds what is
 // finished. The journal offers a record until then, so nothing depends on a process's memory.
-func (s *Service) Settle(ctx context.Context, entries []journal.Entry) (finished []string, err error) {
+func (s *Service) Settle(ctx context.Context, entries []journal.Entry) ([]string, error) {
 	return s.records.Settle(ctx, entries)
 }
 
 // drive puts the deliveries that are due into their queues, and erases what a deletion asks for.
-func (s *Service) drive(ctx context.Context, open []aggregate.Open[Record]) (map[string]Record, error) {
+func (s *Service) drive(ctx context.Context,
+	open []aggregate.Open[Record],
+) (map[string]Record, error) {
 	var errs []error
 	changed := map[string]Record{}
 	for _, o := range open {
@@ -93,7 +95,9 @@ func (s *Service) sweep(ctx context.Context, r Record) (swept Record, done bool,
 }
 
 // advance changes a record as a step of driving it.
-func (s *Service) advance(ctx context.Context, id string, f func(r Record) (Record, error)) (Record, error) {
+func (s *Service) advance(ctx context.Context, id string,
+	f func(r Record) (Record, error),
+) (Record, error) {
 	read, err := s.records.Read(ctx, id)
 	if err != nil {
 		return Record{}, err

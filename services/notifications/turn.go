@@ -12,7 +12,8 @@ var (
 	// errStale says that a message has nothing to say any more.
 	errStale = fault.New(fault.Unprocessable, "stale", ReasonStale)
 	// errNotTried says that nothing was sent, and that it was not the provider's fault.
-	errNotTried = fault.New(fault.Unavailable, "unavailable", "Whether the message is still of use cannot be found out.")
+	errNotTried = fault.New(fault.Unavailable, "unavailable",
+		"Whether the message is still of use cannot be found out.")
 )
 
 // turns keeps a provisional message and what is said later about the same order in that order, on
@@ -65,7 +66,9 @@ func (t *turns) wait(ctx context.Context, key turn) error {
 // has answered. A provisional message that was overtaken is errStale. One that is judged to be of
 // use is sent before anything that is accepted after that, as far as this process sends it: what
 // another process sends in the same moment may arrive first.
-func (s *Service) inTurn(ctx context.Context, c Channel, m Message, r Record) (done func(), err error) {
+func (s *Service) inTurn(ctx context.Context, c Channel, m Message,
+	r Record,
+) (done func(), err error) {
 	key := turn{c, r.OrderID}
 	if !m.Provisional {
 		if r.OrderID == "" {

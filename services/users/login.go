@@ -97,7 +97,7 @@ func (s *Service) rehash(ctx context.Context, old User, password string) {
 }
 
 func (s *Service) begin(ctx context.Context, u User) (Grant, error) {
-	token, session, err := StartSession(u.ID, u.Epoch, s.Rand, s.now())
+	token, session, err := startSession(u.ID, u.Epoch, s.Rand, s.now())
 	if err != nil {
 		return Grant{}, err
 	}
@@ -132,7 +132,7 @@ func (s *Service) grant(u User, token RefreshToken) (Grant, error) {
 // same refresh token again. Any other that was good once, and that one shown later, ends its whole
 // session and is an Unauthenticated fault.
 func (s *Service) Refresh(ctx context.Context, shown string) (Grant, error) {
-	token, err := ParseRefreshToken(shown)
+	token, err := parseRefreshToken(shown)
 	if err != nil {
 		return Grant{}, err
 	}

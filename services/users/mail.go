@@ -68,7 +68,7 @@ func (s *Service) reset(ctx context.Context, id string) error {
 // ConfirmReset sets a new password with a mailed token and ends every session. A token that is
 // unknown, spent or expired is an Unprocessable fault.
 func (s *Service) ConfirmReset(ctx context.Context, token, wanted string) error {
-	id, secret, err := ParseMailToken(token)
+	id, secret, err := parseMailToken(token)
 	if err != nil {
 		return err
 	}

@@ -92,8 +92,8 @@ func (u *User) Mint(kind TokenKind, random io.Reader, now time.Time) (string, ti
 	return strings.TrimPrefix(u.ID, "usr_") + "." + secret, expires, nil
 }
 
-// ParseMailToken splits a token into the account it is for and its secret.
-func ParseMailToken(token string) (userID, secret string, err error) {
+// parseMailToken splits a token into the account it is for and its secret.
+func parseMailToken(token string) (userID, secret string, err error) {
 	id, secret, ok := strings.Cut(token, ".")
 	if !ok || !ValidID("usr_"+id) || secret == "" {
 		return "", "", errTokenSpent()

@@ -10,8 +10,7 @@ import (
 
 // Profile returns the account of a signed-in user.
 func (s *Service) Profile(ctx context.Context, userID string) (User, error) {
-	u, err := s.account(ctx, userID)
-	return u, err
+	return s.account(ctx, userID)
 }
 
 // Expected says whether an account may be changed that stands as it is; nil allows it.

@@ -49,7 +49,7 @@ func (s *Service) register(ctx context.Context, r Registration, role auth.Role) 
 	if err != nil {
 		return User{}, err
 	}
-	u := NewUser(id, role, r, hash, s.now(), traceOf(ctx))
+	u := newUser(id, role, r, hash, s.now(), traceOf(ctx))
 	if err := u.RenewDeviceKey(s.Rand); err != nil {
 		return User{}, err
 	}

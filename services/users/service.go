@@ -20,9 +20,8 @@ import (
 
 // Prefixes of the keys of what is stored beside the accounts.
 const (
-	ClaimPrefix   = "email"
-	SessionPrefix = "session"
-	EndedPrefix   = "ended"
+	ClaimPrefix = "email"
+	EndedPrefix = "ended"
 )
 
 // Claim says whose a (normalised) e-mail address is. Inserting it is what decides between two
@@ -100,13 +99,13 @@ func NewService(cfg Config) *Service {
 	s := &Service{
 		Config:   cfg,
 		claims:   document.New[Claim](cfg.State, ClaimPrefix),
-		sessions: document.New[Session](cfg.State, SessionPrefix, document.Expiring(RefreshLife)),
+		sessions: document.New[Session](cfg.State, "session", document.Expiring(RefreshLife)),
 		attempts: document.New[Attempts](cfg.State, "attempts", document.Expiring(attemptsLife)),
 		networks: document.New[KnownNetwork](cfg.State, "network", document.Expiring(networkLife)),
 		endings:  document.New[Ended](cfg.State, EndedPrefix),
 		async:    background.NewGroup(maxAsync), noting: make(chan struct{}, 1),
 	}
-	s.watch = newWatch(s.readEnded, cfg.Closing)
+	s.watch = &watch{read: s.readEnded, closed: cfg.Closing, turn: make(chan struct{}, 1)}
 	s.accounts = aggregate.New(aggregate.Config[User]{
 		Kind: AccountKind, State: cfg.State, Journal: cfg.Journal, Bus: cfg.Bus, Topic: Topic,
 		Done: User.Done, Events: User.Events, Logger: cfg.Log,

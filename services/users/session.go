@@ -56,8 +56,10 @@ type RefreshToken struct {
 	once  [16]byte
 }
 
-// StartSession begins a session of a user.
-func StartSession(userID string, epoch int64, random io.Reader, now time.Time) (RefreshToken, Session, error) {
+// startSession begins a session of a user.
+func startSession(userID string, epoch int64, random io.Reader, now time.Time) (
+	RefreshToken, Session, error,
+) {
 	id, err := newID("", random)
 	if err != nil {
 		return RefreshToken{}, Session{}, err
@@ -75,8 +77,8 @@ func StartSession(userID string, epoch int64, random io.Reader, now time.Time) (
 	}, nil
 }
 
-// ParseRefreshToken reads a token as a client shows it; anything else is an Unauthenticated fault.
-func ParseRefreshToken(s string) (RefreshToken, error) {
+// parseRefreshToken reads a token as a client shows it; anything else is an Unauthenticated fault.
+func parseRefreshToken(s string) (RefreshToken, error) {
 	rest, ok := strings.CutPrefix(s, "rt_")
 	id, secret, cut := strings.Cut(rest, ".")
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(secret)
@@ -139,7 +141,9 @@ func (s Session) next(t RefreshToken) RefreshToken {
 }
 
 // Rotate exchanges a good token for the next one.
-func (s Session) Rotate(t RefreshToken, random io.Reader, now time.Time) (RefreshToken, Session, error) {
+func (s Session) Rotate(t RefreshToken, random io.Reader, now time.Time) (
+	RefreshToken, Session, error,
+) {
 	if len(s.Seed) == 0 { // of a new session, or one that is older than seeds
 		s.Seed = make([]byte, 32)
 		if _, err := io.ReadFull(random, s.Seed); err != nil {

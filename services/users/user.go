@@ -86,8 +86,8 @@ type User struct {
 	ResetAskedAt  time.Time   `json:"reset_asked_at,omitzero"`
 }
 
-// NewUser makes an account from checked input, with the event that tells of it.
-func NewUser(id string, role auth.Role, r Registration, passwordHash string, now time.Time,
+// newUser makes an account from checked input, with the event that tells of it.
+func newUser(id string, role auth.Role, r Registration, passwordHash string, now time.Time,
 	trace string,
 ) User {
 	u := User{

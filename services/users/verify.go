@@ -24,7 +24,7 @@ type Known struct {
 // (Forbidden), a wrong password (Unprocessable). Wrong passwords slow down further ones, as they do
 // at the login; only who has the link can make them count here.
 func (s *Service) VerifyEmail(ctx context.Context, token string, shown Known) error {
-	id, secret, err := ParseMailToken(token)
+	id, secret, err := parseMailToken(token)
 	if err != nil {
 		return err
 	}

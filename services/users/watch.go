@@ -24,10 +24,6 @@ type watch struct {
 // noted it.
 const watchEvery = time.Second
 
-func newWatch(read func(ctx context.Context) (auth.EndedSet, error), closed <-chan struct{}) *watch {
-	return &watch{read: read, closed: closed, turn: make(chan struct{}, 1)}
-}
-
 // differing returns the set as soon as it has another version than the known one, and after
 // [auth.EndedHold] in any case. It reads the store anew before it says that they differ: the caller
 // may have heard of it from a replica that has read it later than this one.

@@ -8,7 +8,6 @@ import (
 
 	"sidecart.dev/kit/fault"
 	"sidecart.dev/kit/sidecar"
-	"sidecart.dev/kit/tracing"
 	"sidecart.dev/notifications"
 )
 
@@ -46,7 +45,7 @@ func (s *EmailSender) Send(ctx context.Context, m notifications.Outgoing) error 
 	if strings.TrimSpace(subject) == "" || m.HTML == "" {
 		return fault.New(fault.Internal, "internal", "A mail without a subject or a body is not sent.")
 	}
-	_, err := s.binding.Invoke(ctx, s.name, "create", []byte(traced(ctx, m.HTML)), map[string]string{
+	_, err := s.binding.Invoke(ctx, s.name, "create", []byte(m.HTML), map[string]string{
 		"emailTo":  m.To,
 		"emailCC":  "",
 		"emailBCC": "",
@@ -58,26 +57,15 @@ func (s *EmailSender) Send(ctx context.Context, m notifications.Outgoing) error 
 	return emailFault(err)
 }
 
-// traced names in a mail the trace that it is sent in, as pages name theirs to a browser: in a meta
-// element called traceparent. The official binding sets no headers. A document without the plain
-// tag <head>, which a template of one's own may be, stays as it is.
-func traced(ctx context.Context, html string) string {
-	parent := tracing.TraceParent(ctx)
-	if parent == "" {
-		return html
-	}
-	const head = "<head>"
-	return strings.Replace(html, head, head+`<meta name="traceparent" content="`+parent+`">`, 1)
-}
-
 var (
 	// The corrected binding says so.
 	permanentFailure = regexp.MustCompile(`smtp binding: permanent failure`)
 	// The official binding only quotes the server, or the parser of addresses. A refused login
 	// (530, 534, 535, 538) is no fault of the recipient's, and an operator will mend it; the same
 	// goes for a server that refuses to talk (554, 521 while dialling).
-	refusedForGood = regexp.MustCompile(`gomail: could not send email \d+: (?:5\d\d\b|gomail: invalid address)`)
-	refusedLogin   = regexp.MustCompile(`could not send email \d+: 53[0458]\b`)
+	refusedForGood = regexp.MustCompile(
+		`gomail: could not send email \d+: (?:5\d\d\b|gomail: invalid address)`)
+	refusedLogin = regexp.MustCompile(`could not send email \d+: 53[0458]\b`)
 )
 
 func emailFault(err error) error {
@@ -85,8 +73,6 @@ func emailFault(err error) error {
 		return nil
 	}
 	text := err.Error()
-	if permanentFailure.MatchString(text) || refusedForGood.MatchString(text) && !refusedLogin.MatchString(text) {
-		return &fault.Error{Kind: fault.Unprocessable, Code: "rejected", Message: notifications.ReasonRejected, Err: err}
-	}
-	return fault.Wrap(err, fault.Unavailable, "unavailable", notifications.ReasonRetrying)
+	refused := refusedForGood.MatchString(text) && !refusedLogin.MatchString(text)
+	return sendingFault(err, refused || permanentFailure.MatchString(text))
 }

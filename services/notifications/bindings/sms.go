@@ -47,11 +47,15 @@ func (s *SMSSender) Send(ctx context.Context, m notifications.Outgoing) error {
 	}
 	data, metadata := []byte(text), map[string]string{"toNumber": m.To}
 	if s.format == HTTPGateway {
-		body, err := json.Marshal(map[string]string{"to": m.To, "from": s.from, "message": text, "reference": m.ID})
+		body, err := json.Marshal(map[string]string{
+			"to": m.To, "from": s.from, "message": text, "reference": m.ID,
+		})
 		if err != nil {
 			return err
 		}
-		data, metadata = body, map[string]string{"Content-Type": "application/json", "Idempotency-Key": m.ID}
+		data, metadata = body, map[string]string{
+			"Content-Type": "application/json", "Idempotency-Key": m.ID,
+		}
 	}
 	_, err := s.binding.Invoke(ctx, s.name, "create", data, metadata)
 	return smsFault(err)
@@ -59,14 +63,21 @@ func (s *SMSSender) Send(ctx context.Context, m notifications.Outgoing) error {
 
 // rejectedForGood finds the statuses that speak of this message. Others of the 400s speak of the
 // account (401, 402, 403, 404), of time (408, 425) or of rate (429), and pass.
-var rejectedForGood = regexp.MustCompile(`(?:received status code |error from Twilio \()(?:400|410|413|422)\b`)
+var rejectedForGood = regexp.MustCompile(
+	`(?:received status code |error from Twilio \()(?:400|410|413|422)\b`)
 
 func smsFault(err error) error {
-	if err == nil {
+	return sendingFault(err, err != nil && rejectedForGood.MatchString(err.Error()))
+}
+
+// sendingFault is what a sender returns of the error of its binding: one that was for good speaks
+// of this message, every other passes.
+func sendingFault(err error, forGood bool) error {
+	switch {
+	case err == nil:
 		return nil
-	}
-	if rejectedForGood.MatchString(err.Error()) {
-		return &fault.Error{Kind: fault.Unprocessable, Code: "rejected", Message: notifications.ReasonRejected, Err: err}
+	case forGood:
+		return fault.Wrap(err, fault.Unprocessable, "rejected", notifications.ReasonRejected)
 	}
 	return fault.Wrap(err, fault.Unavailable, "unavailable", notifications.ReasonRetrying)
 }

@@ -20,9 +20,10 @@ type Deps struct {
 	Accepted func(ctx context.Context, eventIDs []string) ([]string, error)
 	// Delivered returns a page of what was sent to a user, newest first, and the next page's
 	// cursor, empty at the end.
-	Delivered func(ctx context.Context, userID, cursor string, limit int) ([]notifications.Delivered, string, error)
-	Verifier  *auth.Verifier
-	Services  *auth.ServiceKey
+	Delivered func(ctx context.Context, userID, cursor string, limit int) (
+		[]notifications.Delivered, string, error)
+	Verifier *auth.Verifier
+	Services *auth.ServiceKey
 }
 
 // Routes adds every route of the API. through answers only the own sidecar; it makes a router of
@@ -34,7 +35,8 @@ func Routes(through func() *mux.Router, d Deps) {
 
 	internal := through()
 	internal.Use(d.Services.RequireService("users", "orders", "payments"))
-	internal.Handle("/internal/notifications/accepted", heard.Answer(d.Accepted)).Methods(http.MethodPost)
+	internal.Handle("/internal/notifications/accepted", heard.Answer(d.Accepted)).
+		Methods(http.MethodPost)
 }
 
 func (d Deps) list(w http.ResponseWriter, r *http.Request) error {
@@ -42,7 +44,8 @@ func (d Deps) list(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	items, next, err := d.Delivered(r.Context(), auth.From(r.Context()).UserID, r.URL.Query().Get("cursor"), limit)
+	user, cursor := auth.From(r.Context()).UserID, r.URL.Query().Get("cursor")
+	items, next, err := d.Delivered(r.Context(), user, cursor, limit)
 	if err != nil {
 		return err
 	}

@@ -45,7 +45,9 @@ const (
 // NewContacts makes Contacts. An answer that is older than the event by less than slack will do.
 // Questions that come densely wait for each other, for window at most: see package batch. A nil now
 // means time.Now.
-func NewContacts(caller sidecar.Caller, slack, window time.Duration, now func() time.Time) *Contacts {
+func NewContacts(caller sidecar.Caller, slack, window time.Duration,
+	now func() time.Time,
+) *Contacts {
 	if now == nil {
 		now = time.Now
 	}
@@ -55,7 +57,9 @@ func NewContacts(caller sidecar.Caller, slack, window time.Duration, now func() 
 }
 
 // Contact implements [notifications.Contacts].
-func (c *Contacts) Contact(ctx context.Context, userID string, asOf time.Time) (notifications.Contact, error) {
+func (c *Contacts) Contact(ctx context.Context, userID string,
+	asOf time.Time,
+) (notifications.Contact, error) {
 	known, ok := c.known(userID)
 	if ok && known.asked.After(asOf.Add(-c.slack)) && c.now().Sub(known.asked) < contactLife {
 		return known.contact, nil
@@ -87,12 +91,15 @@ func (c *Contacts) known(userID string) (cached, bool) {
 }
 
 // ask asks for several users in one call.
-func (c *Contacts) ask(ctx context.Context, userIDs []string) (map[string]notifications.Contact, error) {
+func (c *Contacts) ask(ctx context.Context,
+	userIDs []string,
+) (map[string]notifications.Contact, error) {
 	asked := c.now()
 	var answer struct {
 		Contacts []notifications.Contact `json:"contacts"`
 	}
-	err := c.caller.Call(ctx, "users", http.MethodPost, "/internal/contacts", map[string]any{"user_ids": userIDs}, &answer)
+	question := map[string]any{"user_ids": userIDs}
+	err := c.caller.Call(ctx, "users", http.MethodPost, "/internal/contacts", question, &answer)
 	if err != nil {
 		return nil, notOurs(err)
 	}
@@ -115,10 +122,11 @@ func (c *Contacts) ask(ctx context.Context, userIDs []string) (map[string]notifi
 }
 
 // Token implements [notifications.Contacts].
-func (c *Contacts) Token(ctx context.Context, userID string, kind notifications.TokenKind, eventID string) (notifications.MailToken, error) {
-	var token notifications.MailToken
-	err := c.caller.Call(ctx, "users", http.MethodPost, "/internal/mail-tokens",
-		map[string]any{"user_id": userID, "kind": kind, "event_id": eventID}, &token)
+func (c *Contacts) Token(ctx context.Context, userID string, kind notifications.TokenKind,
+	eventID string,
+) (token notifications.MailToken, err error) {
+	question := map[string]any{"user_id": userID, "kind": kind, "event_id": eventID}
+	err = c.caller.Call(ctx, "users", http.MethodPost, "/internal/mail-tokens", question, &token)
 	return token, err
 }
 
@@ -127,7 +135,8 @@ func notOurs(err error) error {
 	if fault.KindOf(err).Transient() {
 		return err
 	}
-	return fault.Wrap(err, fault.Unavailable, "unavailable", "The users service refuses to tell contacts.")
+	return fault.Wrap(err, fault.Unavailable, "unavailable",
+		"The users service refuses to tell contacts.")
 }
 
 func timedOut(ctx context.Context) error {

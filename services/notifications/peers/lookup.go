@@ -26,7 +26,9 @@ const lookUpTimeout = 8 * time.Second
 
 // look looks a user up; ok = false if there is no such user. What it returns was read after look
 // was called.
-func (c *Contacts) look(ctx context.Context, id string) (value notifications.Contact, ok bool, err error) {
+func (c *Contacts) look(ctx context.Context,
+	id string,
+) (value notifications.Contact, ok bool, err error) {
 	l := &lookup{ctx: ctx, id: id, done: make(chan struct{})}
 	c.lookups.Add(l)
 	select {

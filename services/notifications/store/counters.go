@@ -30,7 +30,9 @@ type counted struct {
 }
 
 // Count implements [notifications.Counters].
-func (c Counters) Count(ctx context.Context, counter string, limit int, marks []string) (left int, err error) {
+func (c Counters) Count(ctx context.Context, counter string, limit int,
+	marks []string,
+) (left int, err error) {
 	_, err = c.counters.Change(ctx, counter, func(before counted, _ bool) (after counted, err error) {
 		after, left = before.add(limit, marks)
 		if len(after.Marks) == len(before.Marks) {
