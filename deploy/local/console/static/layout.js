@@ -173,7 +173,7 @@ function placeDown({ nodes, apps, front, boxes }) {
   apps.forEach((n) => {
     const own = owned(nodes, n);
     boxes.set(n.id, { x: 121, y: y + 33, w: 158, h: 66 });
-    own.forEach((o, j) => boxes.set(o.id, { x: 282, y: y + 20 + j * 48, w: 130, h: 40 }));
+    own.forEach((o, j) => boxes.set(o.id, { x: 281, y: y + 20 + j * 48, w: 136, h: 40 }));
     y += Math.max(66, own.length * 48) + 62;
   });
   of(nodes, 'bus').forEach((n, i) =>

@@ -103,7 +103,7 @@ export async function orders(main) {
             o.id,
             idLink('orders', o.id),
             pill(o.status),
-            el('span', { class: 'soft' }, words(o.reason || '')),
+            o.reason && el('span', { class: 'soft said' }, words(o.reason)),
             total(o),
             clock(o.placed),
           ),

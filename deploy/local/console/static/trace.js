@@ -12,10 +12,10 @@ export function traceTable(list, none) {
       row(
         t.id,
         el('a', { class: 'what', href: '#/traces/' + t.id, title: t.id }, t.name || t.id),
-        t.services.map(chip),
+        el('span', { class: 'apps' }, t.services.map(chip)),
         [took(t.duration), share(t.duration / longest)],
         String(t.spans),
-        t.errors ? el('span', { class: 'bad' }, t.failure) : el('span', { class: 'soft' }, '–'),
+        t.errors ? el('span', { class: 'bad said' }, t.failure) : el('span', { class: 'soft' }, '–'),
         clock(t.start / 1000),
       ),
     ),
