@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"sidecart.dev/local/supervise"
@@ -26,7 +27,9 @@ var Databases = []string{"users", "orders", "payments", "notifications"}
 type MissingError struct{ What, Hint string }
 
 // Error implements error.
-func (e *MissingError) Error() string { return fmt.Sprintf("there is no %s here: %s", e.What, e.Hint) }
+func (e *MissingError) Error() string {
+	return fmt.Sprintf("there is no %s here: %s", e.What, e.Hint)
+}
 
 // IsMissing reports whether err says that a server is not installed.
 func IsMissing(err error) bool {
@@ -81,7 +84,8 @@ func (b *Backends) start(ctx context.Context, cfg Config) error {
 			}
 		}
 	}
-	if b.PostgreSQL, err = newPostgreSQL(filepath.Join(b.Dir, "postgresql"), keys, output("postgresql")); err != nil {
+	b.PostgreSQL, err = newPostgreSQL(filepath.Join(b.Dir, "postgresql"), keys, output("postgresql"))
+	if err != nil {
 		return err
 	}
 	if b.Redis, err = newRedis(filepath.Join(b.Dir, "redis"), keys, output("redis")); err != nil {
@@ -136,7 +140,11 @@ func folder(dir string) (path string, temporary bool, err error) {
 }
 
 // awaitUp calls up until it succeeds, the process dies or two minutes are over.
-func awaitUp(ctx context.Context, name string, died <-chan struct{}, last func() string, up func(context.Context) error) error {
+func awaitUp(
+	ctx context.Context, name string, process *supervise.Process, tail *supervise.Tail,
+	up func(context.Context) error,
+) error {
+	last := func() string { return strings.Join(tail.Lines(), "; ") }
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
@@ -147,7 +155,7 @@ func awaitUp(ctx context.Context, name string, died <-chan struct{}, last func()
 			return nil
 		}
 		select {
-		case <-died:
+		case <-process.Done():
 			return fmt.Errorf("%s ended at its start: %s", name, last())
 		case <-ctx.Done():
 			return fmt.Errorf("%s does not answer: %w: %s", name, err, last())

@@ -12,9 +12,10 @@ import (
 // PostgreSQL and mail and SMS in the launcher's inbox at its default addresses. Orders are on
 // MongoDB instead where a URI is given in $SIDECART_MONGODB_URI.
 func (b *Backends) Env() map[string]string {
+	mongoDB := os.Getenv("SIDECART_MONGODB_URI")
 	env := map[string]string{
 		"SIDECART_USERS_DB":          b.PostgreSQL.URL("users"),
-		"SIDECART_ORDERS_DB":         cmp.Or(os.Getenv("SIDECART_MONGODB_URI"), b.PostgreSQL.URL("orders")),
+		"SIDECART_ORDERS_DB":         cmp.Or(mongoDB, b.PostgreSQL.URL("orders")),
 		"SIDECART_PAYMENTS_DB":       b.PostgreSQL.URL("payments"),
 		"SIDECART_NOTIFICATIONS_DB":  b.PostgreSQL.URL("notifications"),
 		"SIDECART_BUS_HOST":          b.Redis.Addr(),
@@ -28,7 +29,7 @@ func (b *Backends) Env() map[string]string {
 		"SIDECART_SMS_AUTHORIZATION": "Bearer inbox-takes-any",
 		"SSL_CERT_FILE":              b.CAFile,
 	}
-	if os.Getenv("SIDECART_MONGODB_URI") == "" {
+	if mongoDB == "" {
 		env["SIDECART_REPLACE"] = "components/variants/orders-postgresql.yaml"
 	}
 	return env

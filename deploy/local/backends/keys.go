@@ -50,7 +50,8 @@ func loadKeys(dir string) (*keys, error) {
 	}
 	return k, errors.Join(
 		os.WriteFile(path, text, 0o600),
-		os.WriteFile(filepath.Join(dir, "ca.pem"), []byte(k.CA), 0o644), //nolint:gosec // a certificate is public
+		//nolint:gosec // a certificate is public
+		os.WriteFile(filepath.Join(dir, "ca.pem"), []byte(k.CA), 0o644),
 	)
 }
 
@@ -85,7 +86,8 @@ func Certificates(names ...string) (ca, certificate, key string, err error) {
 		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: names[0]},
 		NotBefore: authority.NotBefore, NotAfter: authority.NotAfter,
 		DNSNames: names, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		KeyUsage:    x509.KeyUsageDigitalSignature,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
 	authorityKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -95,11 +97,14 @@ func Certificates(names ...string) (ca, certificate, key string, err error) {
 	if err != nil {
 		return "", "", "", err
 	}
-	authorityDER, err := x509.CreateCertificate(rand.Reader, authority, authority, &authorityKey.PublicKey, authorityKey)
+	sign := func(c *x509.Certificate, key *ecdsa.PrivateKey) ([]byte, error) {
+		return x509.CreateCertificate(rand.Reader, c, authority, &key.PublicKey, authorityKey)
+	}
+	authorityDER, err := sign(authority, authorityKey)
 	if err != nil {
 		return "", "", "", err
 	}
-	serverDER, err := x509.CreateCertificate(rand.Reader, server, authority, &serverKey.PublicKey, authorityKey)
+	serverDER, err := sign(server, serverKey)
 	if err != nil {
 		return "", "", "", err
 	}
@@ -107,7 +112,8 @@ func Certificates(names ...string) (ca, certificate, key string, err error) {
 	if err != nil {
 		return "", "", "", err
 	}
-	return block("CERTIFICATE", authorityDER), block("CERTIFICATE", serverDER), block("PRIVATE KEY", keyDER), nil
+	ca, certificate = block("CERTIFICATE", authorityDER), block("CERTIFICATE", serverDER)
+	return ca, certificate, block("PRIVATE KEY", keyDER), nil
 }
 
 func block(kind string, der []byte) string {

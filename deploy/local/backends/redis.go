@@ -75,7 +75,7 @@ func (r *Redis) Start(ctx context.Context) error {
 	}
 	r.process = process
 	r.changed.Store("")
-	err = awaitUp(ctx, "Redis", process.Done(), func() string { return strings.Join(r.tail.Lines(), "; ") }, func(ctx context.Context) error {
+	err = awaitUp(ctx, "Redis", process, r.tail, func(ctx context.Context) error {
 		_, err := r.Do(ctx, "PING")
 		return err
 	})
@@ -85,6 +85,21 @@ func (r *Redis) Start(ctx context.Context) error {
 	}
 	return err
 }
+
+// redisConf wants port, certificate, key, password and folder.
+const redisConf = `bind 127.0.0.1
+port 0
+tls-port %d
+tls-cert-file %q
+tls-key-file %q
+tls-auth-clients no
+requirepass %s
+dir %q
+appendonly yes
+appendfsync everysec
+save ""
+maxmemory-policy noeviction
+`
 
 // configure writes the configuration: the password belongs into a file, not on the command line.
 func (r *Redis) configure() (path string, err error) {
@@ -96,8 +111,7 @@ func (r *Redis) configure() (path string, err error) {
 		return "", err
 	}
 	path = filepath.Join(r.dir, "redis.conf")
-	text := fmt.Sprintf("bind 127.0.0.1\nport 0\ntls-port %d\ntls-cert-file %q\ntls-key-file %q\ntls-auth-clients no\n"+
-		"requirepass %s\ndir %q\nappendonly yes\nappendfsync everysec\nsave \"\"\nmaxmemory-policy noeviction\n",
+	text := fmt.Sprintf(redisConf,
 		r.keys.Ports["redis"], certificate, key, r.Password(), r.dir)
 	return path, os.WriteFile(path, []byte(text), 0o600)
 }
@@ -123,7 +137,8 @@ func (r *Redis) end(signal syscall.Signal) {
 // connections, as an administrator does who has not told the services yet; an empty one gives it
 // back the password that clients know.
 func (r *Redis) ChangePassword(ctx context.Context, password string) error {
-	if _, err := r.Do(ctx, "CONFIG", "SET", "requirepass", cmp.Or(password, r.Password())); err != nil {
+	set := cmp.Or(password, r.Password())
+	if _, err := r.Do(ctx, "CONFIG", "SET", "requirepass", set); err != nil {
 		return err
 	}
 	r.changed.Store(password)

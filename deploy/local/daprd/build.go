@@ -72,7 +72,8 @@ func inputsHash(ctx context.Context, moduleDir string) (string, error) {
 func goFiles(dir string) ([]string, error) {
 	var files []string
 	err := fs.WalkDir(os.DirFS(dir), ".", func(path string, entry fs.DirEntry, err error) error {
-		if err == nil && !entry.IsDir() && strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go") {
+		isSource := strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go")
+		if err == nil && !entry.IsDir() && isSource {
 			files = append(files, path)
 		}
 		return err
@@ -85,7 +86,9 @@ func goFiles(dir string) ([]string, error) {
 
 func missingGo(err error) error {
 	if errors.Is(err, exec.ErrNotFound) {
-		return errors.New("Go is needed and there is no `go` on PATH: install it from https://go.dev/dl") //nolint:staticcheck // a name
+		//nolint:staticcheck // Go is a name
+		return errors.New("Go is needed and there is no `go` on PATH: " +
+			"install it from https://go.dev/dl")
 	}
 	return err
 }

@@ -51,16 +51,18 @@ func Search(ctx context.Context, runtimePath string) (found *Found, skipped []st
 func places(runtimePath string) []Found {
 	var all []Found
 	if runtimePath != "" {
-		all = append(all, Found{Path: filepath.Join(runtimePath, ".dapr", "bin", "daprd"), Where: "runtimePath"})
+		all = append(all, Found{Path: inDaprHome(runtimePath), Where: "runtimePath"})
 	}
 	if path, err := exec.LookPath("daprd"); err == nil {
 		all = append(all, Found{Path: path, Where: "PATH"})
 	}
 	if home, err := os.UserHomeDir(); err == nil {
-		all = append(all, Found{Path: filepath.Join(home, ".dapr", "bin", "daprd"), Where: "the Dapr home"})
+		all = append(all, Found{Path: inDaprHome(home), Where: "the Dapr home"})
 	}
 	return all
 }
+
+func inDaprHome(above string) string { return filepath.Join(above, ".dapr", "bin", "daprd") }
 
 // fits accepts the same minor version, and development builds.
 func fits(version string) bool {

@@ -55,7 +55,8 @@ func (l LogLine) Shown(minimum string) bool {
 
 // componentFailure is what daprd wraps around the reason why a component cannot be used: three
 // times the same.
-var componentFailure = regexp.MustCompile(`^Fatal error from runtime: process component .*\[INIT_COMPONENT_FAILURE\]: initialization error occurred for (\S+ \(\S+\)): `)
+var componentFailure = regexp.MustCompile(`^Fatal error from runtime: process component .*` +
+	`\[INIT_COMPONENT_FAILURE\]: initialization error occurred for (\S+ \(\S+\)): `)
 
 // Reason is the message that says why daprd ended: the last fatal one, else the
 // last error, else the last line.

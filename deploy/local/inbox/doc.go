@@ -33,7 +33,7 @@
 //
 //	POST   /sms                            {"to":"+49…","from":"…","message":"…","reference":"…"}
 //	POST   /2010-04-01/Accounts/{sid}/Messages.json   form To, From, Body
-//	GET    /api/v1/sms?to=+49…             {"total","messages_count","start","messages":[{"ID","From","To","Body","Reference","Created"}]}
+//	GET    /api/v1/sms?to=+49…             {"total","messages_count","start","messages":[…]}
 //	DELETE /api/v1/sms                     SMS messages only
 //
 // The text may be called message, body or text; reference is optional and may
@@ -44,7 +44,7 @@
 //
 //	PUT /api/faults {"smtp":"temporary","sms":"drop","delay_ms":50,"match":"ada@","times":2}
 //
-// makes both servers misbehave on purpose; see [Faults].
+// makes both servers misbehave on purpose; see package faults.
 //
 // # Safety
 //

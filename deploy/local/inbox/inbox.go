@@ -12,6 +12,11 @@ import (
 	"time"
 
 	gosmtp "github.com/emersion/go-smtp"
+
+	"sidecart.dev/local/inbox/faults"
+	"sidecart.dev/local/inbox/mailbox"
+	"sidecart.dev/local/inbox/smtp"
+	"sidecart.dev/local/inbox/web"
 )
 
 // Defaults of [Config].
@@ -55,13 +60,11 @@ func (c Config) withDefaults() Config {
 // Server is an inbox: an SMTP and an HTTP server over one mailbox in memory.
 // Its methods are safe for concurrent use.
 type Server struct {
-	config  Config
-	log     *slog.Logger
-	box     *mailbox
-	faults  faultState
-	started time.Time
-	ready   chan struct{}
-	closing chan struct{}
+	config Config
+	log    *slog.Logger
+	box    *mailbox.Mailbox
+	faults faults.State
+	ready  chan struct{}
 
 	mu                 sync.Mutex
 	httpAddr, smtpAddr string
@@ -73,10 +76,8 @@ func New(config Config) *Server {
 	return &Server{
 		config:   config,
 		log:      config.Logger,
-		box:      newMailbox(config.MaxMessages, config.MaxBytes),
-		started:  time.Now(),
+		box:      mailbox.New(config.MaxMessages, config.MaxBytes),
 		ready:    make(chan struct{}),
-		closing:  make(chan struct{}),
 		httpAddr: config.HTTPAddr,
 		smtpAddr: config.SMTPAddr,
 	}
@@ -118,17 +119,22 @@ func (s *Server) Run(ctx context.Context) error {
 	s.httpAddr, s.smtpAddr = httpListener.Addr().String(), smtpListener.Addr().String()
 	s.mu.Unlock()
 
-	web := &http.Server{
-		Handler:           s.routes(),
+	running, end := context.WithCancel(ctx)
+	defer end()
+	pages := &http.Server{
+		Handler: web.Handler(s.box, &s.faults, web.Config{
+			AllowedHosts: s.config.AllowedHosts, MaxBodyBytes: s.config.MaxMessageBytes, Logger: s.log,
+		}),
+		BaseContext:       func(net.Listener) context.Context { return running },
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       time.Minute,
 		IdleTimeout:       2 * time.Minute,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
-	mail := s.smtpServer()
+	mail := smtp.New(running, s.box, &s.faults, s.config.MaxMessageBytes, s.log)
 
 	ended := make(chan error, 2)
-	go func() { ended <- ignore(web.Serve(httpListener), http.ErrServerClosed) }()
+	go func() { ended <- ignore(pages.Serve(httpListener), http.ErrServerClosed) }()
 	go func() { ended <- ignore(mail.Serve(smtpListener), gosmtp.ErrServerClosed) }()
 	close(s.ready)
 	s.log.Info("inbox is listening", "http", s.HTTPAddr(), "smtp", s.SMTPAddr())
@@ -139,9 +145,9 @@ func (s *Server) Run(ctx context.Context) error {
 	case err = <-ended:
 		pending--
 	}
-	close(s.closing)
+	end()
 	_ = mail.Close()
-	err = errors.Join(err, shutdown(web))
+	err = errors.Join(err, shutdown(pages))
 	for range pending {
 		err = errors.Join(err, <-ended)
 	}
@@ -149,11 +155,11 @@ func (s *Server) Run(ctx context.Context) error {
 }
 
 // shutdown lets answers that are being written finish for a moment.
-func shutdown(web *http.Server) error {
+func shutdown(pages *http.Server) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	if err := web.Shutdown(ctx); err != nil {
-		return web.Close()
+	if err := pages.Shutdown(ctx); err != nil {
+		return pages.Close()
 	}
 	return nil
 }

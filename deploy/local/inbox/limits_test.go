@@ -41,10 +41,12 @@ func TestTotalSizeIsBounded(t *testing.T) {
 func TestTooLargeMessagesAreRefused(t *testing.T) {
 	s := start(t, inbox.Config{MaxMessageBytes: 2000})
 	large := strings.Repeat("lorem ipsum\r\n", 1000)
-	if err := trySend(s, plain("ada@example.org", "Hi", large), "ada@example.org"); err == nil || !strings.HasPrefix(err.Error(), "552") {
+	err := trySend(s, plain("ada@example.org", "Hi", large), "ada@example.org")
+	if err == nil || !strings.HasPrefix(err.Error(), "552") {
 		t.Errorf("a large mail returned %v, want 552", err)
 	}
-	if status, _ := call(t, s, "POST", "/sms", `{"to":"+49","message":"`+strings.Repeat("x", 5000)+`"}`, nil); status != http.StatusBadRequest {
+	sms := `{"to":"+49","message":"` + strings.Repeat("x", 5000) + `"}`
+	if status, _ := call(t, s, "POST", "/sms", sms, nil); status != http.StatusBadRequest {
 		t.Errorf("a large SMS answers %d, want 400", status)
 	}
 }
@@ -64,7 +66,8 @@ func TestForeignHostsAndOriginsAreRefused(t *testing.T) {
 			t.Errorf("host %q answers %d, want %d", host, got, want)
 		}
 	}
-	request, _ := http.NewRequestWithContext(t.Context(), "POST", "http://"+s.HTTPAddr()+"/sms", strings.NewReader(`{"to":"1","message":"x"}`))
+	request, _ := http.NewRequestWithContext(t.Context(), "POST", "http://"+s.HTTPAddr()+"/sms",
+		strings.NewReader(`{"to":"1","message":"x"}`))
 	request.Header.Set("Origin", "https://evil.example")
 	if got := status(t, request); got != http.StatusForbidden {
 		t.Errorf("a foreign origin's POST answers %d, want 403", got)
@@ -83,7 +86,9 @@ func status(t *testing.T, request *http.Request) int {
 
 func TestPageIsServedAndHearsOfNewMail(t *testing.T) {
 	s := start(t, inbox.Config{})
-	for path, part := range map[string]string{"/": "<!doctype html>", "/style.css": "color-scheme", "/app.js": "EventSource"} {
+	for path, part := range map[string]string{
+		"/": "<!doctype html>", "/style.css": "color-scheme", "/app.js": "EventSource",
+	} {
 		if code, text := call(t, s, "GET", path, "", nil); code != 200 || !strings.Contains(text, part) {
 			t.Errorf("%s answers %d without %q", path, code, part)
 		}
@@ -131,10 +136,12 @@ func TestMailIsShownInASandbox(t *testing.T) {
 	}
 	defer answer.Body.Close()
 	policy := answer.Header.Get("Content-Security-Policy")
-	if !strings.Contains(policy, "sandbox") || !strings.Contains(policy, "default-src 'none'") || strings.Contains(policy, "allow-scripts") {
+	if !strings.Contains(policy, "sandbox") || !strings.Contains(policy, "default-src 'none'") ||
+		strings.Contains(policy, "allow-scripts") {
 		t.Errorf("the policy is %q, want a sandbox without scripts", policy)
 	}
-	if code, text := call(t, s, "GET", "/view/latest.txt", "", nil); code != 200 || strings.TrimSpace(text) != "Thank you, Ada." {
+	code, text := call(t, s, "GET", "/view/latest.txt", "", nil)
+	if code != 200 || strings.TrimSpace(text) != "Thank you, Ada." {
 		t.Errorf("the text is %d %q", code, text)
 	}
 }
@@ -186,7 +193,9 @@ func disturb(t *testing.T, s *inbox.Server) {
 		{"GET", "/api/inbox?query=hi", ""},
 		{"DELETE", "/api/v1/sms", ""},
 	} {
-		request, _ := http.NewRequestWithContext(t.Context(), step.method, "http://"+s.HTTPAddr()+step.path, strings.NewReader(step.body))
+		url := "http://" + s.HTTPAddr() + step.path
+		request, _ := http.NewRequestWithContext(
+			t.Context(), step.method, url, strings.NewReader(step.body))
 		answer, err := http.DefaultClient.Do(request)
 		if err != nil {
 			t.Errorf("%s %s: %v", step.method, step.path, err)

@@ -78,7 +78,11 @@ func TestSMTPFaultsSayWhatTheyAre(t *testing.T) {
 		outcome, want string
 		kept          int
 	}{
-		{"temporary", "451", 0}, {"permanent", "554", 0}, {"drop", "EOF", 0}, {"drop_after_accept", "EOF", 1}, {"accept", "", 1},
+		{"temporary", "451", 0},
+		{"permanent", "554", 0},
+		{"drop", "EOF", 0},
+		{"drop_after_accept", "EOF", 1},
+		{"accept", "", 1},
 	} {
 		call(t, s, "DELETE", "/api/v1/messages", "", nil)
 		setFaults(t, s, `{"smtp":"`+c.outcome+`","delay_ms":1}`)

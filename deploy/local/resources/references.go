@@ -79,8 +79,9 @@ func (s *Set) Replace(other *Set) int {
 	replaced := 0
 	for _, f := range other.files {
 		for _, doc := range f.docs {
+			same := func(d *yaml.Node) bool { return identity(d) == identity(doc) }
 			for i := range s.files {
-				at := slices.IndexFunc(s.files[i].docs, func(d *yaml.Node) bool { return identity(d) == identity(doc) })
+				at := slices.IndexFunc(s.files[i].docs, same)
 				if at >= 0 {
 					s.files[i].docs[at] = doc
 					replaced++

@@ -43,7 +43,8 @@ func claim(taken map[int]Port, port Port) error {
 		return fmt.Errorf("app %s: %s %d is not a port", port.App, port.Field, number)
 	}
 	if other, ok := taken[number]; ok {
-		return fmt.Errorf("app %s: %s %d is also %s's %s", port.App, port.Field, number, other.App, other.Field)
+		return fmt.Errorf("app %s: %s %d is also %s's %s",
+			port.App, port.Field, number, other.App, other.Field)
 	}
 	taken[number] = port
 	return nil
@@ -54,13 +55,15 @@ func (a *App) validateWords() error {
 		switch d {
 		case "", Console, LogFile, FileAndConsole:
 		default:
-			return fmt.Errorf("app %s: log destination %q is not one of console, file, fileAndConsole", a.AppID, d)
+			return fmt.Errorf("app %s: log destination %q is not one of console, file, fileAndConsole",
+				a.AppID, d)
 		}
 	}
 	switch a.AppProtocol {
 	case "", "http", "https", "grpc", "grpcs", "h2c":
 	default:
-		return fmt.Errorf("app %s: appProtocol %q is not one of http, https, grpc, grpcs, h2c", a.AppID, a.AppProtocol)
+		return fmt.Errorf("app %s: appProtocol %q is not one of http, https, grpc, grpcs, h2c",
+			a.AppID, a.AppProtocol)
 	}
 	return nil
 }

@@ -52,7 +52,9 @@ func (s *Stack) startRedis(ctx context.Context, addr string) error {
 func (s *Stack) StopRedis(ctx context.Context) error { return s.withRedis(ctx, redis.Server.Stop) }
 
 // StartRedis starts it again, with what it had written down.
-func (s *Stack) StartRedis(ctx context.Context) error { return s.withRedis(ctx, redis.Server.Start) }
+func (s *Stack) StartRedis(ctx context.Context) error {
+	return s.withRedis(ctx, redis.Server.Start)
+}
 
 // FlushRedis removes everything from it.
 func (s *Stack) FlushRedis(ctx context.Context) error {

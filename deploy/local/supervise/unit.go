@@ -143,7 +143,9 @@ func (u *Unit) finish(finished chan<- struct{}, failure error) {
 
 // again decides after an end, waits, and starts the next process. A failure says
 // that the unit gives up.
-func (u *Unit) again(err error, failures int, stopping <-chan struct{}) (started bool, failure error) {
+func (u *Unit) again(
+	err error, failures int, stopping <-chan struct{},
+) (started bool, failure error) {
 	u.mu.Lock()
 	early := !u.ready && failures >= u.cfg.EarlyExits && !u.renewing
 	u.renewing = false

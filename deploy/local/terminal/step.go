@@ -55,7 +55,8 @@ func (s *Step) Done(detail string) {
 	if detail != "" {
 		detail = ": " + detail
 	}
-	s.end("info", "✓", "32", fmt.Sprintf("%s%s (%.1f s)", s.name, detail, time.Since(s.start).Seconds()))
+	took := time.Since(s.start).Seconds()
+	s.end("info", "✓", "32", fmt.Sprintf("%s%s (%.1f s)", s.name, detail, took))
 }
 
 // Fail ends the step badly; the reason is the caller's to report.

@@ -20,7 +20,9 @@ func runBackends(set settings) error {
 	out := terminal.New(os.Stdout, set.json)
 	step := out.Step("start PostgreSQL and Redis")
 	dir := filepath.Join(set.options.StateDir, "backends")
-	b, err := backends.Start(ctx, backends.Config{Dir: dir, Output: func(server, line string) { out.Log(server, []byte(line)) }})
+	b, err := backends.Start(ctx, backends.Config{
+		Dir: dir, Output: func(server, line string) { out.Log(server, []byte(line)) },
+	})
 	if err != nil {
 		step.Fail()
 		return err

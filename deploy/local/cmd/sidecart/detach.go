@@ -50,7 +50,8 @@ func detach(args []string) error {
 	last := ""
 	for lines.Scan() {
 		if lines.Text() == readyMark {
-			fmt.Printf("It runs in the background as process %d; `sidecart stop` ends it.\n", cmd.Process.Pid)
+			fmt.Printf("It runs in the background as process %d; `sidecart stop` ends it.\n",
+				cmd.Process.Pid)
 			return cmd.Process.Release()
 		}
 		if last != "" {

@@ -21,7 +21,8 @@ const usage = `Sidecart runs the system of a Dapr run file on this machine, on l
 
   sidecart [run]     build and start everything; Ctrl-C stops it
   sidecart backing   only what "dapr run -f ." needs: Redis, inbox, secrets
-  sidecart backends  PostgreSQL and Redis of this machine's own binaries, for --components production
+  sidecart backends  PostgreSQL and Redis of this machine's own binaries, ` +
+	`for --components production
   sidecart status    what runs, with process ids, ports and health
   sidecart stop      stop what runs
   sidecart daprd     find or build the sidecar and print its path
@@ -78,7 +79,8 @@ func parse(args []string) (settings, error) {
 	switch set.command {
 	case "run", "backing", "backends", "status", "stop", "daprd":
 	default:
-		return set, fmt.Errorf("there is no command %q: use run, backing, backends, status, stop or daprd", set.command)
+		return set, fmt.Errorf("there is no command %q: "+
+			"use run, backing, backends, status, stop or daprd", set.command)
 	}
 	o := &set.options
 	flags := flag.NewFlagSet("sidecart", flag.ContinueOnError)
@@ -89,20 +91,26 @@ func parse(args []string) (settings, error) {
 	var apps string
 	var restart, noConsole bool
 	flags.StringVar(&o.File, "file", "dapr.yaml", "the run file")
-	flags.StringVar(&o.Components, "components", "", "the component set: embedded, production or a folder (default: the run file's)")
-	flags.Func("replace", "a resource file that takes the place of the set's resources of the same name; may be given again", func(path string) error {
+	flags.StringVar(&o.Components, "components", "",
+		"the component set: embedded, production or a folder (default: the run file's)")
+	flags.Func("replace", "a resource file that takes the place of the set's resources "+
+		"of the same name; may be given again", func(path string) error {
 		path, err := filepath.Abs(path)
 		o.Replace = append(o.Replace, path)
 		return err
 	})
 	flags.StringVar(&apps, "apps", "", "only these apps, separated by commas")
-	flags.StringVar(&o.StateDir, "state-dir", "", "the folder for data, logs and secrets (default: .sidecart beside the run file)")
-	flags.BoolVar(&o.FreePorts, "free-ports", false, "give every listener a free port, with a Redis and an inbox of its own")
+	flags.StringVar(&o.StateDir, "state-dir", "",
+		"the folder for data, logs and secrets (default: .sidecart beside the run file)")
+	flags.BoolVar(&o.FreePorts, "free-ports", false,
+		"give every listener a free port, with a Redis and an inbox of its own")
 	flags.BoolVar(&restart, "restart", true, "start an app or sidecar that died again")
-	flags.StringVar(&o.EnvFile, "env-file", "", "a file of KEY=VALUE lines for apps and sidecars (default: <set>.env in the state folder, if it is there)")
+	flags.StringVar(&o.EnvFile, "env-file", "", "a file of KEY=VALUE lines for apps and sidecars "+
+		"(default: <set>.env in the state folder, if it is there)")
 	flags.BoolVar(&noConsole, "no-console", false, "leave out the web console")
 	flags.BoolVar(&set.json, "json", false, "write JSON lines")
-	flags.BoolVar(&set.detach, "detach", false, "leave the stack running in the background when it is ready")
+	flags.BoolVar(&set.detach, "detach", false,
+		"leave the stack running in the background when it is ready")
 	if err := flags.Parse(args); err != nil {
 		return set, err
 	}
@@ -115,7 +123,8 @@ func parse(args []string) (settings, error) {
 	if o.StateDir == "" {
 		o.StateDir = filepath.Join(filepath.Dir(o.File), ".sidecart")
 	}
-	if written := filepath.Join(o.StateDir, o.Components+".env"); o.EnvFile == "" && o.Components != "" {
+	if o.EnvFile == "" && o.Components != "" {
+		written := filepath.Join(o.StateDir, o.Components+".env")
 		if _, err := os.Stat(written); err == nil {
 			o.EnvFile = written
 		}

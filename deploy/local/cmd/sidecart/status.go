@@ -32,8 +32,10 @@ func status(set settings) error {
 	for _, app := range st.Apps {
 		health := app.Health(context.Background())
 		allReady = allReady && health == "ready"
-		fmt.Fprintf(out, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d+%d\n", app.ID, health, app.PID, app.Port,
-			app.SidecarPID, app.SidecarHTTPPort, app.SidecarGRPCPort, app.MetricsPort, app.Restarts, app.SidecarRestarts)
+		fmt.Fprintf(out, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d+%d\n",
+			app.ID, health, app.PID, app.Port,
+			app.SidecarPID, app.SidecarHTTPPort, app.SidecarGRPCPort, app.MetricsPort,
+			app.Restarts, app.SidecarRestarts)
 	}
 	if err := out.Flush(); err != nil {
 		return err

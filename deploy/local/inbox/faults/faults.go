@@ -1,10 +1,11 @@
-package inbox
+// Package faults makes an inbox misbehave on purpose.
+package faults
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
-	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -27,6 +28,9 @@ const (
 	// confirming it, so the sender cannot know.
 	DropAfterAccept Outcome = "drop_after_accept"
 )
+
+// Kept reports whether the mailbox keeps a message with this outcome.
+func (o Outcome) Kept() bool { return o == Accept || o == DropAfterAccept }
 
 // Faults makes the inbox misbehave on purpose. PUT /api/faults replaces it as a
 // whole, so an empty object ends all faults; GET /api/faults returns it.
@@ -51,31 +55,41 @@ func (f Faults) validate() error {
 		switch outcome {
 		case Accept, Temporary, Permanent, Drop, DropAfterAccept:
 		default:
-			return fmt.Errorf("unknown outcome %q: use accept, temporary, permanent, drop or drop_after_accept", outcome)
+			return fmt.Errorf("unknown outcome %q: "+
+				"use accept, temporary, permanent, drop or drop_after_accept", outcome)
 		}
 	}
 	if f.DelayMS < 0 || time.Duration(f.DelayMS)*time.Millisecond > maxDelay {
 		return fmt.Errorf("delay_ms must be between 0 and %d", maxDelay.Milliseconds())
 	}
 	if f.Times < 0 {
-		return fmt.Errorf("times must not be negative")
+		return errors.New("times must not be negative")
 	}
 	return nil
 }
 
-// faultState holds the faults in force. The zero value accepts everything.
-type faultState struct {
+// State holds the faults in force. The zero value accepts everything. It is safe for concurrent
+// use.
+type State struct {
 	mu  sync.Mutex
 	now Faults
 }
 
-func (s *faultState) set(f Faults) {
+// Set puts faults in force, and returns them as they are understood. An error says what is wrong
+// with them, and nothing has changed.
+func (s *State) Set(f Faults) (Faults, error) {
+	f = f.withDefaults()
+	if err := f.validate(); err != nil {
+		return f, err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.now = f
+	return f, nil
 }
 
-func (s *faultState) get() Faults {
+// Get returns the faults in force.
+func (s *State) Get() Faults {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.now.withDefaults()
@@ -91,71 +105,49 @@ func (f Faults) withDefaults() Faults {
 	return f
 }
 
-// take decides the fate of one message and counts it.
-func (s *faultState) take(kind func(Faults) Outcome, recipients ...string) (Outcome, time.Duration) {
+// Mail decides the fate of one mail, counts it, and returns once its sender may be answered, or
+// when ctx ends.
+func (s *State) Mail(ctx context.Context, recipients []string) Outcome {
+	return s.decide(ctx, func(f Faults) Outcome { return f.SMTP }, recipients)
+}
+
+// SMS does so for an SMS message.
+func (s *State) SMS(ctx context.Context, to string) Outcome {
+	return s.decide(ctx, func(f Faults) Outcome { return f.SMS }, []string{to})
+}
+
+func (s *State) decide(ctx context.Context, of func(Faults) Outcome, recipients []string) Outcome {
+	outcome, delay := s.take(of, recipients)
+	if delay > 0 {
+		timer := time.NewTimer(delay)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+	}
+	return outcome
+}
+
+func (s *State) take(of func(Faults) Outcome, recipients []string) (Outcome, time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	f := s.now.withDefaults()
 	if !matches(f.Match, recipients) {
 		return Accept, 0
 	}
-	delay := time.Duration(f.DelayMS) * time.Millisecond
-	outcome := kind(f)
+	outcome := of(f)
 	if outcome != Accept && f.Times > 0 {
 		if s.now.Times--; s.now.Times == 0 {
 			s.now.SMTP, s.now.SMS = Accept, Accept
 		}
 	}
-	return outcome, delay
+	return outcome, time.Duration(f.DelayMS) * time.Millisecond
 }
 
 func matches(part string, recipients []string) bool {
-	if part == "" {
-		return true
-	}
-	for _, recipient := range recipients {
-		if strings.Contains(strings.ToLower(recipient), strings.ToLower(part)) {
-			return true
-		}
-	}
-	return false
-}
-
-func smtpOutcome(f Faults) Outcome { return f.SMTP }
-
-func smsOutcome(f Faults) Outcome { return f.SMS }
-
-// wait returns after the delay, or earlier when the inbox closes or ctx ends.
-func (s *Server) wait(ctx context.Context, delay time.Duration) {
-	if delay <= 0 {
-		return
-	}
-	timer := time.NewTimer(delay)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	case <-s.closing:
-	}
-}
-
-func (s *Server) getFaults(w http.ResponseWriter, _ *http.Request) {
-	writeJSON(w, http.StatusOK, s.faults.get())
-}
-
-func (s *Server) putFaults(w http.ResponseWriter, r *http.Request) {
-	var f Faults
-	decoder := json.NewDecoder(r.Body)
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&f); err != nil {
-		badRequest(w, err)
-		return
-	}
-	f = f.withDefaults()
-	if err := f.validate(); err != nil {
-		badRequest(w, err)
-		return
-	}
-	s.faults.set(f)
-	writeJSON(w, http.StatusOK, f)
+	part = strings.ToLower(part)
+	return part == "" || slices.ContainsFunc(recipients, func(recipient string) bool {
+		return strings.Contains(strings.ToLower(recipient), part)
+	})
 }

@@ -1,4 +1,6 @@
-package inbox
+// Package smtp receives the mail of an inbox: from everybody and for everybody, as the faults in
+// force say.
+package smtp
 
 import (
 	"context"
@@ -9,27 +11,37 @@ import (
 
 	"github.com/emersion/go-sasl"
 	gosmtp "github.com/emersion/go-smtp"
+
+	"sidecart.dev/local/inbox/faults"
+	"sidecart.dev/local/inbox/mailbox"
 )
 
-// smtpServer accepts every sender, recipient and credential.
-func (s *Server) smtpServer() *gosmtp.Server {
+// New returns a server that accepts every sender, recipient and credential, and keeps the mails in
+// the box. Answers that faults delay are given at once when ctx ends.
+func New(
+	ctx context.Context, box *mailbox.Mailbox, inForce *faults.State,
+	maxMessageBytes int64, log *slog.Logger,
+) *gosmtp.Server {
 	server := gosmtp.NewServer(gosmtp.BackendFunc(func(c *gosmtp.Conn) (gosmtp.Session, error) {
-		return &session{inbox: s, conn: c}, nil
+		return &session{ctx: ctx, box: box, faults: inForce, log: log, conn: c}, nil
 	}))
 	server.Domain = "inbox.sidecart.local"
 	server.AllowInsecureAuth = true
 	server.EnableSMTPUTF8 = true
-	server.MaxMessageBytes = s.config.MaxMessageBytes
+	server.MaxMessageBytes = maxMessageBytes
 	server.MaxRecipients = 500
 	server.ReadTimeout = 5 * time.Minute
 	server.WriteTimeout = time.Minute
-	server.ErrorLog = slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)
+	server.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelDebug)
 	return server
 }
 
 // session is one SMTP connection; the server calls it from one goroutine.
 type session struct {
-	inbox    *Server
+	ctx      context.Context // of the server
+	box      *mailbox.Mailbox
+	faults   *faults.State
+	log      *slog.Logger
 	conn     *gosmtp.Conn
 	username string
 	from     string
@@ -44,7 +56,10 @@ func (s *session) Auth(mechanism string) (sasl.Server, error) {
 	accept := func(username string) { s.username = username }
 	switch mechanism {
 	case sasl.Plain:
-		return sasl.NewPlainServer(func(_, username, _ string) error { accept(username); return nil }), nil
+		return sasl.NewPlainServer(func(_, username, _ string) error {
+			accept(username)
+			return nil
+		}), nil
 	case sasl.Login:
 		return &loginServer{accept: accept}, nil
 	}
@@ -91,33 +106,41 @@ func (s *session) Rcpt(to string, _ *gosmtp.RcptOptions) error {
 }
 
 var (
-	errTemporary = &gosmtp.SMTPError{Code: 451, EnhancedCode: gosmtp.EnhancedCode{4, 3, 0}, Message: "Temporary failure asked for by /api/faults"}
-	errPermanent = &gosmtp.SMTPError{Code: 554, EnhancedCode: gosmtp.EnhancedCode{5, 3, 0}, Message: "Permanent failure asked for by /api/faults"}
-	errDropped   = errors.New("connection dropped as asked for by /api/faults")
+	errTemporary = &gosmtp.SMTPError{
+		Code: 451, EnhancedCode: gosmtp.EnhancedCode{4, 3, 0},
+		Message: "Temporary failure asked for by /api/faults",
+	}
+	errPermanent = &gosmtp.SMTPError{
+		Code: 554, EnhancedCode: gosmtp.EnhancedCode{5, 3, 0},
+		Message: "Permanent failure asked for by /api/faults",
+	}
+	errDropped = errors.New("connection dropped as asked for by /api/faults")
 )
 
 // Data receives the mail and keeps it, or does as the faults in force say.
 func (s *session) Data(r io.Reader) error {
 	data, err := io.ReadAll(r)
 	if err != nil {
-		s.inbox.box.reject()
+		s.box.Reject()
 		return err
 	}
-	outcome, delay := s.inbox.faults.take(smtpOutcome, s.to...)
-	s.inbox.wait(context.Background(), delay)
-	if outcome == Accept || outcome == DropAfterAccept {
-		env := envelope{from: s.from, to: s.to, helo: s.conn.Hostname(), remote: s.conn.Conn().RemoteAddr().String(), username: s.username}
-		s.inbox.box.add(newMail(env, data, time.Now()))
+	outcome := s.faults.Mail(s.ctx, s.to)
+	if outcome.Kept() {
+		env := mailbox.Envelope{
+			From: s.from, To: s.to, Username: s.username,
+			Helo: s.conn.Hostname(), Remote: s.conn.Conn().RemoteAddr().String(),
+		}
+		s.box.Add(mailbox.NewMail(env, data, time.Now()))
 	} else {
-		s.inbox.box.reject()
+		s.box.Reject()
 	}
-	s.inbox.log.Debug("mail received", "bytes", len(data), "recipients", len(s.to), "outcome", outcome)
+	s.log.Debug("mail received", "bytes", len(data), "recipients", len(s.to), "outcome", outcome)
 	switch outcome {
-	case Temporary:
+	case faults.Temporary:
 		return errTemporary
-	case Permanent:
+	case faults.Permanent:
 		return errPermanent
-	case Drop, DropAfterAccept:
+	case faults.Drop, faults.DropAfterAccept:
 		_ = s.conn.Conn().Close()
 		return errDropped
 	}

@@ -1,4 +1,4 @@
-package inbox
+package web
 
 import (
 	"embed"
@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"sidecart.dev/local/inbox/mailbox"
 )
 
 //go:embed page
@@ -14,56 +16,59 @@ var assets embed.FS
 // asset serves a file of the page, which may load nothing from elsewhere.
 func asset(name string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "+
-			"img-src 'self' data:; frame-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'")
+		w.Header().Set("Content-Security-Policy",
+			"default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "+
+				"img-src 'self' data:; frame-src 'self'; base-uri 'none'; form-action 'self'; "+
+				"frame-ancestors 'none'")
 		http.ServeFileFS(w, r, assets, "page/"+name)
 	})
 }
 
 // listItem is a row of the page's list.
 type listItem struct {
-	Kind string       `json:"kind"` // "mail" or "sms"
-	Mail *mailSummary `json:"mail,omitempty"`
-	SMS  *smsMessage  `json:"sms,omitempty"`
+	Kind string        `json:"kind"` // "mail" or "sms"
+	Mail *mailbox.Mail `json:"mail,omitempty"`
+	SMS  *mailbox.SMS  `json:"sms,omitempty"`
 }
 
 // listAll answers with mail and SMS together, for the page.
-func (s *Server) listAll(w http.ResponseWriter, r *http.Request) {
+func (s *server) listAll(w http.ResponseWriter, r *http.Request) {
 	start, limit := stretch(r)
-	all := s.box.list(isAny, 0, 0)
-	found := s.box.list(query(r.URL.Query().Get("query")), start, limit)
-	items := make([]listItem, 0, len(found.messages))
-	for _, m := range found.messages {
-		if isSMS(m) {
-			view := m.smsView()
+	all := s.box.List(mailbox.Any, 0, 0)
+	found := s.box.List(mailbox.Query(r.URL.Query().Get("query")), start, limit)
+	items := make([]listItem, 0, len(found.Messages))
+	for _, m := range found.Messages {
+		if mailbox.IsSMS(m) {
+			view := m.SMS()
 			items = append(items, listItem{Kind: "sms", SMS: &view})
 			continue
 		}
-		view := m.summary()
+		view := m.Mail()
 		items = append(items, listItem{Kind: "mail", Mail: &view})
 	}
 	writeJSON(w, http.StatusOK, map[string]any{
-		"total": all.total, "unread": all.unread, "matching": found.total, "start": start, "items": items,
+		"total": all.Total, "unread": all.Unread, "matching": found.Total,
+		"start": start, "items": items,
 	})
 }
 
 // getAny answers with one mail or SMS, for the page, and marks it read.
-func (s *Server) getAny(w http.ResponseWriter, r *http.Request) {
-	m, ok := s.box.get(r.PathValue("id"))
+func (s *server) getAny(w http.ResponseWriter, r *http.Request) {
+	m, ok := s.box.Get(r.PathValue("id"))
 	if !ok {
 		http.NotFound(w, r)
 		return
 	}
-	s.box.markRead(m)
-	if isSMS(m) {
-		writeJSON(w, http.StatusOK, map[string]any{"kind": "sms", "sms": m.smsView()})
+	s.box.MarkRead(m)
+	if mailbox.IsSMS(m) {
+		writeJSON(w, http.StatusOK, map[string]any{"kind": "sms", "sms": m.SMS()})
 		return
 	}
-	writeJSON(w, http.StatusOK, map[string]any{"kind": "mail", "mail": m.detail()})
+	writeJSON(w, http.StatusOK, map[string]any{"kind": "mail", "mail": m.Detail()})
 }
 
 // view serves /view/{ID}.html and /view/{ID}.txt.
-func (s *Server) view(w http.ResponseWriter, r *http.Request) {
+func (s *server) view(w http.ResponseWriter, r *http.Request) {
 	id, kind, _ := strings.Cut(r.PathValue("file"), ".")
 	r.SetPathValue("id", id)
 	switch kind {
@@ -82,32 +87,29 @@ const (
 )
 
 // events tells the page when the mailbox changed, as server-sent events.
-func (s *Server) events(w http.ResponseWriter, r *http.Request) {
+func (s *server) events(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	stream := http.NewResponseController(w)
 	text := "retry: 1000\n\n"
+	beat := time.NewTicker(eventBeat)
+	defer beat.Stop()
 	for {
-		changed := s.box.nextChange()
+		changed := s.box.NextChange()
 		if _, err := fmt.Fprint(w, text); err != nil || stream.Flush() != nil {
 			return
 		}
-		beat := time.NewTimer(eventBeat)
 		select {
 		case <-changed:
 			text = "event: change\ndata: {}\n\n"
-			s.wait(r.Context(), eventPause)
+			select {
+			case <-time.After(eventPause):
+			case <-r.Context().Done():
+				return
+			}
 		case <-beat.C:
 			text = ": still here\n\n"
 		case <-r.Context().Done():
-		case <-s.closing:
-		}
-		beat.Stop()
-		select {
-		case <-r.Context().Done():
 			return
-		case <-s.closing:
-			return
-		default:
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package inbox
+package mailbox
 
 import (
 	"net/mail"
@@ -9,7 +9,7 @@ import (
 	"github.com/jhillyerd/enmime/v2"
 )
 
-// query compiles a search in Mailpit's language to a filter that all terms must
+// Query compiles a search in Mailpit's language to a filter that all terms must
 // accept. A term is a word or a "quoted phrase", found anywhere in the message,
 // or one of
 //
@@ -18,17 +18,17 @@ import (
 //
 // A term after - or ! must not match. Case does not matter. SMS messages know
 // to:, from:, is: and plain words.
-func query(text string) func(*message) bool {
-	var terms []func(*message) bool
+func Query(text string) func(*Message) bool {
+	var terms []func(*Message) bool
 	for _, word := range splitQuery(text) {
 		word, negated := negation(strings.ToLower(word))
 		if word == "" {
 			continue
 		}
 		match := term(word)
-		terms = append(terms, func(m *message) bool { return match(m) != negated })
+		terms = append(terms, func(m *Message) bool { return match(m) != negated })
 	}
-	return func(m *message) bool {
+	return func(m *Message) bool {
 		for _, match := range terms {
 			if !match(m) {
 				return false
@@ -61,33 +61,33 @@ func negation(word string) (string, bool) {
 }
 
 // term returns the filter of one lower-case term.
-func term(word string) func(*message) bool {
+func term(word string) func(*Message) bool {
 	switch word {
 	case "is:read":
-		return func(m *message) bool { return m.read.Load() }
+		return func(m *Message) bool { return m.read.Load() }
 	case "is:unread":
-		return func(m *message) bool { return !m.read.Load() }
+		return func(m *Message) bool { return !m.read.Load() }
 	case "has:attachment", "has:attachments":
-		return func(m *message) bool { return isMail(m) && m.mail.Attachments > 0 }
+		return func(m *Message) bool { return IsMail(m) && m.mail.Attachments > 0 }
 	}
 	name, value, ok := strings.Cut(word, ":")
 	value = strings.TrimSpace(value)
 	if ok && value != "" {
 		switch name {
 		case "to", "from", "cc", "bcc", "reply-to", "addressed", "subject", "message-id", "tag":
-			return func(m *message) bool { return strings.Contains(field(m, name), value) }
+			return func(m *Message) bool { return strings.Contains(field(m, name), value) }
 		case "before", "after":
 			if match, ok := dateTerm(name, value); ok {
 				return match
 			}
 		}
 	}
-	return func(m *message) bool { return strings.Contains(m.search, word) }
+	return func(m *Message) bool { return strings.Contains(m.search, word) }
 }
 
 // field is the lower-case text of one field of a message.
-func field(m *message, name string) string {
-	if isSMS(m) {
+func field(m *Message, name string) string {
+	if IsSMS(m) {
 		switch name {
 		case "to":
 			return m.sms.To
@@ -120,16 +120,18 @@ func field(m *message, name string) string {
 	return "" // tags are not kept
 }
 
-func dateTerm(name, value string) (func(*message) bool, bool) {
-	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04", time.DateOnly} {
+func dateTerm(name, value string) (func(*Message) bool, bool) {
+	for _, layout := range []string{
+		time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04", time.DateOnly,
+	} {
 		at, err := time.ParseInLocation(layout, strings.ToUpper(value), time.Local)
 		if err != nil {
 			continue
 		}
 		if name == "before" {
-			return func(m *message) bool { return !m.created.After(at) }, true
+			return func(m *Message) bool { return !m.Created.After(at) }, true
 		}
-		return func(m *message) bool { return !m.created.Before(at) }, true
+		return func(m *Message) bool { return !m.Created.Before(at) }, true
 	}
 	return nil, false
 }
@@ -147,8 +149,9 @@ func addressText(lists ...[]*mail.Address) string {
 	return strings.ToLower(b.String())
 }
 
-func mailSearchText(s *mailSummary, parsed *enmime.Envelope) string {
-	words := []string{addressText([]*mail.Address{s.From}, s.To, s.Cc, s.Bcc, s.ReplyTo), s.Subject, parsed.Text}
+func mailSearchText(s *Mail, parsed *enmime.Envelope) string {
+	people := addressText([]*mail.Address{s.From}, s.To, s.Cc, s.Bcc, s.ReplyTo)
+	words := []string{people, s.Subject, parsed.Text}
 	if parsed.HTML != "" {
 		words = append(words, s.Snippet, invisible.ReplaceAllString(parsed.HTML, " "))
 	}

@@ -1,16 +1,46 @@
-package inbox
+// Package web shows what an inbox has caught, on a page and through Mailpit's REST API, and takes
+// SMS messages as an SMS provider does.
+package web
 
 import (
 	"encoding/json"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
+
+	"sidecart.dev/local/inbox/faults"
+	"sidecart.dev/local/inbox/mailbox"
 )
 
+// Config says who is answered.
+type Config struct {
+	// AllowedHosts are the names, besides localhost and IP addresses, under which the server may be
+	// asked.
+	AllowedHosts []string
+	MaxBodyBytes int64
+	Logger       *slog.Logger
+}
+
+type server struct {
+	Config
+	box     *mailbox.Mailbox
+	faults  *faults.State
+	started time.Time
+}
+
+// Handler serves a mailbox and takes SMS messages into it, as the faults in force say. A request
+// ends early when its context does.
+func Handler(box *mailbox.Mailbox, inForce *faults.State, c Config) http.Handler {
+	s := &server{Config: c, box: box, faults: inForce, started: time.Now()}
+	return s.routes()
+}
+
 // routes are all paths of the HTTP server.
-func (s *Server) routes() http.Handler {
+func (s *server) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /{$}", asset("index.html"))
 	mux.Handle("GET /style.css", asset("style.css"))
@@ -46,13 +76,14 @@ func (s *Server) routes() http.Handler {
 
 // guard refuses foreign hosts, bounds bodies and sets the headers that every
 // answer carries.
-func (s *Server) guard(next http.Handler) http.Handler {
+func (s *server) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !s.allowedHost(r.Host) {
-			http.Error(w, "this inbox does not answer for that host; ask for it as localhost", http.StatusMisdirectedRequest)
+			http.Error(w, "this inbox does not answer for that host; ask for it as localhost",
+				http.StatusMisdirectedRequest)
 			return
 		}
-		r.Body = http.MaxBytesReader(w, r.Body, s.config.MaxMessageBytes)
+		r.Body = http.MaxBytesReader(w, r.Body, s.MaxBodyBytes)
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Referrer-Policy", "no-referrer")
 		w.Header().Set("Cache-Control", "no-store")
@@ -62,7 +93,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 
 // allowedHost accepts IP addresses, which no foreign name server can take over,
 // localhost and the configured names.
-func (s *Server) allowedHost(host string) bool {
+func (s *server) allowedHost(host string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
 	}
@@ -70,7 +101,8 @@ func (s *Server) allowedHost(host string) bool {
 	if _, err := netip.ParseAddr(host); err == nil {
 		return true
 	}
-	return host == "localhost" || strings.HasSuffix(host, ".localhost") || slices.Contains(s.config.AllowedHosts, host)
+	return host == "localhost" || strings.HasSuffix(host, ".localhost") ||
+		slices.Contains(s.AllowedHosts, host)
 }
 
 func alive(w http.ResponseWriter, _ *http.Request) { writeOK(w) }
@@ -89,4 +121,24 @@ func writeJSON(w http.ResponseWriter, status int, value any) {
 // badRequest answers in plain text, as Mailpit does.
 func badRequest(w http.ResponseWriter, err error) {
 	http.Error(w, err.Error(), http.StatusBadRequest)
+}
+
+func (s *server) getFaults(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, http.StatusOK, s.faults.Get())
+}
+
+func (s *server) putFaults(w http.ResponseWriter, r *http.Request) {
+	var f faults.Faults
+	decoder := json.NewDecoder(r.Body)
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&f); err != nil {
+		badRequest(w, err)
+		return
+	}
+	f, err := s.faults.Set(f)
+	if err != nil {
+		badRequest(w, err)
+		return
+	}
+	writeJSON(w, http.StatusOK, f)
 }
