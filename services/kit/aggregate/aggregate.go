@@ -97,10 +97,7 @@ type Config[T any] struct {
 	// Patience is the age of an intent at which events that nobody has accepted are published again,
 	// default 5 s.
 	Patience time.Duration
-	// Publishers is the number of writes whose events are published in the background at a time,
-	// default 64.
-	Publishers int
-	Logger     *slog.Logger // nil means slog.Default
+	Logger   *slog.Logger // nil means slog.Default
 }
 
 // Aggregates is all documents of one kind. It is safe for concurrent use.
@@ -124,13 +121,10 @@ func New[T any](cfg Config[T]) *Aggregates[T] {
 	if cfg.Patience == 0 {
 		cfg.Patience = 5 * time.Second
 	}
-	if cfg.Publishers == 0 {
-		cfg.Publishers = 64
-	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
-	a := &Aggregates[T]{cfg: cfg, announcing: background.NewGroup(cfg.Publishers)}
+	a := &Aggregates[T]{cfg: cfg, announcing: background.NewGroup(publishers)}
 	a.DrivenBy(Driver[T]{})
 	return a
 }

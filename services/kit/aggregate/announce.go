@@ -8,6 +8,9 @@ import (
 	"sidecart.dev/kit/event"
 )
 
+// publishers is the number of writes whose events are published in the background at a time.
+const publishers = 64
+
 // publishTimeout bounds one attempt. It is below the journal's grace, so that a ticket is ended in
 // time.
 const publishTimeout = 5 * time.Second

@@ -20,7 +20,7 @@ func TestAClaimIsMadeUnderTheIntentAndAgainForARepeatedWrite(t *testing.T) {
 	a := w.parcels(p)
 	claims := 0
 	var begun []string
-	_, created, err := a.Create(t.Context(), "1", pack("1"), aggregate.Claiming(func(ctx context.Context) error {
+	claim := func(ctx context.Context) error {
 		if claims++; claims == 1 {
 			begun = w.journal.IDs()
 			_, exists, err := w.parcels(&sidecartest.Process{}).Fence(ctx, "1")
@@ -28,14 +28,16 @@ func TestAClaimIsMadeUnderTheIntentAndAgainForARepeatedWrite(t *testing.T) {
 			return err
 		}
 		return nil
-	}))
+	}
+	_, created, err := a.Create(t.Context(), "1", pack("1"), aggregate.Claiming(claim))
 	require.NoError(t, err)
 	assert.True(t, created)
 	assert.Equal(t, 2, claims)
 	assert.Equal(t, []string{"parcel/1"}, begun, "the journal when the first claim was made")
 	a.Drain(t.Context())
 	doc, exists, err := a.Fence(t.Context(), "1")
-	assert.True(t, err == nil && exists && doc.ID == "1", "what exists is fenced and returned: %v, %v", doc, err)
+	assert.True(t, err == nil && exists && doc.ID == "1",
+		"what exists is fenced and returned: %v, %v", doc, err)
 	w.settle()
 	w.check("1", "packed", "shipped")
 }
@@ -44,7 +46,8 @@ func TestAClaimIsMadeUnderTheIntentAndAgainForARepeatedWrite(t *testing.T) {
 // fenced if it may yet be won.
 func TestAClaimThatFailsWritesNoDocument(t *testing.T) {
 	for name, failure := range map[string]error{
-		"lost": fault.New(fault.Conflict, "taken", "Somebody else has it."), "unknown": fault.New(fault.Unavailable, "unavailable", "no answer"),
+		"lost":    fault.New(fault.Conflict, "taken", "Somebody else has it."),
+		"unknown": fault.New(fault.Unavailable, "unavailable", "no answer"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			w, p := newWorld(t), &sidecartest.Process{}

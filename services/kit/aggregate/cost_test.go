@@ -24,20 +24,24 @@ func TestWhatAWriteCosts(t *testing.T) {
 		require.NoError(t, err)
 		a.Drain(t.Context())
 	}
-	assert.Equal(t, []string{"begin parcel/1", "insert parcel/1", "publish parcels"}, cost(create), "created")
-	assert.Equal(t, []string{"begin parcel/1", "insert parcel/1", "get parcel/1"}, cost(create), "created again")
+	assert.Equal(t, []string{"begin parcel/1", "insert parcel/1", "publish parcels"},
+		cost(create), "created")
+	assert.Equal(t, []string{"begin parcel/1", "insert parcel/1", "get parcel/1"},
+		cost(create), "created again")
 	change := func(step string) func(p *sidecartest.Process) {
 		return func(p *sidecartest.Process) {
 			a := w.parcels(p)
-			_, err := a.Change(t.Context(), "1", func(doc parcel) (parcel, error) { return doc.after(step), nil })
+			next := func(doc parcel) (parcel, error) { return doc.after(step), nil }
+			_, err := a.Change(t.Context(), "1", next)
 			require.NoError(t, err)
 			a.Drain(t.Context())
 		}
 	}
-	assert.Equal(t, []string{"get parcel/1", "update parcel/1", "publish parcels"}, cost(change("shipped")),
-		"what is not done is in the journal already")
-	assert.Equal(t, []string{"get parcel/1", "begin parcel/1", "update parcel/1", "publish parcels"}, cost(change("returned")),
-		"what was done may have been forgotten")
+	assert.Equal(t, []string{"get parcel/1", "update parcel/1", "publish parcels"},
+		cost(change("shipped")), "what is not done is in the journal already")
+	assert.Equal(t,
+		[]string{"get parcel/1", "begin parcel/1", "update parcel/1", "publish parcels"},
+		cost(change("returned")), "what was done may have been forgotten")
 	assert.Equal(t, []string{"get parcel/1"}, cost(func(p *sidecartest.Process) {
 		_, err := w.parcels(p).Change(t.Context(), "1", takeBack)
 		require.NoError(t, err)
@@ -47,7 +51,9 @@ func TestWhatAWriteCosts(t *testing.T) {
 func TestWhatMayNotChangeIsNeitherBegunNorWritten(t *testing.T) {
 	w, p := newWorld(t), &sidecartest.Process{}
 	a := w.parcels(p)
-	_, _, err := a.Create(t.Context(), "1", func() (parcel, error) { return parcel{}, fault.New(fault.Invalid, "invalid", "too heavy") })
+	_, _, err := a.Create(t.Context(), "1", func() (parcel, error) {
+		return parcel{}, fault.New(fault.Invalid, "invalid", "too heavy")
+	})
 	assert.True(t, fault.Is(err, fault.Invalid), "got %v", err)
 	assert.Empty(t, p.Calls())
 	_, _, err = a.Create(t.Context(), "1", pack("1"))

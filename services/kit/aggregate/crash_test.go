@@ -22,7 +22,8 @@ func kinds(a journal.Settler) journal.Settler {
 
 func TestWhereverItDiesWhatWasAcknowledgedIsFinished(t *testing.T) {
 	for name, opts := range map[string][]aggregate.CreateOption{
-		"one after the other": nil, "side by side": {aggregate.Alongside()}, "the intent first": {aggregate.Beforehand()},
+		"one after the other": nil, "side by side": {aggregate.Alongside()},
+		"the intent first": {aggregate.Beforehand()},
 	} {
 		t.Run("created, "+name, func(t *testing.T) {
 			sidecartest.EachCrash(t, func(t *testing.T, p *sidecartest.Process) {
@@ -36,7 +37,8 @@ func TestWhereverItDiesWhatWasAcknowledgedIsFinished(t *testing.T) {
 					w.check("1", "packed", "shipped")
 					return
 				}
-				_, _, err = w.parcels(&sidecartest.Process{}).Create(t.Context(), "1", pack("1"), opts...) // the client repeats its request
+				again := w.parcels(&sidecartest.Process{}) // the client repeats its request
+				_, _, err = again.Create(t.Context(), "1", pack("1"), opts...)
 				require.NoError(t, err)
 				w.settle()
 				w.check("1", "packed", "shipped")

@@ -29,7 +29,8 @@ func TestWorkThatIsResumedLeadsBackToTheTraceThatBeganIt(t *testing.T) {
 	request.End()
 	w.hear()
 
-	require.NoError(t, w.journal.Settle(t.Context(), &sidecartest.Process{}, kinds(w.parcels(&sidecartest.Process{})), time.Hour))
+	next := &sidecartest.Process{}
+	require.NoError(t, w.journal.Settle(t.Context(), next, kinds(w.parcels(next)), time.Hour))
 	settle := named(t, spans.Ended(), "settle parcel")
 	assert.NotEqual(t, request.SpanContext().TraceID(), settle.SpanContext().TraceID())
 	require.Len(t, settle.Links(), 1)
@@ -39,7 +40,8 @@ func TestWorkThatIsResumedLeadsBackToTheTraceThatBeganIt(t *testing.T) {
 	require.NoError(t, err)
 	links := tracing.Links(e.TraceParent)
 	require.Len(t, links, 1)
-	assert.Equal(t, settle.SpanContext().TraceID(), links[0].SpanContext.TraceID(), "what follows belongs to the resumed work")
+	assert.Equal(t, settle.SpanContext().TraceID(), links[0].SpanContext.TraceID(),
+		"what follows belongs to the resumed work")
 
 	w.settle()
 	w.check("p1", "packed", "shipped")

@@ -49,7 +49,8 @@ func (p parcel) done() bool { return p.last() != "packed" && p.last() != "return
 func (p parcel) events() ([]event.Event, error) {
 	var events []event.Event
 	for i, step := range p.Steps {
-		e, err := event.New("parcels", "parcel."+step+".v1", p.ID, int64(i+1), time.Unix(0, 0), map[string]string{"id": p.ID})
+		e, err := event.New("parcels", "parcel."+step+".v1", p.ID, int64(i+1), time.Unix(0, 0),
+			map[string]string{"id": p.ID})
 		if err != nil {
 			return nil, err
 		}
@@ -81,7 +82,8 @@ func newWorld(t *testing.T) *world {
 // parcels is the service of one process.
 func (w *world) parcels(p *sidecartest.Process) *aggregate.Aggregates[parcel] {
 	a := aggregate.New(aggregate.Config[parcel]{
-		Kind: "parcel", State: p.State(w.state), Journal: w.journal.Of(p), Bus: p.Bus(w.bus), Topic: "parcels",
+		Kind: "parcel", State: p.State(w.state), Journal: w.journal.Of(p),
+		Bus: p.Bus(w.bus), Topic: "parcels",
 		Done: parcel.done, Events: parcel.events, Patience: time.Minute,
 	})
 	a.DrivenBy(aggregate.Driver[parcel]{
@@ -113,7 +115,9 @@ func (w *world) parcels(p *sidecartest.Process) *aggregate.Aggregates[parcel] {
 }
 
 // drive ships what is packed, and puts away what came back.
-func (w *world) drive(ctx context.Context, p *sidecartest.Process, a *aggregate.Aggregates[parcel], id string) (parcel, error) {
+func (w *world) drive(ctx context.Context, p *sidecartest.Process,
+	a *aggregate.Aggregates[parcel], id string,
+) (parcel, error) {
 	err := p.Call("carrier", func() error {
 		w.mu.Lock()
 		defer w.mu.Unlock()

@@ -125,10 +125,13 @@ func TestEachRequestIsInOneCallAndWaitsNoLongerThanTheWindow(t *testing.T) {
 		length := milliseconds(rt, 60, "window")
 		random := rand.New(rand.NewPCG(1, rapid.Uint64().Draw(rt, "seed")))
 		slow := rapid.IntRange(1, 200).Draw(rt, "slowest call")
-		pauses := rapid.SliceOfN(rapid.SampledFrom([]int{0, 0, 0, 1, 2, 3, 10, 50, 500}), 1, 150).Draw(rt, "pauses")
+		pause := rapid.SampledFrom([]int{0, 0, 0, 1, 2, 3, 10, 50, 500}) // ms
+		pauses := rapid.SliceOfN(pause, 1, 150).Draw(rt, "pauses")
 		var s *service
 		synctest.Test(t, func(*testing.T) {
-			s = newService(length, limit, func() time.Duration { return time.Duration(random.IntN(slow)) * time.Millisecond })
+			s = newService(length, limit, func() time.Duration {
+				return time.Duration(random.IntN(slow)) * time.Millisecond
+			})
 			for _, pause := range pauses {
 				synctest.Wait() // the calls that are to begin by now have begun
 				s.send()

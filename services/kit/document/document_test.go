@@ -49,7 +49,9 @@ func TestADocumentIsMadeChangedAndRemoved(t *testing.T) {
 	}
 	assert.Equal(t, []string{"counter/1"}, state.Keys())
 	writes := state.Calls(sidecartest.OpUpdate)
-	doc, err := docs.Change(ctx, "1", func(c counter, _ bool) (counter, error) { return c, document.ErrUnchanged })
+	doc, err := docs.Change(ctx, "1", func(c counter, _ bool) (counter, error) {
+		return c, document.ErrUnchanged
+	})
 	require.NoError(t, err)
 	assert.Equal(t, 2, doc.N)
 	assert.Equal(t, writes, state.Calls(sidecartest.OpUpdate), "it was to be left as it is")
@@ -185,7 +187,10 @@ func TestAFailureIsNotTriedAgain(t *testing.T) {
 	state.After = nil
 	foreign := fault.New(fault.Conflict, sidecar.CodeConflict, "another document has changed")
 	calls := 0
-	_, err = docs.Change(t.Context(), "1", func(c counter, _ bool) (counter, error) { calls++; return c, foreign })
+	_, err = docs.Change(t.Context(), "1", func(c counter, _ bool) (counter, error) {
+		calls++
+		return c, foreign
+	})
 	require.ErrorIs(t, err, foreign)
 	assert.Equal(t, 1, calls, "the function's own errors are its caller's")
 	assert.Zero(t, state.Calls(sidecartest.OpUpdate))

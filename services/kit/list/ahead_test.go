@@ -60,15 +60,17 @@ func TestWhetherEntriesStandWhereTheyAreSaidToTakesTwoCallsAtMost(t *testing.T) 
 	fill(t, l, "long", 300)
 	fill(t, l, "short", 3)
 	places, want := []list.Place{}, []bool{}
-	for seq := range 302 {
-		id := fmt.Sprint("id-", seq)
-		places = append(places, list.Place{Prefix: "long", Entry: list.Entry{Seq: uint64(seq), ID: id}},
-			list.Place{Prefix: "long", Entry: list.Entry{Seq: uint64(seq), ID: "another"}})
-		want = append(want, seq >= 1 && seq <= 300, false)
+	says := func(prefix string, seq int, id string, stands bool) {
+		entry := list.Entry{Seq: uint64(seq), ID: id}
+		places, want = append(places, list.Place{Prefix: prefix, Entry: entry}), append(want, stands)
 	}
-	places = append(places, list.Place{Prefix: "short", Entry: list.Entry{Seq: 3, ID: "id-3"}},
-		list.Place{Prefix: "short", Entry: list.Entry{Seq: 4, ID: "id-4"}}, list.Place{Prefix: "none", Entry: list.Entry{Seq: 1, ID: "id-1"}})
-	want = append(want, true, false, false)
+	for seq := range 302 {
+		says("long", seq, fmt.Sprint("id-", seq), seq >= 1 && seq <= 300)
+		says("long", seq, "another", false)
+	}
+	says("short", 3, "id-3", true)
+	says("short", 4, "id-4", false)
+	says("none", 1, "id-1", false)
 	before := calls(state)
 	stand, err := l.Stand(t.Context(), places)
 	if err != nil || !slices.Equal(stand, want) {

@@ -42,7 +42,8 @@ func TestCollectReadsOnUntilThePageIsFullOrTheBudgetIsSpent(t *testing.T) {
 			var got []string
 			cursor, pages := "", 0
 			for {
-				items, next, err := list.Collect(t.Context(), l, "list", cursor, c.limit, c.budget, every(c.every))
+				items, next, err := list.Collect(t.Context(), l, "list", cursor, c.limit, c.budget,
+					every(c.every))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -70,8 +71,8 @@ func TestCollectReadsOnUntilThePageIsFullOrTheBudgetIsSpent(t *testing.T) {
 		})
 	}
 	wrong := errors.New("wrong")
-	_, _, err := list.Collect(t.Context(), l, "list", "", 10, 10, func(context.Context, []list.Entry) ([]list.Kept[int], error) { return nil, wrong })
-	if !errors.Is(err, wrong) {
+	fails := func(context.Context, []list.Entry) ([]list.Kept[int], error) { return nil, wrong }
+	if _, _, err := list.Collect(t.Context(), l, "list", "", 10, 10, fails); !errors.Is(err, wrong) {
 		t.Errorf("an error of load came back as %v", err)
 	}
 }
@@ -86,18 +87,23 @@ func TestACursorIsReadOnlyIfItWasGivenOut(t *testing.T) {
 	if _, err := list.DecodeCursor("b", good); fault.CodeOf(err) != "invalid_cursor" {
 		t.Errorf("a cursor of another list: %v, want invalid_cursor", err)
 	}
-	for _, bad := range []string{"x", "!!!", good + "A", good[:len(good)-1], strings.ToUpper(good), "AQAAAAAAAABNAAA", "null"} {
-		if _, err := list.DecodeCursor("a", bad); !fault.Is(err, fault.Invalid) || fault.CodeOf(err) != "invalid_cursor" {
+	for _, bad := range []string{
+		"x", "!!!", good + "A", good[:len(good)-1], strings.ToUpper(good), "AQAAAAAAAABNAAA", "null",
+	} {
+		_, err := list.DecodeCursor("a", bad)
+		if !fault.Is(err, fault.Invalid) || fault.CodeOf(err) != "invalid_cursor" {
 			t.Errorf("cursor %q: error %v, want invalid_cursor", bad, err)
 		}
 	}
 	l := list.New(list.Config{State: sidecartest.NewState()})
-	if _, _, err := list.Collect(t.Context(), l, "list", "bad", 1, 1,
-		func(context.Context, []list.Entry) ([]list.Kept[int], error) { return nil, nil }); fault.CodeOf(err) != "invalid_cursor" {
+	none := func(context.Context, []list.Entry) ([]list.Kept[int], error) { return nil, nil }
+	_, _, err := list.Collect(t.Context(), l, "list", "bad", 1, 1, none)
+	if fault.CodeOf(err) != "invalid_cursor" {
 		t.Errorf("Collect with a bad cursor returned %v", err)
 	}
 	fill(t, l, "list", 200)
-	if entries, _, err := l.Page(t.Context(), "list", 1<<60, 3); err != nil || len(entries) != 3 || entries[0].Seq != 200 {
+	entries, _, err := l.Page(t.Context(), "list", 1<<60, 3)
+	if err != nil || len(entries) != 3 || entries[0].Seq != 200 {
 		t.Errorf("a page below a position that does not exist yet is %v, error %v; want the newest",
 			entries, err)
 	}

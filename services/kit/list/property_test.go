@@ -31,7 +31,8 @@ var errInjected = fault.New(fault.Unavailable, "unavailable", "injected")
 
 func (f *flaky) do(effect func() error) error {
 	f.mu.Lock()
-	delay, luck, kind := time.Duration(f.rand.IntN(int(5*time.Millisecond))), f.rand.Float64(), f.rand.IntN(3)
+	delay := time.Duration(f.rand.IntN(int(5 * time.Millisecond)))
+	luck, kind := f.rand.Float64(), f.rand.IntN(3)
 	f.mu.Unlock()
 	time.Sleep(delay)
 	if luck >= f.fails {
@@ -76,12 +77,20 @@ func (f *flaky) BulkGet(ctx context.Context, keys []string) (map[string]sidecar.
 	return items, nil
 }
 
-func (f *flaky) Insert(ctx context.Context, key string, value []byte, opts ...sidecar.WriteOption) error {
-	return f.do(func() error { return f.State.Insert(context.WithoutCancel(ctx), key, value, opts...) })
+func (f *flaky) Insert(ctx context.Context, key string, value []byte,
+	opts ...sidecar.WriteOption,
+) error {
+	return f.do(func() error {
+		return f.State.Insert(context.WithoutCancel(ctx), key, value, opts...)
+	})
 }
 
-func (f *flaky) Update(ctx context.Context, key string, value []byte, etag string, opts ...sidecar.WriteOption) error {
-	return f.do(func() error { return f.State.Update(context.WithoutCancel(ctx), key, value, etag, opts...) })
+func (f *flaky) Update(ctx context.Context, key string, value []byte, etag string,
+	opts ...sidecar.WriteOption,
+) error {
+	return f.do(func() error {
+		return f.State.Update(context.WithoutCancel(ctx), key, value, etag, opts...)
+	})
 }
 
 // TestEveryAnsweredAppendStandsAtItsPosition lets several processes append to one list and read it
@@ -94,14 +103,17 @@ func TestEveryAnsweredAppendStandsAtItsPosition(t *testing.T) {
 		appends := rapid.SliceOfN(rapid.IntRange(1, 90), 1, 30).Draw(rt, "appends")
 		fails := rapid.SampledFrom([]float64{0, 0.05, 0.3}).Draw(rt, "fails")
 		var problem string
-		synctest.Test(t, func(t *testing.T) { problem = simulate(t.Context(), seed, processes, appends, fails) })
+		synctest.Test(t, func(t *testing.T) {
+			problem = simulate(t.Context(), seed, processes, appends, fails)
+		})
 		if problem != "" {
 			rt.Fatal(problem)
 		}
 	})
 }
 
-func simulate(ctx context.Context, seed uint64, processes int, appends []int, fails float64) (problem string) {
+func simulate(ctx context.Context, seed uint64, processes int, appends []int, fails float64,
+) (problem string) {
 	state := sidecartest.NewState()
 	var lists []*list.Lists
 	for i := range processes {
@@ -164,7 +176,8 @@ func simulate(ctx context.Context, seed uint64, processes int, appends []int, fa
 }
 
 // compare checks the list in the store against the answers.
-func compare(ctx context.Context, state *sidecartest.State, answered map[uint64]string, exact bool) string {
+func compare(ctx context.Context, state *sidecartest.State, answered map[uint64]string, exact bool,
+) string {
 	l := list.New(list.Config{State: state})
 	var before uint64
 	found := map[uint64]string{}
@@ -186,7 +199,8 @@ func compare(ctx context.Context, state *sidecartest.State, answered map[uint64]
 		}
 	}
 	if exact && len(found) != len(answered) {
-		return fmt.Sprintf("without faults the list has %d entries, but %d were appended", len(found), len(answered))
+		return fmt.Sprintf("without faults the list has %d entries, but %d were appended",
+			len(found), len(answered))
 	}
 	return ""
 }

@@ -14,7 +14,8 @@ import (
 
 // writesOf has callers append one id after the other, each for as many times, and counts what is
 // written and how long the last append of the first caller took.
-func writesOf(t *testing.T, window time.Duration, callers, times int) (writes int, last time.Duration) {
+func writesOf(t *testing.T, window time.Duration, callers, times int,
+) (writes int, last time.Duration) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		state := sidecartest.NewState()

@@ -12,8 +12,14 @@ import (
 // the minor unit is not a hundredth, and some of which other sources say something else.
 func TestDecimalsAreThoseOfISO4217(t *testing.T) {
 	decimals := map[int][]string{
-		0: {"BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF"},
-		2: {"EUR", "USD", "GBP", "HUF", "IDR", "COP", "PKR", "TWD", "LAK", "AFN", "ALL", "IRR", "LBP", "MMK", "SYP", "MGA", "MRU", "RSD", "SLE"},
+		0: {
+			"BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND",
+			"VUV", "XAF", "XOF", "XPF",
+		},
+		2: {
+			"EUR", "USD", "GBP", "HUF", "IDR", "COP", "PKR", "TWD", "LAK", "AFN", "ALL", "IRR", "LBP",
+			"MMK", "SYP", "MGA", "MRU", "RSD", "SLE",
+		},
 		3: {"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"},
 		4: {"CLF", "UYW"},
 	}
@@ -36,7 +42,10 @@ func TestDecimalsAreThoseOfISO4217(t *testing.T) {
 }
 
 func TestWhatIsNoMoneyIsNoCurrency(t *testing.T) {
-	for _, code := range []string{"XXX", "XTS", "XAU", "XAG", "XDR", "HRK", "DEM", "ZZZ", "AAA", "eur", "EU", "EURO", "", "€", "EUR "} {
+	for _, code := range []string{
+		"XXX", "XTS", "XAU", "XAG", "XDR", "HRK", "DEM", "ZZZ", "AAA", "eur", "EU", "EURO",
+		"", "€", "EUR ",
+	} {
 		assert.False(t, money.ValidCurrency(code), "%q", code)
 	}
 }

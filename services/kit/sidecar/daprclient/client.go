@@ -44,7 +44,7 @@ func Dial(cfg Config) (*Client, error) {
 		grpc.WithTransportCredentials(insecure.NewCredentials()), // the sidecar is on loopback
 		grpc.WithUnaryInterceptor(cfg.intercept),
 		grpc.WithDefaultCallOptions(
-			grpc.MaxCallRecvMsgSize(cfg.MaxMessage), grpc.MaxCallSendMsgSize(cfg.MaxMessage)),
+			grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)),
 		grpc.WithConnectParams(cfg.connectParams()),
 	)
 	if err != nil {

@@ -27,7 +27,9 @@ func TestValuesAreWrittenAsBytes(t *testing.T) {
 	state, value := client.State("store"), `{"b": 12345678901234567890, "a": "$value"}`
 	for _, write := range []func() error{
 		func() error { return state.Insert(t.Context(), "key", []byte(value)) },
-		func() error { return state.Insert(t.Context(), "key", []byte(value), sidecar.WithTTL(time.Minute)) },
+		func() error {
+			return state.Insert(t.Context(), "key", []byte(value), sidecar.WithTTL(time.Minute))
+		},
 		func() error { return state.Update(t.Context(), "key", []byte(value), "etag") },
 	} {
 		require.NoError(t, write())
@@ -65,7 +67,10 @@ func TestTheExpiryThatAStoreTellsIsRead(t *testing.T) {
 func TestAKeyIsAbsentOnlyIfItIsAskedForByItself(t *testing.T) {
 	client := dial(t, func(method string, request []byte) []byte {
 		if path.Base(method) == "GetBulkState" {
-			return message(field(1, string(message(field(1, "read"), field(2, "{}")))), field(1, string(field(1, "lost"))), field(1, string(field(1, "absent"))))
+			return message(
+				field(1, string(message(field(1, "read"), field(2, "{}")))),
+				field(1, string(field(1, "lost"))),
+				field(1, string(field(1, "absent"))))
 		}
 		if !bytes.Contains(request, []byte("lost")) {
 			return nil // neither data nor ETag
@@ -91,14 +96,15 @@ func TestTheSidecarTellsWhoseItIs(t *testing.T) {
 // wire.
 func dial(t *testing.T, answer func(method string, request []byte) []byte) *daprclient.Client {
 	t.Helper()
-	server := grpc.NewServer(grpc.ForceServerCodec(raw{}), grpc.UnknownServiceHandler(func(_ any, s grpc.ServerStream) error {
+	handle := func(_ any, s grpc.ServerStream) error {
 		var request []byte
 		if err := s.RecvMsg(&request); err != nil {
 			return err
 		}
 		method, _ := grpc.MethodFromServerStream(s)
 		return s.SendMsg(answer(method, request))
-	}))
+	}
+	server := grpc.NewServer(grpc.ForceServerCodec(raw{}), grpc.UnknownServiceHandler(handle))
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	go func() { _ = server.Serve(listener) }()

@@ -8,13 +8,15 @@ import (
 	"google.golang.org/grpc/backoff"
 )
 
+// maxMessage is the size of the largest message either way, in bytes.
+const maxMessage = 16 << 20
+
 // Config says where the sidecar is. The zero value of a field means its default.
 type Config struct {
-	GRPCAddr   string        // host:port of the sidecar's gRPC API; default 127.0.0.1:50001
-	HTTPAddr   string        // host:port of the sidecar's HTTP API; default 127.0.0.1:3500
-	APIToken   string        // what the sidecar asks for (DAPR_API_TOKEN); empty: nothing
-	Timeout    time.Duration // bound of a call whose context has no deadline; default 10 s
-	MaxMessage int           // bytes of the largest message either way; default 16 MiB
+	GRPCAddr string        // host:port of the sidecar's gRPC API; default 127.0.0.1:50001
+	HTTPAddr string        // host:port of the sidecar's HTTP API; default 127.0.0.1:3500
+	APIToken string        // the sidecar's (DAPR_API_TOKEN); empty: it asks for none
+	Timeout  time.Duration // bound of a call whose context has no deadline; default 10 s
 	// Window is how long reads and messages wait for others at most while they come densely: see
 	// package batch. Zero: never.
 	Window time.Duration
@@ -38,9 +40,6 @@ func (cfg Config) withDefaults() Config {
 	}
 	if cfg.Timeout <= 0 {
 		cfg.Timeout = 10 * time.Second
-	}
-	if cfg.MaxMessage <= 0 {
-		cfg.MaxMessage = 16 << 20
 	}
 	return cfg
 }

@@ -38,9 +38,11 @@ func TestAGlanceBelievesWhatTheFirstAnswerLacks(t *testing.T) {
 		assert.NoError(t, err)
 		assert.Empty(t, items)
 	})
-	assert.Equal(t, int64(2), again.Load(), "calls for single keys: of those that somebody wants to be sure of")
+	assert.Equal(t, int64(2), again.Load(),
+		"calls for single keys: of those that somebody wants to be sure of")
 	again.Store(0)
-	_, err := state.BulkGet(sidecar.Glance(context.WithoutCancel(t.Context())), []string{"glanced", "other"})
+	glance := sidecar.Glance(context.WithoutCancel(t.Context()))
+	_, err := state.BulkGet(glance, []string{"glanced", "other"})
 	require.NoError(t, err)
 	assert.Zero(t, again.Load(), "calls for single keys")
 }

@@ -75,7 +75,8 @@ func TestReadsThatWaitAtTheSameTimeShareCallsAndNothingElse(t *testing.T) {
 			case n == 9: // key, error
 				items = append(items, field(1, string(message(field(1, key), field(4, "cannot be read")))))
 			default: // key, data, ETag
-				items = append(items, field(1, string(message(field(1, key), field(2, `"`+key+`"`), field(3, "7")))))
+				item := message(field(1, key), field(2, `"`+key+`"`), field(3, "7"))
+				items = append(items, field(1, string(item)))
 			}
 		}
 		return message(items...)

@@ -17,9 +17,9 @@ import (
 	"sidecart.dev/kit/tracing"
 )
 
-// Component is the attribute of a span with the name of the component that a sidecar is asked to
+// component is the attribute of a span with the name of the component that a sidecar is asked to
 // use.
-const Component = attribute.Key("sidecart.component")
+const component = attribute.Key("sidecart.component")
 
 // startCall starts the span of one call of the sidecar's gRPC API, inside a recorded trace, and
 // returns what ends it.
@@ -31,15 +31,15 @@ func startCall(ctx context.Context, method string, req any) (context.Context, fu
 	attrs := []attribute.KeyValue{semconv.RPCSystemNameGRPC, semconv.RPCMethod(method)}
 	switch r := req.(type) {
 	case interface{ GetStoreName() string }:
-		attrs = append(attrs, Component.String(r.GetStoreName()))
+		attrs = append(attrs, component.String(r.GetStoreName()))
 	case interface {
 		GetPubsubName() string
 		GetTopic() string
 	}:
-		attrs = append(attrs, Component.String(r.GetPubsubName()),
+		attrs = append(attrs, component.String(r.GetPubsubName()),
 			semconv.MessagingDestinationName(r.GetTopic()))
 	case interface{ GetName() string }:
-		attrs = append(attrs, Component.String(r.GetName()))
+		attrs = append(attrs, component.String(r.GetName()))
 	}
 	ctx, span := startClient(ctx, method, attrs...)
 	return ctx, func(err error) {

@@ -30,19 +30,25 @@ func TestACallOfTheSidecarIsASpanAndNamesItsComponent(t *testing.T) {
 	}{
 		{&runtime.GetStateRequest{StoreName: "orders-store", Key: "order/1"}, "orders-store"},
 		{&runtime.PublishEventRequest{PubsubName: "bus", Topic: "orders"}, "bus"},
-		{&runtime.InvokeBindingRequest{Name: "email", Metadata: map[string]string{"emailTo": "jane@example.com"}}, "email"},
+		{&runtime.InvokeBindingRequest{
+			Name: "email", Metadata: map[string]string{"emailTo": "jane@example.com"},
+		}, "email"},
 	} {
 		var carried string
-		invoke := func(ctx context.Context, _ string, _, _ any, _ *grpc.ClientConn, _ ...grpc.CallOption) error {
+		invoke := func(ctx context.Context, _ string, _, _ any, _ *grpc.ClientConn,
+			_ ...grpc.CallOption,
+		) error {
 			md, _ := metadata.FromOutgoingContext(ctx)
 			carried = md.Get("traceparent")[0]
 			return status.Error(codes.Unavailable, "jane@example.com")
 		}
-		require.Error(t, Config{Timeout: 1 << 40}.intercept(ctx, "/dapr.proto.runtime.v1.Dapr/Call", c.req, nil, nil, invoke))
+		cfg, method := Config{Timeout: 1 << 40}, "/dapr.proto.runtime.v1.Dapr/Call"
+		require.Error(t, cfg.intercept(ctx, method, c.req, nil, nil, invoke))
 		span := last(t, spans.Ended())
 		assert.Equal(t, "dapr.proto.runtime.v1.Dapr/Call", span.Name())
 		assert.Equal(t, root.SpanContext().SpanID(), span.Parent().SpanID())
-		assert.Contains(t, carried, span.SpanContext().SpanID().String(), "the sidecar continues below the call")
+		assert.Contains(t, carried, span.SpanContext().SpanID().String(),
+			"the sidecar continues below the call")
 		assert.Contains(t, span.Attributes(), attribute.String("sidecart.component", c.component))
 		assert.Contains(t, span.Attributes(), attribute.String("error.type", "Unavailable"))
 		for _, a := range span.Attributes() {

@@ -14,7 +14,8 @@ func TestABudgetNamesWhatIsTooMuchAndWhatIsNotInIt(t *testing.T) {
 	assert.Empty(t, b.exceeded(map[string]int{"get order": 2, "publish orders": 4}, 4))
 	assert.Equal(t, []string{"get order: 0.75 for each of 4 at once, want at most 0.50: its ETag"},
 		b.exceeded(map[string]int{"get order": 3}, 4))
-	assert.Equal(t, []string{"delete order: 1 for 1 at once, want none"}, b.exceeded(map[string]int{"delete order": 1}, 1))
+	assert.Equal(t, []string{"delete order: 1 for 1 at once, want none"},
+		b.exceeded(map[string]int{"delete order": 1}, 1))
 }
 
 func TestCallsAreTalliedByWhatTheyAreAbout(t *testing.T) {
@@ -25,12 +26,13 @@ func TestCallsAreTalliedByWhatTheyAreAbout(t *testing.T) {
 		_, err := state.BulkGet(context.Background(), []string{key, "order/2"})
 		require.NoError(t, err)
 	}
-	assert.Equal(t, map[string]int{"insert order": 1, "bulk-get order": 1}, Tally(p.Calls(), func(_, key string) string {
+	tally := Tally(p.Calls(), func(_, key string) string {
 		if key == "head" {
 			return ""
 		}
 		return "order"
-	}))
+	})
+	assert.Equal(t, map[string]int{"insert order": 1, "bulk-get order": 1}, tally)
 }
 
 // What dies later than it was started dies at the calls that it makes from then on.
@@ -52,5 +54,6 @@ func TestAnArmedProcessDiesAtTheCallItIsArmedFor(t *testing.T) {
 	}
 	p := &Process{}
 	p.Kill()
-	assert.ErrorIs(t, p.Call("call", func() error { t.Error("a dead process has an effect"); return nil }), ErrDead)
+	effect := func() error { t.Error("a dead process has an effect"); return nil }
+	assert.ErrorIs(t, p.Call("call", effect), ErrDead)
 }

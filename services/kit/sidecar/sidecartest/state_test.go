@@ -18,9 +18,10 @@ func TestTheFakeKeepsTheContract(t *testing.T) {
 		defer mu.Unlock()
 		return now
 	}
-	statetest.Run(t, statetest.Store{State: state, Restart: func(*testing.T) {}, Expire: func(d time.Duration) {
+	expire := func(d time.Duration) {
 		mu.Lock()
 		defer mu.Unlock()
 		now = now.Add(d)
-	}})
+	}
+	statetest.Run(t, statetest.Store{State: state, Restart: func(*testing.T) {}, Expire: expire})
 }
