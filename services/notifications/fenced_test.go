@@ -47,3 +47,36 @@ func TestAFenceIsNotTakenForARecord(t *testing.T) {
 		t.Errorf("the mail is %s", d.Status)
 	}
 }
+
+// TestAStalledInsertIsFenced lets a process stand still when it is about to insert a record, while
+// another one takes its intent over, finds no record and forgets it. What the first one inserts
+// then must not be a record that nobody remembers: it dies before its messages are sent.
+func TestAStalledInsertIsFenced(t *testing.T) {
+	w := newWorld(t)
+	w.setOutage(notifications.Email, errRefused)
+	p := w.start(nil)
+	e := example(t, "payment.confirmed.v1", 1)
+	var stalled atomic.Bool
+	w.state.Before = func(_ context.Context, op sidecartest.Op, key string) error {
+		about := strings.HasSuffix(key, notifications.RecordID(e.ID))
+		if op == sidecartest.OpInsert && about && !stalled.Swap(true) {
+			w.journal.TakeOver()
+			w.start(nil).settle()
+			if n := w.unfinished(); n > 0 {
+				t.Errorf("%d intents without a record are left", n)
+			}
+		}
+		return nil
+	}
+	p.accept(e)
+	if !stalled.Load() {
+		t.Fatal("nothing stood still")
+	}
+	p.kill()
+	w.setOutage(notifications.Email, nil)
+	w.journal.TakeOver()
+	w.start(nil).finish()
+	if d := w.delivery(e, notifications.Email); d.Status != notifications.Sent {
+		t.Errorf("the mail is %s: its intent was forgotten", d.Status)
+	}
+}

@@ -32,7 +32,8 @@ func fill(t *testing.T, l *list.Lists, prefix string, n int) {
 
 func calls(state *sidecartest.State) (n int) {
 	for _, op := range []sidecartest.Op{
-		sidecartest.OpGet, sidecartest.OpBulkGet, sidecartest.OpInsert, sidecartest.OpUpdate, sidecartest.OpDelete,
+		sidecartest.OpGet, sidecartest.OpBulkGet,
+		sidecartest.OpInsert, sidecartest.OpUpdate, sidecartest.OpDelete,
 	} {
 		n += state.Calls(op)
 	}
