@@ -15,12 +15,9 @@ const maxLookup = 1000
 
 // found is an order as other services see it.
 type found struct {
-	OrderID  string         `json:"order_id"`
-	UserID   string         `json:"user_id"`
-	Status   orders.Status  `json:"status"`
-	Closing  orders.Closing `json:"settlement"`
-	Refunded money.Money    `json:"refunded_amount"` // as far as payments has told
-	Version  int64          `json:"version"`
+	OrderID  string        `json:"order_id"`
+	Status   orders.Status `json:"status"`
+	Refunded money.Money   `json:"refunded_amount"` // as far as payments has told
 }
 
 // lookup tells other services which of the orders exist and where they stand.
@@ -43,8 +40,7 @@ func (a *api) lookup(w http.ResponseWriter, r *http.Request) error {
 	}{Orders: make([]found, len(known))}
 	for i, o := range known {
 		answer.Orders[i] = found{
-			OrderID: o.ID(), UserID: o.UserID(), Status: o.Status(), Closing: o.Closing(),
-			Refunded: o.RefundedAmount(), Version: o.Version(),
+			OrderID: o.ID(), Status: o.Status(), Refunded: o.RefundedAmount(),
 		}
 	}
 	return web.WriteJSON(w, http.StatusOK, answer)

@@ -7,6 +7,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"sidecart.dev/kit/auth"
+	"sidecart.dev/kit/heard"
 	"sidecart.dev/kit/web"
 	"sidecart.dev/orders"
 )
@@ -25,8 +26,12 @@ type api struct {
 	service *orders.Service
 }
 
-// Routes adds the routes of the service. The router must answer only the app's own sidecar.
-func Routes(r *mux.Router, service *orders.Service, users Users, services Services) {
+// Routes adds the routes of the service. The router must answer only the app's own sidecar. events
+// are those of which users is told that they were accepted: which deletions of accounts it need not
+// tell again.
+func Routes(
+	r *mux.Router, service *orders.Service, users Users, services Services, events *heard.Events,
+) {
 	a := &api{service: service}
 	handle := func(r *mux.Router, method, path string, h web.Handler) {
 		r.Handle(path, h).Methods(method)
@@ -51,4 +56,8 @@ func Routes(r *mux.Router, service *orders.Service, users Users, services Servic
 	internal := r.NewRoute().Subrouter()
 	internal.Use(services.RequireService("payments", "notifications"))
 	handle(internal, http.MethodPost, "/internal/orders/lookup", a.lookup)
+
+	accepted := r.NewRoute().Subrouter()
+	accepted.Use(services.RequireService("users"))
+	handle(accepted, http.MethodPost, "/internal/orders/accepted", heard.Answer(events.Accepted))
 }

@@ -11,6 +11,7 @@ import (
 
 	"sidecart.dev/kit/auth"
 	"sidecart.dev/kit/fault"
+	"sidecart.dev/kit/heard"
 	"sidecart.dev/kit/money"
 	"sidecart.dev/kit/text"
 	"sidecart.dev/kit/web"
@@ -26,12 +27,14 @@ type Guards struct {
 	User     mux.MiddlewareFunc // any user
 	Operator mux.MiddlewareFunc
 	Orders   mux.MiddlewareFunc // the orders service
+	Users    mux.MiddlewareFunc // the users service
 	Services mux.MiddlewareFunc // any service
 }
 
 // Routes adds all of payments' routes. The routers that through makes answer this app's sidecar
-// alone.
-func Routes(through func() *mux.Router, g Guards, s *payments.Service) {
+// alone. events are those of which users is told that they were accepted: which deletions of
+// accounts it need not tell again.
+func Routes(through func() *mux.Router, g Guards, s *payments.Service, events *heard.Events) {
 	a := &api{service: s}
 	guarded := func(guard mux.MiddlewareFunc) func(method, path string, h web.Handler) {
 		r := through()
@@ -48,6 +51,8 @@ func Routes(through func() *mux.Router, g Guards, s *payments.Service) {
 	operator(http.MethodGet, "/api/v1/admin/provider/charges", a.charges)
 
 	guarded(g.Orders)(http.MethodPost, "/internal/payments/lookup", a.lookup)
+	accepted := heard.Answer(events.Accepted)
+	guarded(g.Users)(http.MethodPost, "/internal/payments/accepted", accepted)
 	guarded(g.Services)(http.MethodGet, "/internal/provider/charges", a.charges)
 }
 

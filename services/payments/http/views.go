@@ -76,27 +76,15 @@ func ledgerOf(r payments.Report, currency string) ledgerJSON {
 // lookupJSON is how orders sees a payment.
 type lookupJSON struct {
 	OrderID        string          `json:"order_id"`
-	PaymentID      string          `json:"payment_id"`
 	Status         payments.Status `json:"status"`
-	Version        int64           `json:"version"`
-	Amount         money.Money     `json:"amount"`
 	RefundedAmount money.Money     `json:"refunded_amount"`
 	DeclineCode    string          `json:"decline_code,omitempty"`
-	DeclineReason  string          `json:"decline_reason,omitempty"`
-	CapturedAt     *time.Time      `json:"captured_at,omitempty"`
-	UpdatedAt      time.Time       `json:"updated_at"`
 }
 
 func lookupOf(p payments.Payment) lookupJSON {
-	view := lookupJSON{
-		OrderID: p.OrderID, PaymentID: p.ID, Status: p.Status, Version: p.Version,
-		Amount: p.Amount, RefundedAmount: p.RefundedAmount(), UpdatedAt: p.UpdatedAt,
-	}
+	view := lookupJSON{OrderID: p.OrderID, Status: p.Status, RefundedAmount: p.RefundedAmount()}
 	if p.Decline != nil {
-		view.DeclineCode, view.DeclineReason = p.Decline.Code, p.Decline.Reason
-	}
-	if len(p.Entries) > 0 {
-		view.CapturedAt = &p.DecidedAt
+		view.DeclineCode = p.Decline.Code
 	}
 	return view
 }

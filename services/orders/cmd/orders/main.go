@@ -49,7 +49,5 @@ func wire(s *service.Service, cfg Config, seed orders.Catalogue) {
 	s.Drains(domain.Drain)
 	known := heard.New(s.State)
 	domain.Hears(known.Registrar(s.Events, orders.UserDeletedEvent))
-	r := s.ThroughSidecar()
-	http.Routes(r, domain, s.Users, s.Key)
-	http.HeardRoutes(r, s.Key, known)
+	http.Routes(s.ThroughSidecar(), domain, s.Users, s.Key, known)
 }

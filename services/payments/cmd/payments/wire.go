@@ -29,12 +29,11 @@ func wire(s *service.Service, cfg settings) {
 	s.Drains(pool.Drain)
 	known := heard.New(s.State)
 	domain.Hears(known.Registrar(s.Events, payments.TypeUserDeleted))
-	paymentshttp.HeardRoutes(s.ThroughSidecar, s.Key.RequireService("users"), known)
 	paymentshttp.Routes(s.ThroughSidecar, paymentshttp.Guards{
 		User: s.Users.Require(), Operator: s.Users.Require(auth.Operator),
-		Orders:   s.Key.RequireService("orders"),
+		Orders: s.Key.RequireService("orders"), Users: s.Key.RequireService("users"),
 		Services: s.Key.RequireService("orders", "users", "notifications", "payments"),
-	}, domain)
+	}, domain, known)
 }
 
 func provider(s *service.Service, cfg settings) payments.Provider {

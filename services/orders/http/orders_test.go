@@ -1,190 +1,14 @@
 package http_test
 
 import (
-	"context"
-	"encoding/json"
 	"fmt"
-	"io"
-	"log/slog"
-	"net/http"
-	"net/http/httptest"
-	"os"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/gorilla/mux"
-
 	"sidecart.dev/contracts/validate"
-	"sidecart.dev/kit/aggregate"
-	"sidecart.dev/kit/auth"
-	"sidecart.dev/kit/fault"
-	"sidecart.dev/kit/journal"
-	"sidecart.dev/kit/sidecar/sidecartest"
-	"sidecart.dev/kit/telemetry"
-	"sidecart.dev/kit/web"
 	"sidecart.dev/orders"
-	ordershttp "sidecart.dev/orders/http"
-	"sidecart.dev/orders/peers"
-	"sidecart.dev/orders/store"
 )
-
-func TestMain(m *testing.M) {
-	if _, err := telemetry.StartTracing(context.Background(), "orders", telemetry.Tracing{}); err != nil {
-		panic(err)
-	}
-	os.Exit(m.Run())
-}
-
-// bearer takes "<user>/<role>" for an access token, and "service/<name>" for a service's.
-type bearer struct{}
-
-func (bearer) Require(roles ...auth.Role) mux.MiddlewareFunc {
-	return func(next http.Handler) http.Handler {
-		return web.Handler(func(w http.ResponseWriter, r *http.Request) error {
-			token, err := auth.Bearer(r)
-			if err != nil {
-				return err
-			}
-			user, role, _ := strings.Cut(token, "/")
-			if len(roles) > 0 && roles[0] != auth.Role(role) {
-				return fault.New(fault.Forbidden, "forbidden", "no")
-			}
-			next.ServeHTTP(w, r.WithContext(auth.With(r.Context(), auth.Principal{UserID: user, Role: auth.Role(role)})))
-			return nil
-		})
-	}
-}
-
-func (bearer) RequireService(callers ...string) mux.MiddlewareFunc {
-	return func(next http.Handler) http.Handler {
-		return web.Handler(func(w http.ResponseWriter, r *http.Request) error {
-			for _, caller := range callers {
-				if r.Header.Get("Authorization") == "Bearer service/"+caller {
-					next.ServeHTTP(w, r)
-					return nil
-				}
-			}
-			return fault.New(fault.Forbidden, "forbidden", "no")
-		})
-	}
-}
-
-type letters struct{}
-
-func (letters) Erase(context.Context, ...string) error { return nil }
-
-// openContract reads the contract once: that takes longer than all the rest.
-var openContract = sync.OnceValues(validate.NewHTTP)
-
-// shop is the service behind its real router. Every exchange is checked against the contract.
-type shop struct {
-	t       *testing.T
-	url     string
-	client  *http.Client
-	service *orders.Service
-}
-
-func open(t *testing.T) *shop {
-	t.Helper()
-	state, log := sidecartest.NewState(), slog.New(slog.DiscardHandler)
-	j, err := journal.New(journal.Config{Name: "orders", State: state, Logger: log})
-	if err != nil {
-		t.Fatal(err)
-	}
-	service := orders.New(orders.Config{Limits: orders.Limits{Any: 2000}, Logger: log}, orders.Deps{
-		State: state, Bus: &sidecartest.Bus{Check: validate.Event}, Journal: aggregate.Of(j), Ready: j.Ready,
-		Products: store.NewProducts(state, orders.DefaultCatalogue(), nil, log),
-		Payments: peers.Payments{Caller: &sidecartest.Caller{}}, Notifications: peers.Notifications{Caller: &sidecartest.Caller{}},
-		Letters: letters{},
-	})
-	ctx, stop := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- j.Run(ctx, service) }()
-	t.Cleanup(func() {
-		stop()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	})
-	for deadline := time.Now().Add(10 * time.Second); j.Ready() != nil; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("not ready: %v", j.Ready())
-		}
-	}
-	r := mux.NewRouter()
-	r.UseEncodedPath()
-	r.Use(web.Trace(""), web.Recover)
-	ordershttp.Routes(r, service, bearer{}, bearer{})
-	server := httptest.NewServer(r)
-	t.Cleanup(server.Close)
-	contract, err := openContract()
-	if err != nil {
-		t.Fatal(err)
-	}
-	transport := contract.RoundTripper(nil, func(err error) { t.Errorf("contract: %v", err) })
-	return &shop{t: t, url: server.URL, client: &http.Client{Transport: transport}, service: service}
-}
-
-type answer struct {
-	status int
-	header http.Header
-	body   map[string]any
-}
-
-// do makes a request as the user "<id>/<role>"; headers are pairs.
-func (s *shop) do(as, method, path, body string, headers ...string) answer {
-	s.t.Helper()
-	req, err := http.NewRequestWithContext(s.t.Context(), method, s.url+path, strings.NewReader(body))
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	if as != "" {
-		req.Header.Set("Authorization", "Bearer "+as)
-	}
-	if body != "" {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	for i := 0; i < len(headers); i += 2 {
-		req.Header.Set(headers[i], headers[i+1])
-	}
-	res, err := s.client.Do(req)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer res.Body.Close()
-	raw, err := io.ReadAll(res.Body)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	a := answer{status: res.StatusCode, header: res.Header}
-	if len(raw) > 0 {
-		if err := json.Unmarshal(raw, &a.body); err != nil {
-			s.t.Fatalf("%s %s answers %q: %v", method, path, raw, err)
-		}
-	}
-	return a
-}
-
-func (s *shop) place(as, key, body string, headers ...string) answer {
-	s.t.Helper()
-	return s.do(as, http.MethodPost, "/api/v1/orders", body, append([]string{"Idempotency-Key", key}, headers...)...)
-}
-
-const (
-	ada      = "usr_ada/customer"
-	bob      = "usr_bob/customer"
-	operator = "usr_op/operator"
-	oneMoka  = `{"items":[{"product_id":"moka-pot","quantity":1}],"payment_method":"tok_visa"}`
-)
-
-func (s *shop) want(what string, a answer, status int, code string) {
-	s.t.Helper()
-	if got, _ := a.body["code"].(string); a.status != status || got != code {
-		s.t.Errorf("%s: %d %q (%v), want %d %q", what, a.status, got, a.body, status, code)
-	}
-}
 
 func TestPlacingAnOrderAnswersItAndWhereItIs(t *testing.T) {
 	s := open(t)
@@ -329,47 +153,6 @@ func (s *shop) tell(a answer, trigger orders.Trigger) {
 	}
 }
 
-func TestOperatorsEditProducts(t *testing.T) {
-	s := open(t)
-	const path, product = "/api/v1/admin/products/grinder", `{"name":"Grinder","description":"","price":{"amount":100,"currency":"EUR"},"active":true}`
-	s.want("a customer", s.do(ada, "PUT", path, product), 403, "forbidden")
-	created := s.do(operator, "PUT", path, product)
-	s.want("creating", created, 201, "")
-	if created.header.Get("Location") != "/api/v1/products/grinder" {
-		t.Errorf("Location %q", created.header.Get("Location"))
-	}
-	s.want("withdrawing", s.do(operator, "PUT", path, strings.Replace(product, "true", "false", 1)), 200, "")
-	read := s.do("", "GET", "/api/v1/products/grinder", "")
-	s.want("reading one that is not on sale", read, 200, "")
-	if read.body["active"] != false || !strings.Contains(read.header.Get("Cache-Control"), "public") {
-		t.Errorf("%v, Cache-Control %q", read.body, read.header.Get("Cache-Control"))
-	}
-	s.want("reading again", s.do("", "GET", "/api/v1/products/grinder", "", "If-None-Match", read.header.Get("ETag")), 304, "")
-	s.want("half a product", s.do(operator, "PUT", path, `{"name":"Grinder"}`, validate.ExpectInvalid, "true"), 400, "invalid_request")
-	s.want("a free product", s.do(operator, "PUT", path, strings.Replace(product, "100", "0", 1), validate.ExpectInvalid, "true"), 400, "invalid_request")
-	s.want("a name that runs backwards", s.do(operator, "PUT", path, strings.Replace(product, "Grinder", `\u202eabc`, 1)), 400, "invalid_request")
-	s.want("deleting", s.do(operator, "DELETE", path, ""), 204, "")
-	s.want("deleting again", s.do(operator, "DELETE", path, ""), 404, "not_found")
-
-	seen := map[string]bool{}
-	for cursor := ""; ; {
-		page := s.do("", "GET", "/api/v1/products?limit=5"+cursor, "")
-		s.want("a page of products", page, 200, "")
-		for _, item := range page.body["items"].([]any) {
-			seen[item.(map[string]any)["id"].(string)] = true
-		}
-		next, more := page.body["next_cursor"].(string)
-		if !more {
-			break
-		}
-		cursor = "&cursor=" + next
-	}
-	if len(seen) != orders.DefaultCatalogue().Len() {
-		t.Errorf("%d products over all pages, want %d", len(seen), orders.DefaultCatalogue().Len())
-	}
-	s.want("a bad cursor", s.do("", "GET", "/api/v1/products?cursor=%20", ""), 400, "invalid_cursor")
-}
-
 // TestOnlyTheOrderThatWasReadIsCancelled holds If-Match against an order that was paid since it was
 // read: to cancel it then would start a refund that nobody has asked for.
 func TestOnlyTheOrderThatWasReadIsCancelled(t *testing.T) {
@@ -393,30 +176,4 @@ func TestOnlyTheOrderThatWasReadIsCancelled(t *testing.T) {
 	path = failed.header.Get("Location")
 	s.want("cancelling what has failed since", cancel(failed.header.Get("ETag")), 412, "precondition_failed")
 	s.want("cancelling whatever is there", cancel("*"), 409, "order_state")
-}
-
-func TestOtherServicesLookOrdersUp(t *testing.T) {
-	s := open(t)
-	placed := s.place(ada, "1", oneMoka)
-	const path = "/internal/orders/lookup"
-	ask := fmt.Sprintf(`{"order_ids":[%q,"ord_none","../x"]}`, placed.body["id"])
-	request := func(as string) (int, string) {
-		req, _ := http.NewRequestWithContext(t.Context(), "POST", s.url+path, strings.NewReader(ask))
-		req.Header.Set("Authorization", "Bearer "+as)
-		req.Header.Set("Content-Type", "application/json")
-		res, err := http.DefaultClient.Do(req) // the path is in no public contract
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer res.Body.Close()
-		raw, _ := io.ReadAll(res.Body)
-		return res.StatusCode, string(raw)
-	}
-	if status, _ := request("service/gateway"); status != 403 {
-		t.Errorf("the gateway asks: %d, want 403", status)
-	}
-	status, body := request("service/payments")
-	if status != 200 || strings.Count(body, `"order_id"`) != 1 || !strings.Contains(body, `"status":"pending"`) {
-		t.Errorf("payments asks: %d %s, want the one order that exists", status, body)
-	}
 }
