@@ -16,7 +16,7 @@
 //	finish        to forget an intent, because its business is done
 //	fence         to make a write impossible that may still be under way
 //	tombstone     what a fence leaves where there is no aggregate; every reader takes it for absent
-//	claim         what only one may have, won by a first-write: an account's address, a lane
+//	claim         what only one may have, won by a conditional write: an address, a lane, a delivery
 //	lane          one log of the journal, appended to by one process at a time
 //	segment       the ids of one append to a lane
 //	queue         what waits in the memory of one process, in the order in which it came

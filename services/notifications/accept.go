@@ -95,7 +95,7 @@ func (s *Service) written(ctx context.Context, w aggregate.Written[Record]) {
 			s.meters.ended(w.Doc, d)
 		}
 	}
-	s.handOver(ctx, w.Doc)
+	s.enqueue(ctx, w.Doc)
 }
 
 // compose decides who is told what, asks for what it takes, and lists it. listed reports that it
@@ -144,7 +144,7 @@ func (s *Service) compose(ctx context.Context, m Message, e event.Event,
 			s.meters.overBudget()
 		}
 	}
-	if !r.Settled() {
+	if !r.Ended() {
 		r.Content = &content
 	}
 	if listed, err = s.list(ctx, &r); err != nil {
@@ -194,7 +194,7 @@ func typed(s string, max int) string {
 func (s *Service) addToken(ctx context.Context, m Message, eventID string, r *Record,
 	c *Content,
 ) error {
-	if m.Token == NoToken || r.Settled() {
+	if m.Token == NoToken || r.Ended() {
 		return nil
 	}
 	token, err := s.Contacts.Token(ctx, r.UserID, m.Token, eventID)

@@ -84,7 +84,8 @@ func callsFor(t *testing.T, orders int, provider time.Duration) map[string]int {
 	}
 	s := notifications.New(notifications.Config{Prompt: 250 * time.Millisecond, Limits: notifications.Limits{Security: 20, Orders: 120}}, notifications.Deps{
 		State: proc.State(state), Journal: aggregate.Of(log), Lists: store.NewLists(proc.State(state)),
-		Counters: store.NewCounters(proc.State(state)), Letters: deadletter.New(proc.State(state), "notifications"),
+		Counters: store.NewCounters(proc.State(state)),
+		Letters:  deadletter.New(proc.State(state), "notifications"),
 		Contacts: peers.NewContacts(proc.Caller(peer), 0, 0, nil), Renderer: r,
 		Senders: map[notifications.Channel]notifications.Sender{
 			notifications.Email: bindings.NewEmailSender(proc.Binding(binding), "email"),

@@ -45,9 +45,9 @@ func (s *Service) deliver(ctx context.Context, q *queue, j job, done func()) {
 		// An outcome that a panic kept from being recorded is the settler's to find out.
 		_ = fault.Guard(ctx, func() error {
 			if j.first != nil {
-				s.recordFirst(ctx, j.first, h, q.channel, err)
+				s.noteFirst(ctx, j.first, h, q.channel, err)
 			} else {
-				s.record(ctx, h, q.channel, err)
+				s.note(ctx, h, q.channel, err)
 			}
 			return nil
 		})
@@ -66,9 +66,9 @@ type held struct {
 
 // take returns the record to send, or ok = false if it is not to be sent by us, or not now.
 //
-// What this process has accepted and still owns in the journal no other process is offered, so it
-// is sent without a claim: at once as it is in hand, and after a while, when its user may be
-// deleted, as it is read. Everything else is marked first, so that no other process sends it.
+// No other process is offered what this one has accepted and still owns in the journal, so that
+// needs no claim. While it is fresh it is sent as it is in memory. Later it is read again, because
+// its user may have been deleted. Everything else is claimed first.
 //
 // A first attempt that somebody waits for is made before there is a record; the list of its user
 // keeps other processes from it.
@@ -150,17 +150,17 @@ func (s *Service) attempt(ctx context.Context, q *queue, r Record) error {
 	return err
 }
 
-// record writes what came of an attempt, trying until it is written: as long as it is not, the
-// message may be sent again.
-func (s *Service) record(ctx context.Context, h held, c Channel, result error) {
+// note writes what came of an attempt into the record, trying until it is written: as long as it is
+// not, the message may be sent again.
+func (s *Service) note(ctx context.Context, h held, c Channel, result error) {
 	s.untilDone(ctx, h.record.ID, func() error {
-		err := s.recordOnce(ctx, h, c, result)
+		err := s.noteOnce(ctx, h, c, result)
 		h.read = nil // whether it was written is not known
 		return err
 	})
 }
 
-func (s *Service) recordOnce(ctx context.Context, h held, c Channel, result error) error {
+func (s *Service) noteOnce(ctx context.Context, h held, c Channel, result error) error {
 	id := h.record.ID
 	if h.read == nil {
 		h.asOf = time.Now()
@@ -186,8 +186,8 @@ func (s *Service) recordOnce(ctx context.Context, h held, c Channel, result erro
 		return err
 	}
 	s.meters.ended(r, *ended)
-	if r.Settled() {
-		s.settled(r, h.asOf)
+	if r.Ended() {
+		s.allEnded(r, h.asOf)
 	} else if ended.Status == Queued {
 		// The journal offers it again anyway, but not to the second.
 		time.AfterFunc(time.Until(ended.NextAttempt), func() { s.records.Poke(id) })
@@ -223,9 +223,9 @@ func reasonOf(err error) string {
 	return ReasonRejected
 }
 
-// settled tells the journal that every delivery of a record came to an end, as was read then or
+// allEnded tells the journal that every delivery of a record came to an end, as was read then or
 // later. A deletion goes on with erasing.
-func (s *Service) settled(r Record, read time.Time) {
+func (s *Service) allEnded(r Record, read time.Time) {
 	if !r.Done() {
 		s.records.Poke(r.ID)
 		return

@@ -126,8 +126,8 @@ func (s *Service) prompt() bool {
 	return false
 }
 
-// recordFirst records what came of a first attempt, unless the record was written with it.
-func (s *Service) recordFirst(ctx context.Context, f *first, h held, c Channel, result error) {
+// noteFirst notes what came of a first attempt, unless the record was written with it.
+func (s *Service) noteFirst(ctx context.Context, f *first, h held, c Channel, result error) {
 	select {
 	case <-f.written:
 	case <-ctx.Done():
@@ -139,15 +139,15 @@ func (s *Service) recordFirst(ctx context.Context, f *first, h held, c Channel, 
 	switch {
 	case has:
 	case failed:
-		s.recordAnew(ctx, h.record, c, result)
+		s.noteAnew(ctx, h.record, c, result)
 	default:
-		s.record(ctx, h, c, result)
+		s.note(ctx, h, c, result)
 	}
 }
 
-// recordAnew writes what came of an attempt where the record itself could not be written, trying
+// noteAnew writes what came of an attempt where the record itself could not be written, trying
 // until it is: as long as it is not, the message may be sent again.
-func (s *Service) recordAnew(ctx context.Context, r Record, c Channel, result error) {
+func (s *Service) noteAnew(ctx context.Context, r Record, c Channel, result error) {
 	s.untilDone(ctx, r.ID, func() error {
 		_, err := s.records.Put(ctx, r.ID, func(stands Record, exists bool) (Record, error) {
 			if !exists {

@@ -62,7 +62,7 @@ func TestWhatIsSentAtOnceIsRecordedOnce(t *testing.T) {
 	p := w.start(nil)
 	p.accept(e)
 	r := w.record(e)
-	if !r.Settled() || r.Content != nil || writes.Load() != 1 {
+	if !r.Ended() || r.Content != nil || writes.Load() != 1 {
 		t.Errorf("after %d writes the record is %+v, want it sent after one, and no content kept", writes.Load(), r)
 	}
 	w.until("nothing is left in the journal", func() bool { return w.unfinished() == 0 })
@@ -188,7 +188,8 @@ func TestWhatIsNotRecordedAndNotBegunIsNotSent(t *testing.T) {
 	w, mail := promptWorld(t, time.Millisecond), newHeldMail()
 	p := w.mailOf(mail.sender(w))
 	events := []event.Event{
-		example(t, "user.password_changed.v1", 1), example(t, "user.password_changed.v1", 2), example(t, "user.password_changed.v1", 3),
+		example(t, "user.password_changed.v1", 1), example(t, "user.password_changed.v1", 2),
+		example(t, "user.password_changed.v1", 3),
 	}
 	w.state.Before = func(_ context.Context, op sidecartest.Op, key string) error {
 		if op == sidecartest.OpInsert && strings.HasSuffix(key, notifications.RecordID(events[1].ID)) {

@@ -132,11 +132,13 @@ func TestASMSIsLimitedByNumberAccountAndPrefix(t *testing.T) {
 		},
 		"many numbers of one prefix": {
 			notifications.Limits{SMS: 3, SMSPrefix: 4},
-			func(i int) (string, string) { return fmt.Sprintf("usr_mallory%d", i), fmt.Sprintf("+491511234%04d", i) }, 4,
+			func(i int) (string, string) { return fmt.Sprintf("usr_mallory%d", i), fmt.Sprintf("+491511234%04d", i) },
+			4,
 		},
 		"many people": {
 			notifications.Limits{SMS: 3, SMSPrefix: 4},
-			func(i int) (string, string) { return fmt.Sprintf("usr_p%d", i), fmt.Sprintf("+4915%d12345678", i) }, 6,
+			func(i int) (string, string) { return fmt.Sprintf("usr_p%d", i), fmt.Sprintf("+4915%d12345678", i) },
+			6,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

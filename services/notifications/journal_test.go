@@ -29,10 +29,12 @@ func TestTheKitsJournalAndListCarryTheService(t *testing.T) {
 	p := &process{world: w, proc: &sidecartest.Process{}} // for what it does not have of its own
 	lists := store.NewLists(state)
 	s := notifications.New(notifications.Config{BreakerPause: 10 * time.Millisecond, BreakerMax: 20 * time.Millisecond, RetryBase: 50 * time.Millisecond}, notifications.Deps{
-		State: state, Journal: aggregate.Of(log), Lists: lists, Contacts: procContacts{p}, Counters: store.NewCounters(state),
-		Letters: deadletter.New(state, "notifications"), Renderer: r,
+		State: state, Journal: aggregate.Of(log), Lists: lists, Contacts: procContacts{p},
+		Counters: store.NewCounters(state),
+		Letters:  deadletter.New(state, "notifications"), Renderer: r,
 		Senders: map[notifications.Channel]notifications.Sender{
-			notifications.Email: procSender{p, notifications.Email}, notifications.SMS: procSender{p, notifications.SMS},
+			notifications.Email: procSender{p, notifications.Email},
+			notifications.SMS:   procSender{p, notifications.SMS},
 		},
 	})
 	ctx, cancel := context.WithCancel(t.Context())

@@ -58,52 +58,40 @@ type Message struct {
 }
 
 // messages is every message there is. An event type that is missing here is nobody's business.
-var messages = []Message{
-	{
-		EventType: "user.registered.v1", Topic: "users", Kind: Security,
-		Template: "registered", Token: VerifyToken, Unverified: true,
-	},
-	{
-		EventType: "user.email_verification_requested.v1", Topic: "users", Kind: Security,
-		Template: "verification", Token: VerifyToken, Unverified: true,
-	},
-	{
-		EventType: "user.phone_confirmation_requested.v1", Topic: "users", Kind: Security,
-		Template: "phone_confirmation", Token: PhoneToken, Code: true,
-	},
-	{
-		EventType: "user.password_reset_requested.v1", Topic: "users", Kind: Security,
-		Template: "password_reset", Token: ResetToken, Unverified: true,
-	},
-	{
-		EventType: "user.password_changed.v1", Topic: "users", Kind: Security,
-		Template: "password_changed", Unverified: true,
-	},
-	{
-		EventType: "user.deleted.v1", Topic: "users", Kind: Security,
-		Template: "deleted", Unverified: true, Erases: true,
-	},
-	{
-		EventType: "order.delayed.v1", Topic: "orders", Kind: Orders,
-		Template: "order_delayed", Unverified: true, Provisional: true,
-	},
-	{
-		EventType: "order.cancelled.v1", Topic: "orders", Kind: Orders,
-		Template: "order_cancelled", Unverified: true, Typed: true,
-	},
-	{
-		EventType: "payment.confirmed.v1", Topic: "payments", Kind: Payments,
-		Template: "payment_confirmed", Unverified: true,
-	},
-	{
-		EventType: "payment.declined.v1", Topic: "payments", Kind: Payments,
-		Template: "payment_declined", Unverified: true,
-	},
-	{
-		EventType: "payment.refunded.v1", Topic: "payments", Kind: Payments,
-		Template: "payment_refunded", Unverified: true, Typed: true,
-	},
-}
+var messages = []Message{{
+	EventType: "user.registered.v1", Topic: "users", Kind: Security,
+	Template: "registered", Token: VerifyToken, Unverified: true,
+}, {
+	EventType: "user.email_verification_requested.v1", Topic: "users", Kind: Security,
+	Template: "verification", Token: VerifyToken, Unverified: true,
+}, {
+	EventType: "user.phone_confirmation_requested.v1", Topic: "users", Kind: Security,
+	Template: "phone_confirmation", Token: PhoneToken, Code: true,
+}, {
+	EventType: "user.password_reset_requested.v1", Topic: "users", Kind: Security,
+	Template: "password_reset", Token: ResetToken, Unverified: true,
+}, {
+	EventType: "user.password_changed.v1", Topic: "users", Kind: Security,
+	Template: "password_changed", Unverified: true,
+}, {
+	EventType: "user.deleted.v1", Topic: "users", Kind: Security,
+	Template: "deleted", Unverified: true, Erases: true,
+}, {
+	EventType: "order.delayed.v1", Topic: "orders", Kind: Orders,
+	Template: "order_delayed", Unverified: true, Provisional: true,
+}, {
+	EventType: "order.cancelled.v1", Topic: "orders", Kind: Orders,
+	Template: "order_cancelled", Unverified: true, Typed: true,
+}, {
+	EventType: "payment.confirmed.v1", Topic: "payments", Kind: Payments,
+	Template: "payment_confirmed", Unverified: true,
+}, {
+	EventType: "payment.declined.v1", Topic: "payments", Kind: Payments,
+	Template: "payment_declined", Unverified: true,
+}, {
+	EventType: "payment.refunded.v1", Topic: "payments", Kind: Payments,
+	Template: "payment_refunded", Unverified: true, Typed: true,
+}}
 
 // Messages returns every message, in no particular order. The caller owns the slice.
 func Messages() []Message { return slices.Clone(messages) }

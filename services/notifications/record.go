@@ -115,8 +115,8 @@ func (r *Record) Delivery(c Channel) *Delivery {
 	return nil
 }
 
-// Settled reports whether every delivery came to an end.
-func (r *Record) Settled() bool {
+// Ended reports whether every delivery came to an end.
+func (r *Record) Ended() bool {
 	for i := range r.Deliveries {
 		if r.Deliveries[i].Status == Queued {
 			return false
@@ -129,7 +129,7 @@ func (r *Record) Settled() bool {
 // everything is erased.
 func (r Record) Done() bool {
 	m, _ := MessageOf(r.EventType)
-	return r.Settled() && (!m.Erases || !r.Swept.IsZero())
+	return r.Ended() && (!m.Erases || !r.Swept.IsZero())
 }
 
 // end brings a queued delivery to its end. The content goes with the last one.
@@ -138,7 +138,7 @@ func (r *Record) end(d *Delivery, s Status, reason string, now time.Time) {
 	if s == Sent {
 		d.SentAt = now
 	}
-	if r.Settled() {
+	if r.Ended() {
 		r.Content = nil
 	}
 }

@@ -164,8 +164,8 @@ func (s *Service) tells(eventID string) bool {
 	return ok
 }
 
-// handOver puts the queued deliveries of a record just written into their queues.
-func (s *Service) handOver(ctx context.Context, r Record) {
+// enqueue puts the deliveries of a record just written that wait to be sent into their queues.
+func (s *Service) enqueue(ctx context.Context, r Record) {
 	now := s.cfg.Now()
 	for i := range r.Deliveries {
 		d := &r.Deliveries[i]
@@ -185,7 +185,7 @@ func (s *Service) handOver(ctx context.Context, r Record) {
 // queue returns the queue of a channel; a record may name one that this process does not serve.
 func (s *Service) queue(c Channel) *queue { return s.queues[c] }
 
-// Run sends what is handed over until ctx ends, and then finishes what is being sent, within the
+// Run sends what is in the queues until ctx ends, and then finishes what is being sent, within the
 // grace of the configuration. It is called once.
 func (s *Service) Run(ctx context.Context) error {
 	defer close(s.stopped)

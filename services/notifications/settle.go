@@ -75,7 +75,7 @@ func (s *Service) retry(r *Record, traceparent string) {
 func (s *Service) sweep(ctx context.Context, r Record) (swept Record, done bool, err error) {
 	began := s.cfg.Now()
 	keep := r.ID
-	if r.Settled() {
+	if r.Ended() {
 		keep = ""
 	}
 	if err := s.eraseUser(ctx, r.UserID, keep); err != nil {

@@ -137,7 +137,8 @@ spec:
 	}
 	grpc, http := freePort(t), freePort(t)
 	cmd := exec.CommandContext(t.Context(), daprd, "--app-id", "notifications", "--resources-path", dir, //nolint:gosec // the tester's own program
-		"--dapr-grpc-port", grpc, "--dapr-http-port", http, "--dapr-internal-grpc-port", freePort(t), "--metrics-port", freePort(t),
+		"--dapr-grpc-port", grpc, "--dapr-http-port", http, "--dapr-internal-grpc-port", freePort(t),
+		"--metrics-port", freePort(t),
 		"--dapr-listen-addresses", "127.0.0.1", "--dapr-internal-grpc-listen-address", "127.0.0.1", "--enable-metrics=false", "--log-level", "error")
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 5 * time.Second

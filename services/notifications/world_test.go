@@ -57,16 +57,19 @@ type sent struct {
 func newWorld(t *testing.T) *world {
 	return &world{
 		t: t, state: sidecartest.NewState(), journal: aggregatetest.NewJournal(),
-		contacts: map[string]notifications.Contact{ada: contactOf(ada)}, outage: map[notifications.Channel]error{},
-		coded: map[string]string{ada: "+4915112345678"},
+		contacts: map[string]notifications.Contact{ada: contactOf(ada)},
+		outage:   map[notifications.Channel]error{},
+		coded:    map[string]string{ada: "+4915112345678"},
 	}
 }
 
 func contactOf(userID string) notifications.Contact {
 	return notifications.Contact{
-		UserID: userID, Email: userID[4:] + "@example.org", EmailVerified: true, Phone: "+4915112345678", PhoneVerified: true, Name: "Ada Lovelace", Locale: "en",
+		UserID: userID, Email: userID[4:] + "@example.org", EmailVerified: true, Phone: "+4915112345678",
+		PhoneVerified: true, Name: "Ada Lovelace", Locale: "en",
 		Preferences: notifications.Preferences{
-			Email: notifications.Preference{Orders: true, Payments: true}, SMS: notifications.Preference{Orders: true, Payments: true},
+			Email: notifications.Preference{Orders: true, Payments: true},
+			SMS:   notifications.Preference{Orders: true, Payments: true},
 		},
 		Status: "active",
 	}
@@ -169,17 +172,20 @@ func (w *world) start(change func(*process, *notifications.Config)) *process {
 	}
 	p := &process{world: w, proc: &sidecartest.Process{}, stopped: make(chan struct{})}
 	cfg := notifications.Config{
-		Prompt: w.prompt, Now: w.now, StopGrace: time.Millisecond, BreakerPause: time.Millisecond, BreakerMax: 5 * time.Millisecond, RetryBase: 10 * time.Millisecond,
+		Prompt: w.prompt, Now: w.now, StopGrace: time.Millisecond, BreakerPause: time.Millisecond,
+		BreakerMax: 5 * time.Millisecond, RetryBase: 10 * time.Millisecond,
 	}
 	if change != nil {
 		change(p, &cfg)
 	}
 	state := p.proc.State(w.state)
 	p.Service = notifications.New(cfg, notifications.Deps{
-		State: state, Journal: w.journal.Of(p.proc), Lists: procLists{store.NewLists(state), p}, Contacts: procContacts{p},
+		State: state, Journal: w.journal.Of(p.proc), Lists: procLists{store.NewLists(state), p},
+		Contacts: procContacts{p},
 		Counters: store.NewCounters(state), Letters: deadletter.New(state, "notifications"), Renderer: r,
 		Senders: map[notifications.Channel]notifications.Sender{
-			notifications.Email: procSender{p, notifications.Email}, notifications.SMS: procSender{p, notifications.SMS},
+			notifications.Email: procSender{p, notifications.Email},
+			notifications.SMS:   procSender{p, notifications.SMS},
 		},
 	})
 	ctx, cancel := context.WithCancel(w.t.Context())

@@ -44,8 +44,10 @@ func TestADeviceTokenOfNoUseCountsAsNone(t *testing.T) {
 	besiege(t, w, ada.Email)
 	body, sum, _ := strings.Cut(mine.DeviceToken, ".")
 	for name, token := range map[string]string{
-		"another account's": bobs.DeviceToken, "a forged one": body + "." + strings.Repeat("A", len(sum)), "half a token": body,
-		"a changed one": body[:len(body)-2] + "AA." + sum, "nonsense": "nonsense", "a refresh token": mine.RefreshToken, "an empty one": "",
+		"another account's": bobs.DeviceToken, "a forged one": body + "." + strings.Repeat("A", len(sum)),
+		"half a token":  body,
+		"a changed one": body[:len(body)-2] + "AA." + sum, "nonsense": "nonsense",
+		"a refresh token": mine.RefreshToken, "an empty one": "",
 	} {
 		if _, ok := enters(t, w, ada.Password, at("198.51.100.2", token)); ok {
 			t.Errorf("%s lets its holder pass strangers' guesses", name)

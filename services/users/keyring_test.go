@@ -55,7 +55,8 @@ func (r *ring) sign(t *testing.T, now time.Time) (token, kid string) {
 	t.Helper()
 	token, err := r.Sign(auth.Claims{
 		RegisteredClaims: jwt.RegisteredClaims{
-			Issuer: auth.Issuer, Audience: jwt.ClaimStrings{auth.Issuer}, Subject: "usr_x", IssuedAt: jwt.NewNumericDate(now),
+			Issuer: auth.Issuer, Audience: jwt.ClaimStrings{auth.Issuer}, Subject: "usr_x",
+			IssuedAt:  jwt.NewNumericDate(now),
 			ExpiresAt: jwt.NewNumericDate(now.Add(users.AccessLife)),
 		}, Role: auth.Customer,
 	})
@@ -133,8 +134,10 @@ func TestABadSecretChangesNothingAndIsNotQuoted(t *testing.T) {
 	w := userstest.New(t)
 	r := newRing(t, w, secretOf("k1"))
 	for name, bad := range map[string]string{
-		"not JSON": "s3cret", "no keys": `{"current":"k1"}`, "current is missing": strings.Replace(secretOf("k1"), `"current":"k1"`, `"current":"k9"`, 1),
-		"short seed": `{"current":"k1","keys":[{"kid":"k1","seed":"czNjcmV0"}]}`, "same id twice": secretOf("k1", "k1"),
+		"not JSON": "s3cret", "no keys": `{"current":"k1"}`,
+		"current is missing": strings.Replace(secretOf("k1"), `"current":"k1"`, `"current":"k9"`, 1),
+		"short seed":         `{"current":"k1","keys":[{"kid":"k1","seed":"czNjcmV0"}]}`,
+		"same id twice":      secretOf("k1", "k1"),
 	} {
 		r.secret = bad
 		err := r.Reload(t.Context())

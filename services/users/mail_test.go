@@ -53,8 +53,10 @@ func TestTokensAreForOneKindOneAccountAndSomeTime(t *testing.T) {
 	verify, reset := mint(t, p, u.ID, users.Verify), mint(t, p, u.ID, users.Reset)
 	_, secret, _ := strings.Cut(verify, ".")
 	for name, bad := range map[string]string{
-		"a reset token": reset, "another account's": strings.TrimPrefix(other.ID, "usr_") + "." + secret, "nonsense": "xxxxxxxxxxxxxxxxxxxx",
-		"an account that never was": strings.Repeat("b", 26) + "." + secret, "no secret": strings.TrimPrefix(u.ID, "usr_") + ".",
+		"a reset token": reset, "another account's": strings.TrimPrefix(other.ID, "usr_") + "." + secret,
+		"nonsense":                  "xxxxxxxxxxxxxxxxxxxx",
+		"an account that never was": strings.Repeat("b", 26) + "." + secret,
+		"no secret":                 strings.TrimPrefix(u.ID, "usr_") + ".",
 	} {
 		if err := p.VerifyEmail(t.Context(), bad, users.Known{}); !fault.Is(err, fault.Unprocessable) {
 			t.Errorf("verifying with %s: %v, want Unprocessable", name, err)

@@ -38,7 +38,8 @@ func TestAMailNeverLeavesARecipientToTheBindingsMemory(t *testing.T) {
 
 func TestWhatCouldReachAnotherRecipientIsNotSent(t *testing.T) {
 	for _, to := range []string{
-		"", "ada", "a@b;eve@example.org", "a@b.org,eve@example.org", "a@b.org\r\nBcc: eve@example.org", "a@b.org\n",
+		"", "ada", "a@b;eve@example.org", "a@b.org,eve@example.org", "a@b.org\r\nBcc: eve@example.org",
+		"a@b.org\n",
 		"Eve <eve@example.org>", `"a;b"@example.org`, " a@b.org", "a@b.org\x00",
 	} {
 		b := &sidecartest.Binding{}
@@ -80,9 +81,11 @@ func TestProvidersAnswersAreToldApart(t *testing.T) {
 		}
 	}
 	for text, permanent := range map[string]bool{
-		"received status code 422": true, "received status code 400": true, "received status code 500": false, "received status code 429": false,
-		"received status code 401": false, "error from Twilio (400): 400 Bad Request": true, "error from Twilio (503): 503 Unavailable": false,
-		"dial tcp: connection refused": false,
+		"received status code 422": true, "received status code 400": true,
+		"received status code 500": false, "received status code 429": false,
+		"received status code 401": false, "error from Twilio (400): 400 Bad Request": true,
+		"error from Twilio (503): 503 Unavailable": false,
+		"dial tcp: connection refused":             false,
 	} {
 		err := bindings.NewSMSSender(failing(text), "sms", bindings.HTTPGateway, "Shop").Send(t.Context(), message("+49151"))
 		if fault.KindOf(err).Transient() == permanent {

@@ -70,7 +70,8 @@ func (f *fixture) user(id string) string {
 	t := jwt.NewWithClaims(jwt.SigningMethodEdDSA, auth.Claims{
 		RegisteredClaims: jwt.RegisteredClaims{
 			Issuer: auth.Issuer, Audience: jwt.ClaimStrings{auth.Issuer}, Subject: id, ID: "1",
-			IssuedAt: jwt.NewNumericDate(time.Now()), ExpiresAt: jwt.NewNumericDate(time.Now().Add(time.Minute)),
+			IssuedAt:  jwt.NewNumericDate(time.Now()),
+			ExpiresAt: jwt.NewNumericDate(time.Now().Add(time.Minute)),
 		},
 		Role: auth.Customer, SessionID: "s",
 	})
@@ -133,7 +134,8 @@ func (f *fixture) add(userID string, n int) {
 		f.t.Fatal(err)
 	}
 	r := notifications.Record{
-		ID: id, EventID: id, EventType: "order.delayed.v1", Kind: notifications.Orders, UserID: userID, OrderID: "ord_1", CreatedAt: time.Now().UTC(),
+		ID: id, EventID: id, EventType: "order.delayed.v1", Kind: notifications.Orders, UserID: userID,
+		OrderID: "ord_1", CreatedAt: time.Now().UTC(),
 		Deliveries: []notifications.Delivery{
 			{ID: "ntf_e" + id, Channel: notifications.Email, Status: notifications.Sent, Subject: "Order received", Seq: seqs[0], SentAt: time.Now().UTC(), Recipient: "secret@example.org"},
 			{ID: "ntf_s" + id, Channel: notifications.SMS, Status: notifications.Suppressed, Reason: notifications.ReasonNoPhone, Subject: "Order received", Seq: seqs[1]},

@@ -68,7 +68,8 @@ func TestTheServiceAsMainPutsItTogether(t *testing.T) {
 	var last event.Event
 	for i := range orders {
 		e, err := event.New("payments", "payment.confirmed.v1", fmt.Sprintf("pay_%d", i), 2, time.Now(), map[string]any{
-			"user_id": ada, "order_id": fmt.Sprintf("ord_%d", i), "amount": map[string]any{"amount": 1999, "currency": "EUR"},
+			"user_id": ada, "order_id": fmt.Sprintf("ord_%d", i),
+			"amount": map[string]any{"amount": 1999, "currency": "EUR"},
 		})
 		if err != nil {
 			t.Fatal(err)

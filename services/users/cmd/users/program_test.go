@@ -65,7 +65,8 @@ func start(t *testing.T) *running {
 	}
 	cfg := settings{HashMemory: 64, HashTime: 1, HashAtOnce: 2, HashWaiting: 100, Config: service.Config{
 		Instance: "test", GroupCommit: true, Config: chassis.Config{
-			Host: "127.0.0.1", DrainTimeout: 10 * time.Second, Timeout: 10 * time.Second, LogLevel: "error", LogFormat: "text",
+			Host: "127.0.0.1", DrainTimeout: 10 * time.Second, Timeout: 10 * time.Second, LogLevel: "error",
+			LogFormat:    "text",
 			DaprGRPCPort: "1", DaprHTTPPort: "1",
 		},
 	}}
@@ -75,7 +76,8 @@ func start(t *testing.T) *running {
 	}
 	slog.SetDefault(slog.New(slog.NewTextHandler(r.logs, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	if r.service, err = service.Assemble(c, "users", cfg.Config, service.Outside{
-		State: r.state, Bus: r.bus, Secret: secrets.Secret, Key: own, Peers: &sidecartest.Caller{Handle: r.peers},
+		State: r.state, Bus: r.bus, Secret: secrets.Secret, Key: own,
+		Peers: &sidecartest.Caller{Handle: r.peers},
 	}); err != nil {
 		t.Fatal(err)
 	}
