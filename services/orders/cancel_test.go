@@ -97,6 +97,36 @@ func TestCancelAgainstPaymentIsDecidedByWhoIsWrittenFirst(t *testing.T) {
 	}
 }
 
+// TestACancellationThatNotificationsHasNotHeardIsPublishedAgain loses a cancellation on its way to
+// notifications, but not to payments: the order is done, and its customer is told all the same.
+func TestACancellationThatNotificationsHasNotHeardIsPublishedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		r := w.start(t)
+		defer r.end()
+		o := w.paid(t, r, "key")
+		w.deaf = true
+		if _, err := r.Service.Cancel(t.Context(), o.ID(), customer, "", nil); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if n := w.bus.Waiting(); n != 1 {
+			t.Fatalf("%d messages are published, want the cancellation", n)
+		}
+		if err := w.deliver(w.bus.Take(0)); err != nil {
+			t.Fatal(err)
+		}
+		w.deaf = false
+		if err := w.settled(r); err != nil {
+			t.Error(err)
+		}
+		found, err := r.Service.Get(t.Context(), o.ID(), customer, false)
+		if err != nil || found.Status() != orders.Refunded {
+			t.Errorf("the order is %q, %v", found.Status(), err)
+		}
+	})
+}
+
 // TestAnOrderThatChangesWhileItIsJudgedDoneIsLookedAtAgain cancels a paid order after the settler
 // has read it, and before it fences the order and forgets the intent, which may be the
 // cancellation's own.
