@@ -1,6 +1,7 @@
 package users_test
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
@@ -175,4 +176,38 @@ func TestACrashAtAnyCallOfAResetHeals(t *testing.T) {
 			t.Errorf("new password: %v; the owner is told: %v", set, told)
 		}
 	})
+}
+
+// TestAStalledDeletionIsFenced lets a process stand still when it is about to write a deletion,
+// while another one takes its intent over and finds an account of which nothing is left to do. The
+// deletion that is written then must not be one that nobody remembers.
+func TestAStalledDeletionIsFenced(t *testing.T) {
+	w := userstest.New(t)
+	p := w.Process()
+	u, err := p.Register(t.Context(), ada)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Deliver()
+	w.SettleAll(p)
+	stalled := false
+	w.State.Before = func(_ context.Context, op sidecartest.Op, key string) error {
+		if op == sidecartest.OpUpdate && strings.HasPrefix(key, "user/") && !stalled {
+			stalled = true
+			w.Settle(w.Process())
+		}
+		return nil
+	}
+	if err := p.Delete(t.Context(), u.ID, nil); err != nil {
+		t.Fatal(err)
+	}
+	p.Wait()
+	w.Bus.Clear() // nobody has heard of it
+	if !stalled || len(w.Journal.IDs()) == 0 {
+		t.Fatalf("stalled %v; the intent of a deletion that nobody has heard of is forgotten", stalled)
+	}
+	w.SettleAll(w.Process())
+	if !w.Heard("notifications", "user.deleted.v1") {
+		t.Error("notifications has not heard of the deletion")
+	}
 }
