@@ -93,11 +93,15 @@ func registerStates(states *state.Registry) {
 	states.RegisterComponent(mongodb.NewMongoDB, "mongodb")
 	states.RegisterComponent(stateredis.NewRedisStateStore, "redis")
 	states.RegisterComponent(statememory.NewInMemoryStateStore, "in-memory")
+	v1 := components.VersionConstructor{
+		Version: "v1", Constructor: postgresv1.NewPostgreSQLStateStore,
+	}
+	v2 := components.VersionConstructor{
+		Version: "v2", Constructor: postgresv2.NewPostgreSQLStateStore,
+	}
 	for _, name := range []string{"postgresql", "postgres"} {
 		states.RegisterComponentWithVersions(name, components.Versioning{
-			Preferred: components.VersionConstructor{Version: "v2", Constructor: postgresv2.NewPostgreSQLStateStore},
-			Others:    []components.VersionConstructor{{Version: "v1", Constructor: postgresv1.NewPostgreSQLStateStore}},
-			Default:   "v1",
+			Preferred: v2, Others: []components.VersionConstructor{v1}, Default: v1.Version,
 		})
 	}
 }

@@ -80,7 +80,9 @@ func runUntilSignalled(opts *options.Options, log logger.Logger) error {
 
 // run is one life of the runtime: the security provider beside it, both under
 // one runner, so that the end of either ends the other.
-func run(ctx context.Context, opts *options.Options, reg *registryOptions, log logger.Logger) error {
+func run(
+	ctx context.Context, opts *options.Options, reg *registryOptions, log logger.Logger,
+) error {
 	health := healthz.New()
 	provider, err := security.New(ctx, security.Options{
 		SentryAddress:           opts.SentryAddress,

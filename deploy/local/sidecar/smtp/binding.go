@@ -45,7 +45,9 @@ func (b *Binding) Operations() []bindings.OperationKind {
 
 // Invoke sends the request's data as a mail and returns once the server has
 // accepted it for all recipients. Failures are of type [*Error].
-func (b *Binding) Invoke(ctx context.Context, req *bindings.InvokeRequest) (*bindings.InvokeResponse, error) {
+func (b *Binding) Invoke(
+	ctx context.Context, req *bindings.InvokeRequest,
+) (*bindings.InvokeResponse, error) {
 	if b.pool == nil {
 		return nil, fmt.Errorf("smtp binding: Invoke before Init")
 	}
@@ -71,6 +73,7 @@ func (b *Binding) Close() error {
 
 // GetComponentMetadata describes the metadata for Dapr's tools.
 func (b *Binding) GetComponentMetadata() (info metadata.MetadataMap) {
-	_ = metadata.GetMetadataInfoFromStructType(reflect.TypeFor[Metadata](), &info, metadata.BindingType)
+	settings := reflect.TypeFor[Metadata]()
+	_ = metadata.GetMetadataInfoFromStructType(settings, &info, metadata.BindingType)
 	return info
 }

@@ -10,6 +10,7 @@ import (
 	netsmtp "net/smtp"
 	"net/textproto"
 	"os"
+	"slices"
 	"strings"
 	"time"
 )
@@ -67,7 +68,8 @@ func (c *connection) greet(m Metadata) error {
 				return unreachable("starting TLS", err)
 			}
 		} else if m.RequireTLS {
-			return unreachable("starting TLS", errors.New("requireTLS is set and the server offers no STARTTLS"))
+			return unreachable("starting TLS",
+				errors.New("requireTLS is set and the server offers no STARTTLS"))
 		}
 	}
 	if m.User == "" {
@@ -84,14 +86,7 @@ func (c *connection) login(m Metadata) error {
 		return unreachable("logging in", errors.New("the server offers no login"))
 	}
 	list := strings.Fields(strings.ToUpper(mechanisms))
-	has := func(mechanism string) bool {
-		for _, offer := range list {
-			if offer == mechanism {
-				return true
-			}
-		}
-		return false
-	}
+	has := func(mechanism string) bool { return slices.Contains(list, mechanism) }
 	var auth netsmtp.Auth
 	switch {
 	case has("PLAIN"):
@@ -101,7 +96,8 @@ func (c *connection) login(m Metadata) error {
 	case has("CRAM-MD5"):
 		auth = netsmtp.CRAMMD5Auth(m.User, m.Password)
 	default:
-		return unreachable("logging in", errors.New("the server offers none of PLAIN, LOGIN and CRAM-MD5"))
+		return unreachable("logging in",
+			errors.New("the server offers none of PLAIN, LOGIN and CRAM-MD5"))
 	}
 	if err := c.client.Auth(auth); err != nil {
 		return unreachable("logging in", err)

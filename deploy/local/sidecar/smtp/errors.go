@@ -46,7 +46,8 @@ func refused(stage string, err error, recipients []string) error {
 	e := serverError(stage, err)
 	e.Permanent = e.Code >= 500 && !aboutLogin(e.Code)
 	for _, recipient := range recipients {
-		e.text = regexp.MustCompile("(?i)"+regexp.QuoteMeta(recipient)).ReplaceAllLiteralString(e.text, "(recipient)")
+		named := regexp.MustCompile("(?i)" + regexp.QuoteMeta(recipient))
+		e.text = named.ReplaceAllLiteralString(e.text, "(recipient)")
 	}
 	return e
 }

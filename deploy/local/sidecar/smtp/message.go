@@ -37,7 +37,9 @@ func compose(r request, data []byte, now time.Time) (*message, error) {
 		return nil, err
 	}
 	var lists [3][]*mail.Address
-	for i, field := range []struct{ name, value string }{{"emailTo", r.to}, {"emailCC", r.cc}, {"emailBCC", r.bcc}} {
+	for i, field := range []struct{ name, value string }{
+		{"emailTo", r.to}, {"emailCC", r.cc}, {"emailBCC", r.bcc},
+	} {
 		if lists[i], err = parseAddresses(field.name, field.value); err != nil {
 			return nil, err
 		}
@@ -111,7 +113,9 @@ func writeBody(b *bytes.Buffer, r request, body, id string) error {
 	boundary := "=_" + hex.EncodeToString(sum[:12])
 	writeHeader(b, "Content-Type", `multipart/alternative; boundary="`+boundary+`"`)
 	b.WriteString("\r\n")
-	for _, part := range []struct{ contentType, body string }{{"text/plain", r.text}, {"text/html", body}} {
+	for _, part := range []struct{ contentType, body string }{
+		{"text/plain", r.text}, {"text/html", body},
+	} {
 		fmt.Fprintf(b, "--%s\r\n", boundary)
 		if err := writePart(b, part.contentType, part.body); err != nil {
 			return err
@@ -211,7 +215,8 @@ func parseAddress(name, value string) (*mail.Address, error) {
 		return nil, invalid("%s contains a control character", name)
 	}
 	bare := mail.Address{Address: address.Address}
-	if bare.String() != "<"+address.Address+">" || strings.IndexFunc(address.Address, func(r rune) bool { return r > unicode.MaxASCII }) >= 0 {
+	foreign := func(r rune) bool { return r > unicode.MaxASCII }
+	if bare.String() != "<"+address.Address+">" || strings.ContainsFunc(address.Address, foreign) {
 		return nil, invalid("%s has an address that needs quoting or is not ASCII", name)
 	}
 	return address, nil
@@ -219,7 +224,9 @@ func parseAddress(name, value string) (*mail.Address, error) {
 
 // hasControl finds what could end a header line.
 func hasControl(s string) bool {
-	return strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' })
+	return strings.ContainsFunc(s, func(r rune) bool {
+		return unicode.IsControl(r) || r == '\u2028' || r == '\u2029'
+	})
 }
 
 func join(addresses []*mail.Address) string {
@@ -246,7 +253,10 @@ func envelope(lists [][]*mail.Address) []string {
 }
 
 // idSyntax is dot-atom-text, with an optional domain (RFC 5322 §3.6.4).
-var idSyntax = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+([.][A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*(@[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?)?$")
+var idSyntax = regexp.MustCompile("^" + atom + "([.]" + atom + ")*" +
+	"(@[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?)?$")
+
+const atom = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 
 const maxID = 250
 
