@@ -39,5 +39,5 @@ func TestIntentsOfBeforeIDsHadKindsAreSettled(t *testing.T) {
 
 // The wall between the domain and what only main and the adapters import.
 func TestTheDomainReachesNoSidecarByItself(t *testing.T) {
-	walls.Domain(t, "sidecart.dev/kit/web", "github.com/gorilla/") // the kit's auth has its middleware beside its tokens
+	walls.Domain(t)
 }

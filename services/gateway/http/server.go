@@ -53,14 +53,11 @@ func New(deps Deps) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	apps := append([]string{"users"}, gateway.Services...)
 	s := &Server{
-		deps:    deps,
-		proxies: proxies,
-		upstreams: newUpstreams(
-			deps.SidecarAddr,
-			deps.Transport,
-			append([]string{"users"}, gateway.Services...),
-		),
+		deps:      deps,
+		proxies:   proxies,
+		upstreams: newUpstreams(deps.SidecarAddr, deps.Transport, apps),
 		address:   newLimiter("address", deps.Config.AddressRate, deps.Now),
 		user:      newLimiter("user", deps.Config.UserRate, deps.Now),
 		sensitive: newLimiter("sensitive", deps.Config.SensitiveRate, deps.Now),
@@ -94,9 +91,7 @@ func (s *Server) handler(route gateway.Route) http.Handler {
 	if own, ok := s.own()[route.Method+" "+route.Path]; ok {
 		return own
 	}
-	panic(
-		"the routing table names an own route that nobody serves: " + route.Method + " " + route.Path,
-	)
+	panic("the routing table names a route that nobody serves: " + route.Method + " " + route.Path)
 }
 
 // own returns the handlers of the routes that the gateway answers itself, by operation.
@@ -161,17 +156,18 @@ func checkQuery(r *http.Request, known []string) error {
 	}
 	var wrong []fault.Field
 	for _, name := range slices.Sorted(maps.Keys(values)) {
+		message := ""
 		switch {
 		case !slices.Contains(known, name):
-			wrong = append(
-				wrong,
-				fault.Field{Field: name, Message: "is not a query parameter of this address"},
-			)
+			message = "is not a query parameter of this address"
 		case len(values[name]) > 1:
-			wrong = append(wrong, fault.Field{Field: name, Message: "must be given once"})
+			message = "must be given once"
 		case !utf8.ValidString(values[name][0]):
-			wrong = append(wrong, fault.Field{Field: name, Message: "must be UTF-8"})
+			message = "must be UTF-8"
+		default:
+			continue
 		}
+		wrong = append(wrong, fault.Field{Field: name, Message: message})
 	}
 	if len(wrong) > 0 {
 		return fault.InvalidFields(wrong...)
@@ -179,18 +175,15 @@ func checkQuery(r *http.Request, known []string) error {
 	return nil
 }
 
+// roles are those that a user needs one of, by access; none named means any user.
+var roles = map[gateway.Access][]auth.Role{gateway.Operator: {auth.Operator}}
+
 func (s *Server) guardUser(
-	w http.ResponseWriter,
-	r *http.Request,
-	route gateway.Route,
-	next http.Handler,
+	w http.ResponseWriter, r *http.Request, route gateway.Route, next http.Handler,
 ) error {
-	p, err := s.deps.Verifier.Authenticate(r)
+	p, err := s.deps.Verifier.Authenticate(r, roles[route.Access]...)
 	if err != nil {
 		return err
-	}
-	if route.Access == gateway.Operator && p.Role != auth.Operator {
-		return fault.New(fault.Forbidden, "forbidden", "Your account may not do this.")
 	}
 	if route.Limit == gateway.Normal {
 		if err := s.user.allow(w, p.UserID); err != nil {
@@ -211,9 +204,8 @@ const answerTime = 30 * time.Second
 func (s *Server) locate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		addr := clientIP(r, s.proxies, s.deps.Config.ForwardedHeader)
-		// A recorder has no deadline to be set.
-		_ = http.NewResponseController(w).
-			SetWriteDeadline(time.Now().Add(s.deps.Config.Timeout + answerTime))
+		over := time.Now().Add(s.deps.Config.Timeout + answerTime)
+		_ = http.NewResponseController(w).SetWriteDeadline(over) // a recorder has none to be set
 		r.Header.Del(web.TimeoutHeader)
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), addressKey{}, addr)))
 	})

@@ -3,7 +3,6 @@ package auth
 import (
 	"context"
 	"log/slog"
-	"net/http"
 	"sync/atomic"
 	"time"
 
@@ -14,9 +13,11 @@ import (
 // yet, nothing may be changed with it any more. The users service tells it.
 type EndedSet struct {
 	// Version names what the set says. Two sets of the same version say the same.
-	Version  string           `json:"version,omitempty"`
-	Sessions []string         `json:"sessions"` // ids of sessions that were ended one by one
-	Users    map[string]int64 `json:"users"`    // by user id: the epoch below which every session has ended
+	Version string `json:"version,omitempty"`
+	// Sessions are the ids of sessions that were ended one by one.
+	Sessions []string `json:"sessions"`
+	// Users has, by user id, the epoch below which every session has ended.
+	Users map[string]int64 `json:"users"`
 	// Carried are the ids of sessions that live on although their access tokens are of an epoch that
 	// has ended.
 	Carried []string `json:"carried,omitempty"`
@@ -120,7 +121,8 @@ func (e *Ended) Check(p Principal) error {
 			Message: "It is not known yet which sessions have ended; try again.",
 		}
 	}
-	if set.sessions[p.SessionID] || p.Epoch < set.users[p.UserID] && !set.carried[p.SessionID] {
+	allEnded := p.Epoch < set.users[p.UserID]
+	if set.sessions[p.SessionID] || allEnded && !set.carried[p.SessionID] {
 		return fault.New(fault.Unauthenticated, "unauthenticated", "The session has ended; log in again.")
 	}
 	return nil
@@ -131,19 +133,4 @@ func (e *Ended) Check(p Principal) error {
 func (v *Verifier) Refusing(ended *Ended) *Verifier {
 	v.ended = ended
 	return v
-}
-
-// Authenticate returns the user that a request speaks for, or an Unauthenticated fault. A request
-// that may change something (any method but GET and HEAD) is refused as soon as the session or the
-// account has ended; others as soon as the token has expired.
-func (v *Verifier) Authenticate(r *http.Request) (Principal, error) {
-	token, err := Bearer(r)
-	if err != nil {
-		return Principal{}, err
-	}
-	p, err := v.Verify(r.Context(), token)
-	if err != nil || v.ended == nil || r.Method == http.MethodGet || r.Method == http.MethodHead {
-		return p, err
-	}
-	return p, v.ended.Check(p)
 }

@@ -27,7 +27,10 @@ type JWKS struct {
 
 // NewJWK describes a public key.
 func NewJWK(kid string, key ed25519.PublicKey) JWK {
-	return JWK{KeyType: "OKP", Curve: "Ed25519", KeyID: kid, Algorithm: "EdDSA", Use: "sig", X: base64.RawURLEncoding.EncodeToString(key)}
+	return JWK{
+		KeyType: "OKP", Curve: "Ed25519", KeyID: kid, Algorithm: "EdDSA", Use: "sig",
+		X: base64.RawURLEncoding.EncodeToString(key),
+	}
 }
 
 // KeyCache is a [KeySource] over a remote key set. It is safe for concurrent use.
@@ -126,7 +129,8 @@ func (c *KeyCache) refresh(ctx context.Context, done chan struct{}) {
 	keys := make(map[string]ed25519.PublicKey, len(set.Keys))
 	for _, jwk := range set.Keys {
 		raw, err := base64.RawURLEncoding.DecodeString(jwk.X)
-		if jwk.KeyType == "OKP" && jwk.Curve == "Ed25519" && err == nil && len(raw) == ed25519.PublicKeySize {
+		isKey := err == nil && len(raw) == ed25519.PublicKeySize
+		if isKey && jwk.KeyType == "OKP" && jwk.Curve == "Ed25519" {
 			keys[jwk.KeyID] = raw
 		}
 	}

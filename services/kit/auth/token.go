@@ -96,7 +96,9 @@ func (v *Verifier) Verify(ctx context.Context, token string) (Principal, error) 
 	if claims.Subject == "" || claims.Role != Customer && claims.Role != Operator {
 		return Principal{}, tokenFault(errors.New("incomplete claims"))
 	}
-	return Principal{UserID: claims.Subject, Role: claims.Role, SessionID: claims.SessionID, Epoch: claims.Epoch}, nil
+	return Principal{
+		UserID: claims.Subject, Role: claims.Role, SessionID: claims.SessionID, Epoch: claims.Epoch,
+	}, nil
 }
 
 func tokenFault(err error) error {
@@ -104,7 +106,8 @@ func tokenFault(err error) error {
 		return f // the keys cannot be had: nobody's token can be judged now
 	}
 	if errors.Is(err, jwt.ErrTokenExpired) {
-		return fault.New(fault.Unauthenticated, "token_expired", "The access token has expired; refresh it.")
+		return fault.New(fault.Unauthenticated, "token_expired",
+			"The access token has expired; refresh it.")
 	}
-	return &fault.Error{Kind: fault.Unauthenticated, Code: "unauthenticated", Message: "The access token is not valid.", Err: err}
+	return fault.Wrap(err, fault.Unauthenticated, "unauthenticated", "The access token is not valid.")
 }

@@ -9,12 +9,10 @@ import (
 	"sidecart.dev/kit/web"
 )
 
-// Routes adds the operators' routes under /api/v1/admin/dead-letters. The router must answer only
-// the app's own sidecar.
-func (s *Store) Routes(r *mux.Router, verifier *auth.Verifier, consumer Replayer) {
+// Routes adds the operators' routes under /api/v1/admin/dead-letters.
+func (s *Store) Routes(access web.Access, consumer Replayer) {
 	const path = "/api/v1/admin/dead-letters"
-	admin := r.NewRoute().Subrouter()
-	admin.Use(verifier.Require(auth.Operator))
+	admin := access.User(auth.Operator)
 	admin.Handle(path, web.Handler(s.list)).Methods(http.MethodGet)
 	admin.Handle(path+"/{id}", web.Handler(s.inspect)).Methods(http.MethodGet)
 	admin.Handle(path+"/{id}", web.Handler(s.discard)).Methods(http.MethodDelete)

@@ -2,15 +2,12 @@ package deadletter_test
 
 import (
 	"context"
-	"crypto/ed25519"
 	"encoding/json"
 	"errors"
 	"net/http"
 	"net/http/httptest"
 	"testing"
-	"time"
 
-	"github.com/golang-jwt/jwt/v5"
 	"github.com/gorilla/mux"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -18,6 +15,7 @@ import (
 	"sidecart.dev/kit/auth"
 	"sidecart.dev/kit/deadletter"
 	"sidecart.dev/kit/event"
+	"sidecart.dev/kit/service/servicetest"
 	"sidecart.dev/kit/sidecar/sidecartest"
 )
 
@@ -25,40 +23,23 @@ import (
 type desk struct {
 	*mux.Router
 	*deadletter.Store
-	key     ed25519.PrivateKey
+	sidecar *servicetest.Sidecar
 	outcome error // of a replay
 }
 
 func open(t *testing.T) *desk {
 	t.Helper()
-	public, private, err := ed25519.GenerateKey(nil)
-	require.NoError(t, err)
-	keys := auth.NewKeyCache(func(context.Context) (auth.JWKS, error) {
-		return auth.JWKS{Keys: []auth.JWK{auth.NewJWK("k1", public)}}, nil
-	}, nil)
-	d := &desk{Router: mux.NewRouter(), Store: deadletter.New(sidecartest.NewState(), "payments"), key: private}
-	d.Routes(d.Router, auth.NewVerifier(keys, nil), d)
+	d := &desk{
+		Router: mux.NewRouter(), Store: deadletter.New(sidecartest.NewState(), "payments"),
+		sidecar: servicetest.NewSidecar(t),
+	}
+	d.Routes(d.sidecar.Access(t, "payments", d.Router), d)
 	return d
 }
 
 // Handle makes the desk its own consumer.
 func (d *desk) Handle(ctx context.Context, topic string, e event.Event) error {
 	return replayed(d.outcome)(ctx, topic, e)
-}
-
-func (d *desk) token(t *testing.T, role auth.Role) string {
-	t.Helper()
-	token := jwt.NewWithClaims(jwt.SigningMethodEdDSA, auth.Claims{
-		RegisteredClaims: jwt.RegisteredClaims{
-			Issuer: auth.Issuer, Audience: jwt.ClaimStrings{auth.Issuer}, Subject: "usr_1",
-			IssuedAt: jwt.NewNumericDate(time.Now()), ExpiresAt: jwt.NewNumericDate(time.Now().Add(time.Hour)),
-		},
-		Role: role,
-	})
-	token.Header["typ"], token.Header["kid"] = auth.AccessType, "k1"
-	signed, err := token.SignedString(d.key)
-	require.NoError(t, err)
-	return "Bearer " + signed
 }
 
 func (d *desk) do(method, path, authorization string) *httptest.ResponseRecorder {
@@ -73,7 +54,7 @@ func (d *desk) do(method, path, authorization string) *httptest.ResponseRecorder
 func TestOnlyOperatorsSeeAndTouchDeadLetters(t *testing.T) {
 	d := open(t)
 	id := only(t, d.Store, poison(t, "ord_1", 1)).ID
-	customer := d.token(t, auth.Customer)
+	customer := d.sidecar.AsUser(t, "usr_1", auth.Customer)
 	for _, route := range []struct{ method, path string }{
 		{http.MethodGet, ""}, {http.MethodGet, "/" + id}, {http.MethodPost, "/" + id + "/replay"}, {http.MethodDelete, "/" + id},
 	} {
@@ -91,7 +72,7 @@ func TestOperatorsListInspectReplayAndDiscard(t *testing.T) {
 	for _, id := range []string{"ord_1", "ord_2", "ord_3"} {
 		require.NoError(t, d.Keep(t.Context(), poison(t, id, 1)))
 	}
-	operator := d.token(t, auth.Operator)
+	operator := d.sidecar.AsUser(t, "usr_1", auth.Operator)
 	list := func(query string) (items []deadletter.Letter, next *string) {
 		w := d.do(http.MethodGet, query, operator)
 		require.Equal(t, 200, w.Code)

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"sidecart.dev/kit/event"
 	"sidecart.dev/kit/fault"
 	"sidecart.dev/kit/service/servicetest"
+	"sidecart.dev/kit/sidecar/sidecartest"
 )
 
 // TestTheGuideShowsCodeThatIsCompiled holds every piece of Go in the guide against the files of
@@ -40,20 +42,17 @@ func TestTheGuideShowsCodeThatIsCompiled(t *testing.T) {
 	}
 }
 
-// carrier answers after it has failed a number of times.
-type carrier struct{ failures int }
-
-func (c *carrier) Ship(context.Context, string) (bool, error) {
-	if c.failures--; c.failures >= 0 {
-		return false, fault.New(fault.Unavailable, "unavailable", "The carrier does not answer.")
-	}
-	return true, nil
-}
-
 func TestWhatIsPaidIsShippedAndTold(t *testing.T) {
 	sidecar := servicetest.NewSidecar(t)
+	var asked atomic.Int32
+	sidecar.Binding.Before = func(context.Context, sidecartest.Invocation) error {
+		if asked.Add(1) == 1 {
+			return fault.New(fault.Unavailable, "unavailable", "The carrier does not answer.")
+		}
+		return nil
+	}
 	s := servicetest.Fake(t, "parcels", sidecar, nil)
-	wire(s, &carrier{failures: 1})
+	require.NoError(t, wire(s, nil))
 	url, stop := servicetest.Start(t, s)
 
 	e, err := event.New("payments", "payment.confirmed.v1", "pay_1", 2, time.Now(), Paid{OrderID: "ord_1", UserID: "usr_ada"})

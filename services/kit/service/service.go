@@ -2,14 +2,17 @@
 // peers, the keys to tell who is calling, dead letters, the journal, and one order of shutting
 // down. A service's main says what it is made of, which events it hears and which routes it has:
 //
-//	s, err := service.New(ctx, "parcels", cfg.Config)
-//	…
-//	parcels := aggregate.New(aggregate.Config[Parcel]{Kind: "parcel", State: s.State, Journal: s.Intents(), Bus: s.Bus, …})
-//	s.Settles("parcel", parcels)
-//	s.Drains(parcels.Drain)
-//	event.On(s.Events, "orders", "order.placed.v1", domain.Placed)
-//	http.Routes(s.ThroughSidecar, s.Users, domain)
-//	return s.Run(ctx)
+//	func main() { service.Main("parcels", &Config{}, wire) }
+//
+//	func wire(s *service.Service, cfg *Config) error {
+//		docs := aggregate.New(aggregate.Config[Parcel]{Kind: "parcel", State: s.State, …})
+//		s.Settles("parcel", docs)
+//		s.Drains(docs.Drain)
+//		…
+//		event.On(s.Events, "orders", "order.placed.v1", parcels.Placed)
+//		http.Routes(s.Access(), parcels)
+//		return nil
+//	}
 //
 // Package servicetest gives the same object over a fake sidecar.
 package service
@@ -19,6 +22,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"strconv"
 	"sync"
@@ -27,22 +31,33 @@ import (
 	"sidecart.dev/kit/aggregate"
 	"sidecart.dev/kit/auth"
 	"sidecart.dev/kit/chassis"
+	"sidecart.dev/kit/config"
 	"sidecart.dev/kit/consumer"
 	"sidecart.dev/kit/deadletter"
+	"sidecart.dev/kit/event"
 	"sidecart.dev/kit/fault"
+	"sidecart.dev/kit/heard"
 	"sidecart.dev/kit/journal"
 	"sidecart.dev/kit/sidecar"
+	"sidecart.dev/kit/web"
 )
 
 // Config is what every service with a store reads from the environment.
 type Config struct {
 	chassis.Config
 
-	StateStore  string `env:"STATE_STORE"`                            // state component; empty: the service's name and "-store"
-	PubSub      string `env:"PUBSUB"               envDefault:"bus"`  // pub/sub component
-	Instance    string `env:"INSTANCE"`                               // differs between replicas, the same after a restart; empty: host and port
-	GroupCommit bool   `env:"JOURNAL_GROUP_COMMIT" envDefault:"true"` // intents of the same moment share a write of the journal
+	// StateStore is the state component. Empty, it is the service's name and "-store".
+	StateStore string `env:"STATE_STORE"`
+	// PubSub is the pub/sub component.
+	PubSub string `env:"PUBSUB" envDefault:"bus"`
+	// Instance differs between replicas, and is the same after a restart. Empty, it is host and port.
+	Instance string `env:"INSTANCE"`
+	// GroupCommit lets intents of the same moment share a write of the journal.
+	GroupCommit bool `env:"JOURNAL_GROUP_COMMIT" envDefault:"true"`
 }
+
+// common is how [Main] finds the Config in what a service has embedded it in.
+func (c Config) common() Config { return c }
 
 // instance names this process among its replicas: a successor at the same place takes its lanes
 // over at once.
@@ -77,10 +92,33 @@ type Service struct {
 	Letters *deadletter.Store  // where events that cannot be handled are kept
 	Journal *journal.Journal
 
+	Closing <-chan struct{} // closed when the process is about to end; nil if nobody says so
+
 	name     string
 	settlers map[string]journal.Settler
 	bare     string // the first kind
 	drains   []func(ctx context.Context)
+}
+
+// Main is the main function of the named service. It reads cfg, which embeds [Config], from the
+// environment, makes the service, lets wire say what the service is made of, and runs it until
+// SIGINT or SIGTERM. If anything fails it exits with 1.
+func Main[C interface{ common() Config }](
+	name string, cfg C, wire func(*Service, C) error, opts ...Option,
+) {
+	chassis.Main(func(ctx context.Context) error {
+		if err := config.Load(cfg); err != nil {
+			return err
+		}
+		s, err := New(ctx, name, cfg.common(), opts...)
+		if err != nil {
+			return err
+		}
+		if err := wire(s, cfg); err != nil {
+			return err
+		}
+		return s.Run(ctx)
+	})
 }
 
 // Option changes how a service is made.
@@ -115,28 +153,57 @@ func New(ctx context.Context, name string, cfg Config, opts ...Option) (*Service
 		cfg.StateStore = name + "-store"
 	}
 	out := Outside{
-		State: c.Sidecar.State(cfg.StateStore), Bus: c.Sidecar.Bus(cfg.PubSub), Peers: c.Sidecar.Caller(key.Authorize),
-		Bind: c.Sidecar, Secret: c.AwaitSecret, Key: key,
+		State: c.Sidecar.State(cfg.StateStore), Bus: c.Sidecar.Bus(cfg.PubSub),
+		Peers: c.Sidecar.Caller(key.Authorize), Bind: c.Sidecar, Secret: c.AwaitSecret, Key: key,
 	}
 	if !o.ownUsers {
 		out.Users = c.UserVerifier()
 	}
-	return Assemble(c, name, cfg, out)
+	s, err := Assemble(c, name, cfg, out)
+	if err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	s.Closing = ctx.Done()
+	return s, nil
 }
 
 // Assemble makes a service of its parts, for who puts other things in the place of its sidecar.
 func Assemble(c *chassis.Chassis, name string, cfg Config, out Outside) (*Service, error) {
 	j, err := journal.New(journal.Config{
-		Name: name, State: out.State, Instance: cfg.instance(), Registerer: c.Metrics, OneByOne: !cfg.GroupCommit,
-		Window: cfg.BatchWindow,
+		Name: name, State: out.State, Instance: cfg.instance(), Registerer: c.Metrics,
+		OneByOne: !cfg.GroupCommit, Window: cfg.BatchWindow,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	s := &Service{Chassis: c, Outside: out, Journal: j, name: name, settlers: map[string]journal.Settler{}}
+	s := &Service{
+		Chassis: c, Outside: out, Journal: j, name: name, settlers: map[string]journal.Settler{},
+	}
 	s.Letters = deadletter.New(out.State, name)
 	s.Events = consumer.New(name, s.Letters)
 	return s, nil
+}
+
+// Access returns what makes the routers of the service.
+func (s *Service) Access() web.Access {
+	return web.Access{Through: s.ThroughSidecar, Users: s.Users, Key: s.Key}
+}
+
+// Accepts lets the named services ask which of their events this one has accepted.
+func (s *Service) Accepts(
+	accepted func(ctx context.Context, eventIDs []string) ([]string, error), askers ...string,
+) {
+	s.Access().Service(askers...).
+		Handle("/internal/"+s.name+"/accepted", heard.Answer(accepted)).Methods(http.MethodPost)
+}
+
+// Remembering returns where the handlers of events are registered, some of which leave no document
+// behind: of the named types it is remembered which events were accepted, and the service that
+// publishes them may ask.
+func (s *Service) Remembering(publisher string, eventTypes ...string) event.Registrar {
+	known := heard.New(s.State)
+	s.Accepts(known.Accepted, publisher)
+	return known.Registrar(s.Events, eventTypes...)
 }
 
 // Intents returns the journal as aggregates see it.
@@ -164,7 +231,7 @@ func (s *Service) start() {
 	if s.Events.Hears() {
 		s.Events.Measure(s.Metrics)
 		s.Events.Routes(s.ThroughSidecar())
-		s.Letters.Routes(s.ThroughSidecar(), s.Users, s.Events)
+		s.Letters.Routes(s.Access(), s.Events)
 	}
 	s.KnowsSidecar()
 	s.ReadyWhen(func(context.Context) error { return s.Journal.Ready() })

@@ -1,10 +1,7 @@
 package http_test
 
 import (
-	"bytes"
 	"context"
-	"crypto/ed25519"
-	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -13,13 +10,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/golang-jwt/jwt/v5"
 	"github.com/gorilla/mux"
 
 	"sidecart.dev/kit/aggregate"
 	"sidecart.dev/kit/aggregate/aggregatetest"
 	"sidecart.dev/kit/auth"
 	"sidecart.dev/kit/list"
+	"sidecart.dev/kit/service/servicetest"
 	"sidecart.dev/kit/sidecar/sidecartest"
 	"sidecart.dev/notifications"
 	api "sidecart.dev/notifications/http"
@@ -29,77 +26,36 @@ import (
 const ada, eve = "usr_ada", "usr_eve"
 
 type fixture struct {
-	t      *testing.T
-	router *mux.Router
-	state  *sidecartest.State
-	lists  store.Lists
-	key    ed25519.PrivateKey
-	secret []byte
-}
-
-func (f *fixture) Key(context.Context, string) (ed25519.PublicKey, error) {
-	return f.key.Public().(ed25519.PublicKey), nil //nolint:forcetypeassert // it is
+	t       *testing.T
+	router  *mux.Router
+	sidecar *servicetest.Sidecar // signs the tokens
+	state   *sidecartest.State
+	lists   store.Lists
 }
 
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	state := sidecartest.NewState()
-	_, private, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
+	sidecar := servicetest.NewSidecar(t)
 	f := &fixture{
-		t: t, router: mux.NewRouter(), state: state, lists: store.NewLists(state), key: private,
-		secret: bytes.Repeat([]byte("k"), 32),
+		t: t, router: mux.NewRouter(), sidecar: sidecar, state: sidecar.State,
+		lists: store.NewLists(sidecar.State),
 	}
-	services, err := auth.NewServiceKey("notifications", f.secret, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	api.Routes(func() *mux.Router { return f.router.NewRoute().Subrouter() }, api.Deps{
-		Verifier: auth.NewVerifier(f, nil), Services: services,
-		Accepted: func(_ context.Context, ids []string) ([]string, error) { return ids[:1], nil },
-		Delivered: func(ctx context.Context, userID, cursor string, limit int) ([]notifications.Delivered, string, error) {
-			return f.lists.Delivered(ctx, f.records, userID, cursor, limit)
-		},
+	api.Routes(sidecar.Access(t, "notifications", f.router), func(
+		ctx context.Context, userID, cursor string, limit int,
+	) ([]notifications.Delivered, string, error) {
+		return f.lists.Delivered(ctx, f.records, userID, cursor, limit)
 	})
 	return f
 }
 
 func (f *fixture) user(id string) string {
-	t := jwt.NewWithClaims(jwt.SigningMethodEdDSA, auth.Claims{
-		RegisteredClaims: jwt.RegisteredClaims{
-			Issuer: auth.Issuer, Audience: jwt.ClaimStrings{auth.Issuer}, Subject: id, ID: "1",
-			IssuedAt:  jwt.NewNumericDate(time.Now()),
-			ExpiresAt: jwt.NewNumericDate(time.Now().Add(time.Minute)),
-		},
-		Role: auth.Customer, SessionID: "s",
-	})
-	t.Header["typ"], t.Header["kid"] = auth.AccessType, "k"
-	signed, err := t.SignedString(f.key)
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	return "Bearer " + signed
+	f.t.Helper()
+	return f.sidecar.AsUser(f.t, id, auth.Customer)
 }
 
-func (f *fixture) service(name string) string {
+func (f *fixture) get(path, authorization string, out any) int {
 	f.t.Helper()
-	key, err := auth.NewServiceKey(name, f.secret, nil)
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	header, err := key.Authorize("notifications")
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	return header
-}
-
-func (f *fixture) call(method, path, authorization, body string, out any) int {
-	f.t.Helper()
-	r := httptest.NewRequestWithContext(f.t.Context(), method, path, strings.NewReader(body))
-	r.Header.Set("Content-Type", "application/json")
+	r := httptest.NewRequestWithContext(f.t.Context(), http.MethodGet, path, nil)
 	if authorization != "" {
 		r.Header.Set("Authorization", authorization)
 	}
@@ -170,7 +126,7 @@ func TestCustomersReadTheirOwnMessagesNewestFirst(t *testing.T) {
 	path := "/api/v1/notifications?limit=3"
 	for path != "" {
 		var p page
-		if status := f.call(http.MethodGet, path, f.user(ada), "", &p); status != http.StatusOK {
+		if status := f.get(path, f.user(ada), &p); status != http.StatusOK {
 			t.Fatalf("%s: %d", path, status)
 		}
 		if len(p.Items) > 3 {
@@ -189,16 +145,16 @@ func TestCustomersReadTheirOwnMessagesNewestFirst(t *testing.T) {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 	var p page
-	f.call(http.MethodGet, "/api/v1/notifications", f.user(eve), "", &p)
+	f.get("/api/v1/notifications", f.user(eve), &p)
 	if len(p.Items) != 2 || p.Items[1].Status != "sent" || p.Items[1].SentAt == nil || p.Items[0].Reason == "" || p.Items[0].SentAt != nil || p.Items[0].OrderID != "ord_1" {
 		t.Errorf("eve sees %+v", p.Items)
 	}
 	var raw json.RawMessage
-	f.call(http.MethodGet, "/api/v1/notifications", f.user("usr_new"), "", &raw)
+	f.get("/api/v1/notifications", f.user("usr_new"), &raw)
 	if string(raw) != `{"items":[],"next_cursor":null}` {
 		t.Errorf("a new customer sees %s", raw)
 	}
-	f.call(http.MethodGet, "/api/v1/notifications", f.user(ada), "", &raw)
+	f.get("/api/v1/notifications", f.user(ada), &raw)
 	if strings.Contains(string(raw), "secret@") {
 		t.Error("the list shows addresses")
 	}
@@ -207,25 +163,18 @@ func TestCustomersReadTheirOwnMessagesNewestFirst(t *testing.T) {
 func TestBadQuestionsAreRefused(t *testing.T) {
 	f := newFixture(t)
 	for _, c := range []struct {
-		method, path, who, body string
-		status                  int
+		query, who string
+		status     int
 	}{
-		{http.MethodGet, "/api/v1/notifications", "", "", 401},
-		{http.MethodGet, "/api/v1/notifications", f.service("orders"), "", 401},
-		{http.MethodGet, "/api/v1/notifications?limit=0", f.user(ada), "", 400},
-		{http.MethodGet, "/api/v1/notifications?limit=101", f.user(ada), "", 400},
-		{http.MethodGet, "/api/v1/notifications?limit=x", f.user(ada), "", 400},
-		{http.MethodGet, "/api/v1/notifications?cursor=x", f.user(ada), "", 400},
-		{http.MethodPost, "/internal/notifications/accepted", "", `{"event_ids":["a"]}`, 401},
-		{http.MethodPost, "/internal/notifications/accepted", f.user(ada), `{"event_ids":["a"]}`, 401},
-		{http.MethodPost, "/internal/notifications/accepted", f.service("gateway"), `{"event_ids":["a"]}`, 403},
-		{http.MethodPost, "/internal/notifications/accepted", f.service("orders"), `{"event_ids":["a"]}`, 200},
-		{http.MethodPost, "/internal/notifications/accepted", f.service("users"), `{"event_ids":[""]}`, 400},
-		{http.MethodPost, "/internal/notifications/accepted", f.service("payments"), `{"event_ids":[` + strings.Repeat(`"a",`, 500) + `"a"]}`, 400},
-		{http.MethodPost, "/internal/notifications/accepted", f.service("payments"), `{"ids":[]}`, 400},
+		{"", "", 401},
+		{"", f.sidecar.AsService(t, "orders", "notifications"), 401},
+		{"?limit=0", f.user(ada), 400},
+		{"?limit=101", f.user(ada), 400},
+		{"?limit=x", f.user(ada), 400},
+		{"?cursor=x", f.user(ada), 400},
 	} {
-		if got := f.call(c.method, c.path, c.who, c.body, nil); got != c.status {
-			t.Errorf("%s %s %.40s: %d, want %d", c.method, c.path, c.body, got, c.status)
+		if got := f.get("/api/v1/notifications"+c.query, c.who, nil); got != c.status {
+			t.Errorf("%q: %d, want %d", c.query, got, c.status)
 		}
 	}
 }

@@ -15,7 +15,7 @@ func TestOtherServicesLookOrdersUp(t *testing.T) {
 	ask := fmt.Sprintf(`{"order_ids":[%q,"ord_none","../x"]}`, placed.body["id"])
 	request := func(as string) (int, string) {
 		req, _ := http.NewRequestWithContext(t.Context(), "POST", s.url+path, strings.NewReader(ask))
-		req.Header.Set("Authorization", "Bearer "+as)
+		s.sidecar.SignInService(t, req, as, "orders")
 		req.Header.Set("Content-Type", "application/json")
 		res, err := http.DefaultClient.Do(req) // the path is in no public contract
 		if err != nil {
@@ -25,10 +25,10 @@ func TestOtherServicesLookOrdersUp(t *testing.T) {
 		raw, _ := io.ReadAll(res.Body)
 		return res.StatusCode, string(raw)
 	}
-	if status, _ := request("service/gateway"); status != 403 {
+	if status, _ := request("gateway"); status != 403 {
 		t.Errorf("the gateway asks: %d, want 403", status)
 	}
-	status, body := request("service/payments")
+	status, body := request("payments")
 	if status != 200 || strings.Count(body, `"order_id"`) != 1 || !strings.Contains(body, `"status":"pending"`) {
 		t.Errorf("payments asks: %d %s, want the one order that exists", status, body)
 	}

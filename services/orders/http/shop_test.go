@@ -18,9 +18,8 @@ import (
 	"sidecart.dev/contracts/validate"
 	"sidecart.dev/kit/aggregate"
 	"sidecart.dev/kit/auth"
-	"sidecart.dev/kit/fault"
-	"sidecart.dev/kit/heard"
 	"sidecart.dev/kit/journal"
+	"sidecart.dev/kit/service/servicetest"
 	"sidecart.dev/kit/sidecar/sidecartest"
 	"sidecart.dev/kit/telemetry"
 	"sidecart.dev/kit/web"
@@ -37,40 +36,6 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// bearer takes "<user>/<role>" for an access token, and "service/<name>" for a service's.
-type bearer struct{}
-
-func (bearer) Require(roles ...auth.Role) mux.MiddlewareFunc {
-	return func(next http.Handler) http.Handler {
-		return web.Handler(func(w http.ResponseWriter, r *http.Request) error {
-			token, err := auth.Bearer(r)
-			if err != nil {
-				return err
-			}
-			user, role, _ := strings.Cut(token, "/")
-			if len(roles) > 0 && roles[0] != auth.Role(role) {
-				return fault.New(fault.Forbidden, "forbidden", "no")
-			}
-			next.ServeHTTP(w, r.WithContext(auth.With(r.Context(), auth.Principal{UserID: user, Role: auth.Role(role)})))
-			return nil
-		})
-	}
-}
-
-func (bearer) RequireService(callers ...string) mux.MiddlewareFunc {
-	return func(next http.Handler) http.Handler {
-		return web.Handler(func(w http.ResponseWriter, r *http.Request) error {
-			for _, caller := range callers {
-				if r.Header.Get("Authorization") == "Bearer service/"+caller {
-					next.ServeHTTP(w, r)
-					return nil
-				}
-			}
-			return fault.New(fault.Forbidden, "forbidden", "no")
-		})
-	}
-}
-
 type letters struct{}
 
 func (letters) Erase(context.Context, ...string) error { return nil }
@@ -82,6 +47,7 @@ var openContract = sync.OnceValues(validate.NewHTTP)
 type shop struct {
 	t       *testing.T
 	url     string
+	sidecar *servicetest.Sidecar // signs the tokens
 	client  *http.Client
 	service *orders.Service
 }
@@ -116,7 +82,8 @@ func open(t *testing.T) *shop {
 	r := mux.NewRouter()
 	r.UseEncodedPath()
 	r.Use(web.Trace(""), web.Recover)
-	ordershttp.Routes(r, service, bearer{}, bearer{}, heard.New(state))
+	sidecar := servicetest.NewSidecar(t)
+	ordershttp.Routes(sidecar.Access(t, "orders", r), service)
 	server := httptest.NewServer(r)
 	t.Cleanup(server.Close)
 	contract, err := openContract()
@@ -124,7 +91,10 @@ func open(t *testing.T) *shop {
 		t.Fatal(err)
 	}
 	transport := contract.RoundTripper(nil, func(err error) { t.Errorf("contract: %v", err) })
-	return &shop{t: t, url: server.URL, client: &http.Client{Transport: transport}, service: service}
+	return &shop{
+		t: t, url: server.URL, sidecar: sidecar, service: service,
+		client: &http.Client{Transport: transport},
+	}
 }
 
 type answer struct {
@@ -140,8 +110,8 @@ func (s *shop) do(as, method, path, body string, headers ...string) answer {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if as != "" {
-		req.Header.Set("Authorization", "Bearer "+as)
+	if user, role, ok := strings.Cut(as, "/"); ok {
+		s.sidecar.SignIn(s.t, req, user, auth.Role(role))
 	}
 	if body != "" {
 		req.Header.Set("Content-Type", "application/json")

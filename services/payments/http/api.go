@@ -11,7 +11,6 @@ import (
 
 	"sidecart.dev/kit/auth"
 	"sidecart.dev/kit/fault"
-	"sidecart.dev/kit/heard"
 	"sidecart.dev/kit/money"
 	"sidecart.dev/kit/text"
 	"sidecart.dev/kit/web"
@@ -22,38 +21,22 @@ type api struct {
 	service *payments.Service
 }
 
-// Guards are the middleware that say who is calling.
-type Guards struct {
-	User     mux.MiddlewareFunc // any user
-	Operator mux.MiddlewareFunc
-	Orders   mux.MiddlewareFunc // the orders service
-	Users    mux.MiddlewareFunc // the users service
-	Services mux.MiddlewareFunc // any service
-}
-
-// Routes adds all of payments' routes. The routers that through makes answer this app's sidecar
-// alone. events are those of which users is told that they were accepted: which deletions of
-// accounts it need not tell again.
-func Routes(through func() *mux.Router, g Guards, s *payments.Service, events *heard.Events) {
+// Routes adds the routes of the service.
+func Routes(access web.Access, s *payments.Service) {
 	a := &api{service: s}
-	guarded := func(guard mux.MiddlewareFunc) func(method, path string, h web.Handler) {
-		r := through()
-		r.Use(guard)
-		return func(method, path string, h web.Handler) { r.Handle(path, h).Methods(method) }
-	}
-	user := guarded(g.User)
-	user(http.MethodGet, "/api/v1/payments", a.list)
-	user(http.MethodGet, "/api/v1/payments/{id}", a.get)
+	user := access.User()
+	web.Route(user, http.MethodGet, "/api/v1/payments", a.list)
+	web.Route(user, http.MethodGet, "/api/v1/payments/{id}", a.get)
 
-	operator := guarded(g.Operator)
-	operator(http.MethodPost, "/api/v1/payments/{id}/refunds", a.refund)
-	operator(http.MethodGet, "/api/v1/admin/ledger", a.ledger)
-	operator(http.MethodGet, "/api/v1/admin/provider/charges", a.charges)
+	operator := access.User(auth.Operator)
+	web.Route(operator, http.MethodPost, "/api/v1/payments/{id}/refunds", a.refund)
+	web.Route(operator, http.MethodGet, "/api/v1/admin/ledger", a.ledger)
+	web.Route(operator, http.MethodGet, "/api/v1/admin/provider/charges", a.charges)
 
-	guarded(g.Orders)(http.MethodPost, "/internal/payments/lookup", a.lookup)
-	accepted := heard.Answer(events.Accepted)
-	guarded(g.Users)(http.MethodPost, "/internal/payments/accepted", accepted)
-	guarded(g.Services)(http.MethodGet, "/internal/provider/charges", a.charges)
+	orders := access.Service("orders")
+	web.Route(orders, http.MethodPost, "/internal/payments/lookup", a.lookup)
+	services := access.Service("orders", "users", "notifications", "payments")
+	web.Route(services, http.MethodGet, "/internal/provider/charges", a.charges)
 }
 
 // visible reports whether the caller may see the payment.

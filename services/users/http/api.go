@@ -5,57 +5,58 @@ package http
 import (
 	"net/http"
 
-	"github.com/gorilla/mux"
-
 	"sidecart.dev/kit/auth"
+	"sidecart.dev/kit/web"
 	"sidecart.dev/users"
 )
 
-// API answers HTTP requests. It is safe for concurrent use.
-type API struct {
-	Service  *users.Service
-	Keys     *users.KeyRing
-	Verifier *auth.Verifier
-	Services *auth.ServiceKey // verifies which service is calling
+// api answers HTTP requests. It is safe for concurrent use.
+type api struct {
+	service *users.Service
+	keys    *users.KeyRing
+	users   *auth.Verifier
 }
 
-// Routes adds every route of the service. The router must refuse what does not come through the
-// sidecar.
-func (a *API) Routes(r *mux.Router) {
-	post, get := http.MethodPost, http.MethodGet
+// Routes adds the routes of the service.
+func Routes(access web.Access, service *users.Service, keys *users.KeyRing) {
+	a := &api{service: service, keys: keys, users: access.Users}
 
-	r.Handle("/.well-known/jwks.json", handler(a.jwks)).Methods(get)
-	r.Handle("/api/v1/users", handler(a.register)).Methods(post)
-	r.Handle("/api/v1/users/verify", handler(a.verify)).Methods(post)
-	r.Handle("/api/v1/sessions", handler(a.login)).Methods(post)
-	r.Handle("/api/v1/sessions/refresh", handler(a.refresh)).Methods(post)
-	r.Handle("/api/v1/password-resets", handler(a.askReset)).Methods(post)
-	r.Handle("/api/v1/password-resets/confirm", handler(a.confirmReset)).Methods(post)
+	anyone := access.Anyone()
+	web.Route(anyone, http.MethodGet, "/.well-known/jwks.json", a.jwks)
+	web.Route(anyone, http.MethodPost, "/api/v1/users", a.register)
+	web.Route(anyone, http.MethodPost, "/api/v1/users/verify", a.verify)
+	web.Route(anyone, http.MethodPost, "/api/v1/sessions", a.login)
+	web.Route(anyone, http.MethodPost, "/api/v1/sessions/refresh", a.refresh)
+	web.Route(anyone, http.MethodPost, "/api/v1/password-resets", a.askReset)
+	web.Route(anyone, http.MethodPost, "/api/v1/password-resets/confirm", a.confirmReset)
+	web.Route(anyone, http.MethodGet, "/internal/ended", a.ended)
 
-	user := a.Verifier.Require()
-	change := func(h handler) http.Handler { return user(a.alive(h)) }
-	r.Handle("/api/v1/users/me", user(handler(a.me))).Methods(get)
-	r.Handle("/api/v1/users/me", change(a.updateMe)).Methods(http.MethodPatch)
-	r.Handle("/api/v1/users/me", change(a.deleteMe)).Methods(http.MethodDelete)
-	r.Handle("/api/v1/users/me/password", change(a.changePassword)).Methods(http.MethodPut)
-	r.Handle("/api/v1/users/me/verification", change(a.askVerification)).Methods(post)
-	r.Handle("/api/v1/users/me/phone/code", change(a.askPhoneCode)).Methods(post)
-	r.Handle("/api/v1/users/me/phone/confirm", change(a.confirmPhone)).Methods(post)
-	r.Handle("/api/v1/sessions", user(handler(a.logout))).Methods(http.MethodDelete)
+	user := access.User()
+	web.Route(user, http.MethodGet, "/api/v1/users/me", a.me)
+	web.Route(user, http.MethodDelete, "/api/v1/sessions", a.logout)
 
-	r.Handle("/internal/ended", handler(a.ended)).Methods(get)
-	notifications := a.Services.RequireService("notifications")
-	r.Handle("/internal/contacts", notifications(handler(a.contacts))).Methods(post)
-	r.Handle("/internal/mail-tokens", notifications(handler(a.mintToken))).Methods(post)
+	alive := access.User()
+	alive.Use(a.alive)
+	web.Route(alive, http.MethodPatch, "/api/v1/users/me", a.updateMe)
+	web.Route(alive, http.MethodDelete, "/api/v1/users/me", a.deleteMe)
+	web.Route(alive, http.MethodPut, "/api/v1/users/me/password", a.changePassword)
+	web.Route(alive, http.MethodPost, "/api/v1/users/me/verification", a.askVerification)
+	web.Route(alive, http.MethodPost, "/api/v1/users/me/phone/code", a.askPhoneCode)
+	web.Route(alive, http.MethodPost, "/api/v1/users/me/phone/confirm", a.confirmPhone)
+
+	notifications := access.Service("notifications")
+	web.Route(notifications, http.MethodPost, "/internal/contacts", a.contacts)
+	web.Route(notifications, http.MethodPost, "/internal/mail-tokens", a.mintToken)
 }
 
 // alive refuses what is asked for by a session that has ended, although its access token has not
 // expired yet.
-func (a *API) alive(next handler) handler {
-	return func(w http.ResponseWriter, r *http.Request) error {
-		if err := a.Service.Alive(r.Context(), auth.From(r.Context())); err != nil {
+func (a *api) alive(next http.Handler) http.Handler {
+	return web.Handler(func(w http.ResponseWriter, r *http.Request) error {
+		if err := a.service.Alive(r.Context(), auth.From(r.Context())); err != nil {
 			return err
 		}
-		return next(w, r)
-	}
+		next.ServeHTTP(w, r)
+		return nil
+	})
 }

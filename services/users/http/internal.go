@@ -27,7 +27,7 @@ type contactJSON struct {
 
 // contacts answers the details of those accounts that still have any. A deleted account has until
 // notifications has accepted its last event.
-func (a *API) contacts(w http.ResponseWriter, r *http.Request) error {
+func (a *api) contacts(w http.ResponseWriter, r *http.Request) error {
 	var in struct {
 		UserIDs []string `json:"user_ids"`
 	}
@@ -37,7 +37,7 @@ func (a *API) contacts(w http.ResponseWriter, r *http.Request) error {
 	if len(in.UserIDs) > maxContacts {
 		return fault.InvalidFields(fault.Field{Field: "user_ids", Message: "must be at most 200 items"})
 	}
-	found, err := a.Service.Contacts(r.Context(), in.UserIDs)
+	found, err := a.service.Contacts(r.Context(), in.UserIDs)
 	if err != nil {
 		return err
 	}
@@ -56,8 +56,8 @@ func (a *API) contacts(w http.ResponseWriter, r *http.Request) error {
 
 // ended answers what has ended within the life of an access token, once that is something else than
 // the caller knows. Any service may ask: these are ids that give access to nothing.
-func (a *API) ended(w http.ResponseWriter, r *http.Request) error {
-	set, err := a.Service.Ended(r.Context(), r.URL.Query().Get("known"))
+func (a *api) ended(w http.ResponseWriter, r *http.Request) error {
+	set, err := a.service.Ended(r.Context(), r.URL.Query().Get("known"))
 	if err != nil {
 		return err
 	}
@@ -67,7 +67,7 @@ func (a *API) ended(w http.ResponseWriter, r *http.Request) error {
 // mintToken answers a fresh token for a message that is about to be sent. Tokens travel in this
 // answer and in the message only. The answer for a code names the number that it is for: the
 // account may have another one a moment later.
-func (a *API) mintToken(w http.ResponseWriter, r *http.Request) error {
+func (a *api) mintToken(w http.ResponseWriter, r *http.Request) error {
 	var in struct {
 		UserID  string          `json:"user_id"`
 		Kind    users.TokenKind `json:"kind"`
@@ -82,7 +82,7 @@ func (a *API) mintToken(w http.ResponseWriter, r *http.Request) error {
 	if in.Kind.Life() == 0 {
 		return fault.InvalidFields(fault.Field{Field: "kind", Message: "must be verify, reset or phone"})
 	}
-	m, err := a.Service.MintToken(r.Context(), in.UserID, in.Kind)
+	m, err := a.service.MintToken(r.Context(), in.UserID, in.Kind)
 	if err != nil {
 		return err
 	}

@@ -28,7 +28,7 @@ func writeGrant(w http.ResponseWriter, status int, g users.Grant) error {
 	})
 }
 
-func (a *API) login(w http.ResponseWriter, r *http.Request) error {
+func (a *api) login(w http.ResponseWriter, r *http.Request) error {
 	var in struct {
 		Email       string `json:"email"`
 		Password    string `json:"password"`
@@ -48,14 +48,14 @@ func (a *API) login(w http.ResponseWriter, r *http.Request) error {
 	}
 	address, _ := netip.ParseAddr(r.Header.Get(ClientIPHeader)) // invalid: not known
 	client := users.Client{Address: address, DeviceToken: in.DeviceToken}
-	grant, err := a.Service.Login(r.Context(), in.Email, in.Password, client)
+	grant, err := a.service.Login(r.Context(), in.Email, in.Password, client)
 	if err != nil {
 		return err
 	}
 	return writeGrant(w, http.StatusCreated, grant)
 }
 
-func (a *API) refresh(w http.ResponseWriter, r *http.Request) error {
+func (a *api) refresh(w http.ResponseWriter, r *http.Request) error {
 	var in struct {
 		RefreshToken string `json:"refresh_token"`
 	}
@@ -65,14 +65,14 @@ func (a *API) refresh(w http.ResponseWriter, r *http.Request) error {
 	if err := required(field{"refresh_token", in.RefreshToken, maxToken}); err != nil {
 		return err
 	}
-	grant, err := a.Service.Refresh(r.Context(), in.RefreshToken)
+	grant, err := a.service.Refresh(r.Context(), in.RefreshToken)
 	if err != nil {
 		return err
 	}
 	return writeGrant(w, http.StatusOK, grant)
 }
 
-func (a *API) logout(w http.ResponseWriter, r *http.Request) error {
+func (a *api) logout(w http.ResponseWriter, r *http.Request) error {
 	all := false
 	switch r.URL.Query().Get("all") {
 	case "", "false":
@@ -81,15 +81,15 @@ func (a *API) logout(w http.ResponseWriter, r *http.Request) error {
 	default:
 		return fault.InvalidFields(fault.Field{Field: "all", Message: "must be true or false"})
 	}
-	if err := a.Service.Logout(r.Context(), auth.From(r.Context()), all); err != nil {
+	if err := a.service.Logout(r.Context(), auth.From(r.Context()), all); err != nil {
 		return err
 	}
 	return empty(w, http.StatusNoContent)
 }
 
 // jwks may be kept for a minute: a new key is published for several before it signs anything.
-func (a *API) jwks(w http.ResponseWriter, _ *http.Request) error {
-	set, err := a.Keys.JWKS()
+func (a *api) jwks(w http.ResponseWriter, _ *http.Request) error {
+	set, err := a.keys.JWKS()
 	if err != nil {
 		return err
 	}

@@ -11,8 +11,6 @@ import (
 	"sidecart.dev/users"
 )
 
-type handler = web.Handler
-
 // userJSON is an account as its owner sees it.
 type userJSON struct {
 	ID            string            `json:"id"`
@@ -37,7 +35,7 @@ func writeUser(w http.ResponseWriter, status int, u users.User) error {
 	})
 }
 
-func (a *API) register(w http.ResponseWriter, r *http.Request) error {
+func (a *api) register(w http.ResponseWriter, r *http.Request) error {
 	var in struct {
 		Email    string  `json:"email"`
 		Password string  `json:"password"`
@@ -48,7 +46,7 @@ func (a *API) register(w http.ResponseWriter, r *http.Request) error {
 	if err := web.Decode(r, &in); err != nil {
 		return err
 	}
-	u, err := a.Service.Register(r.Context(), users.Draft(in))
+	u, err := a.service.Register(r.Context(), users.Draft(in))
 	if err != nil {
 		return err
 	}
@@ -56,8 +54,8 @@ func (a *API) register(w http.ResponseWriter, r *http.Request) error {
 	return writeUser(w, http.StatusCreated, u)
 }
 
-func (a *API) me(w http.ResponseWriter, r *http.Request) error {
-	u, err := a.Service.Profile(r.Context(), auth.From(r.Context()).UserID)
+func (a *api) me(w http.ResponseWriter, r *http.Request) error {
+	u, err := a.service.Profile(r.Context(), auth.From(r.Context()).UserID)
 	if err != nil {
 		return err
 	}
@@ -67,12 +65,12 @@ func (a *API) me(w http.ResponseWriter, r *http.Request) error {
 	return writeUser(w, http.StatusOK, u)
 }
 
-func (a *API) updateMe(w http.ResponseWriter, r *http.Request) error {
+func (a *api) updateMe(w http.ResponseWriter, r *http.Request) error {
 	patch, err := decodePatch(r)
 	if err != nil {
 		return err
 	}
-	u, err := a.Service.UpdateProfile(r.Context(), auth.From(r.Context()).UserID, patch, expected(r))
+	u, err := a.service.UpdateProfile(r.Context(), auth.From(r.Context()).UserID, patch, expected(r))
 	if err != nil {
 		return err
 	}
@@ -85,14 +83,14 @@ func expected(r *http.Request) users.Expected {
 	return func(u users.User) error { return allowed(web.VersionTag(u.Version)) }
 }
 
-func (a *API) deleteMe(w http.ResponseWriter, r *http.Request) error {
-	if err := a.Service.Delete(r.Context(), auth.From(r.Context()).UserID, expected(r)); err != nil {
+func (a *api) deleteMe(w http.ResponseWriter, r *http.Request) error {
+	if err := a.service.Delete(r.Context(), auth.From(r.Context()).UserID, expected(r)); err != nil {
 		return err
 	}
 	return empty(w, http.StatusNoContent)
 }
 
-func (a *API) changePassword(w http.ResponseWriter, r *http.Request) error {
+func (a *api) changePassword(w http.ResponseWriter, r *http.Request) error {
 	var in struct {
 		Current string `json:"current_password"`
 		New     string `json:"new_password"`
@@ -105,27 +103,27 @@ func (a *API) changePassword(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	who := auth.From(r.Context())
-	if err := a.Service.ChangePassword(r.Context(), who, in.Current, in.New); err != nil {
+	if err := a.service.ChangePassword(r.Context(), who, in.Current, in.New); err != nil {
 		return err
 	}
 	return empty(w, http.StatusNoContent)
 }
 
-func (a *API) askVerification(w http.ResponseWriter, r *http.Request) error {
-	if err := a.Service.AskVerification(r.Context(), auth.From(r.Context()).UserID); err != nil {
+func (a *api) askVerification(w http.ResponseWriter, r *http.Request) error {
+	if err := a.service.AskVerification(r.Context(), auth.From(r.Context()).UserID); err != nil {
 		return err
 	}
 	return empty(w, http.StatusAccepted)
 }
 
-func (a *API) askPhoneCode(w http.ResponseWriter, r *http.Request) error {
-	if err := a.Service.AskPhoneCode(r.Context(), auth.From(r.Context()).UserID); err != nil {
+func (a *api) askPhoneCode(w http.ResponseWriter, r *http.Request) error {
+	if err := a.service.AskPhoneCode(r.Context(), auth.From(r.Context()).UserID); err != nil {
 		return err
 	}
 	return empty(w, http.StatusAccepted)
 }
 
-func (a *API) confirmPhone(w http.ResponseWriter, r *http.Request) error {
+func (a *api) confirmPhone(w http.ResponseWriter, r *http.Request) error {
 	var in struct {
 		Code string `json:"code"`
 	}
@@ -135,7 +133,7 @@ func (a *API) confirmPhone(w http.ResponseWriter, r *http.Request) error {
 	if !code.MatchString(in.Code) {
 		return fault.InvalidFields(fault.Field{Field: "code", Message: "must be six digits"})
 	}
-	if err := a.Service.ConfirmPhone(r.Context(), auth.From(r.Context()), in.Code); err != nil {
+	if err := a.service.ConfirmPhone(r.Context(), auth.From(r.Context()), in.Code); err != nil {
 		return err
 	}
 	return empty(w, http.StatusNoContent)
@@ -143,7 +141,7 @@ func (a *API) confirmPhone(w http.ResponseWriter, r *http.Request) error {
 
 var code = regexp.MustCompile(`^[0-9]{6}$`)
 
-func (a *API) verify(w http.ResponseWriter, r *http.Request) error {
+func (a *api) verify(w http.ResponseWriter, r *http.Request) error {
 	var in struct {
 		Token    string  `json:"token"`
 		Password *string `json:"password"`
@@ -161,32 +159,32 @@ func (a *API) verify(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if r.Header.Get("Authorization") != "" {
-		p, err := a.Verifier.Authenticate(r)
+		p, err := a.users.Authenticate(r)
 		if err != nil {
 			return err
 		}
 		shown.Session = &p
 	}
-	if err := a.Service.VerifyEmail(r.Context(), in.Token, shown); err != nil {
+	if err := a.service.VerifyEmail(r.Context(), in.Token, shown); err != nil {
 		return err
 	}
 	return empty(w, http.StatusNoContent)
 }
 
-func (a *API) askReset(w http.ResponseWriter, r *http.Request) error {
+func (a *api) askReset(w http.ResponseWriter, r *http.Request) error {
 	var in struct {
 		Email string `json:"email"`
 	}
 	if err := web.Decode(r, &in); err != nil {
 		return err
 	}
-	if err := a.Service.AskReset(r.Context(), in.Email); err != nil {
+	if err := a.service.AskReset(r.Context(), in.Email); err != nil {
 		return err
 	}
 	return empty(w, http.StatusAccepted)
 }
 
-func (a *API) confirmReset(w http.ResponseWriter, r *http.Request) error {
+func (a *api) confirmReset(w http.ResponseWriter, r *http.Request) error {
 	var in struct {
 		Token string `json:"token"`
 		New   string `json:"new_password"`
@@ -198,7 +196,7 @@ func (a *API) confirmReset(w http.ResponseWriter, r *http.Request) error {
 		field{"new_password", in.New, maxPassword}); err != nil {
 		return err
 	}
-	if err := a.Service.ConfirmReset(r.Context(), in.Token, in.New); err != nil {
+	if err := a.service.ConfirmReset(r.Context(), in.Token, in.New); err != nil {
 		return err
 	}
 	return empty(w, http.StatusNoContent)

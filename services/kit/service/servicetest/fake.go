@@ -12,11 +12,13 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+	"github.com/gorilla/mux"
 
 	"sidecart.dev/kit/auth"
 	"sidecart.dev/kit/chassis"
 	"sidecart.dev/kit/service"
 	"sidecart.dev/kit/sidecar/sidecartest"
+	"sidecart.dev/kit/web"
 )
 
 // Sidecar is the fake beside a service.
@@ -40,30 +42,34 @@ func NewSidecar(t testing.TB) *Sidecar {
 		t.Fatal(err)
 	}
 	return &Sidecar{
-		State: sidecartest.NewState(), Bus: &sidecartest.Bus{}, Peers: &sidecartest.Caller{}, Binding: &sidecartest.Binding{},
-		Secrets: sidecartest.Secrets{}, signing: signing, secret: []byte("a key of at least 32 bytes, for tests"),
+		State: sidecartest.NewState(), Bus: &sidecartest.Bus{}, Peers: &sidecartest.Caller{},
+		Binding: &sidecartest.Binding{}, Secrets: sidecartest.Secrets{},
+		signing: signing, secret: []byte("a key of at least 32 bytes, for tests"),
 	}
 }
 
 // Fake returns the named service over a fake sidecar. process is how it reaches the outside, and
 // may die; nil means that it does not.
-func Fake(t testing.TB, name string, sidecar *Sidecar, process *sidecartest.Process) *service.Service {
+func Fake(
+	t testing.TB, name string, sidecar *Sidecar, process *sidecartest.Process,
+) *service.Service {
 	t.Helper()
 	if process == nil {
 		process = &sidecartest.Process{}
 	}
 	cfg := service.Config{GroupCommit: true, Instance: "test", Config: chassis.Config{
-		Host: "127.0.0.1", DrainTimeout: 10 * time.Second, Timeout: 10 * time.Second, LogLevel: "error", LogFormat: "text",
-		DaprGRPCPort: "1", DaprHTTPPort: "1",
+		Host: "127.0.0.1", DrainTimeout: 10 * time.Second, Timeout: 10 * time.Second,
+		LogLevel: "error", LogFormat: "text", DaprGRPCPort: "1", DaprHTTPPort: "1",
 	}}
 	c, err := chassis.New(t.Context(), name, cfg.Config)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s, err := service.Assemble(c, name, cfg, service.Outside{
-		State: process.State(sidecar.State), Bus: process.Bus(sidecar.Bus), Peers: process.Caller(sidecar.Peers),
-		Bind: process.Binding(sidecar.Binding), Secret: sidecar.Secrets.Secret, Users: auth.NewVerifier(sidecar, nil),
-		Key: sidecar.ServiceKey(t, name),
+		State: process.State(sidecar.State), Bus: process.Bus(sidecar.Bus),
+		Peers: process.Caller(sidecar.Peers), Bind: process.Binding(sidecar.Binding),
+		Secret: sidecar.Secrets.Secret,
+		Users:  auth.NewVerifier(sidecar, nil), Key: sidecar.ServiceKey(t, name),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -110,6 +116,15 @@ func (f *Sidecar) ServiceKey(t testing.TB, name string) *auth.ServiceKey {
 	return key
 }
 
+// Access returns what makes the routers of the named service, for a test that serves r itself.
+func (f *Sidecar) Access(t testing.TB, name string, r *mux.Router) web.Access {
+	t.Helper()
+	return web.Access{
+		Through: func() *mux.Router { return r.NewRoute().Subrouter() },
+		Users:   auth.NewVerifier(f, nil), Key: f.ServiceKey(t, name),
+	}
+}
+
 // Key implements [auth.KeySource].
 func (f *Sidecar) Key(context.Context, string) (ed25519.PublicKey, error) {
 	return f.signing.Public().(ed25519.PublicKey), nil
@@ -117,6 +132,12 @@ func (f *Sidecar) Key(context.Context, string) (ed25519.PublicKey, error) {
 
 // SignIn gives the request an access token of the user.
 func (f *Sidecar) SignIn(t testing.TB, r *http.Request, userID string, role auth.Role) {
+	t.Helper()
+	r.Header.Set("Authorization", f.AsUser(t, userID, role))
+}
+
+// AsUser returns the Authorization of a request by the user.
+func (f *Sidecar) AsUser(t testing.TB, userID string, role auth.Role) string {
 	t.Helper()
 	now := time.Now()
 	token := jwt.NewWithClaims(jwt.SigningMethodEdDSA, auth.Claims{
@@ -131,15 +152,21 @@ func (f *Sidecar) SignIn(t testing.TB, r *http.Request, userID string, role auth
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.Header.Set("Authorization", "Bearer "+signed)
+	return "Bearer " + signed
 }
 
 // SignInService gives the request the token by which a service calls another.
 func (f *Sidecar) SignInService(t testing.TB, r *http.Request, from, to string) {
 	t.Helper()
+	r.Header.Set("Authorization", f.AsService(t, from, to))
+}
+
+// AsService returns the Authorization of a request by which a service calls another.
+func (f *Sidecar) AsService(t testing.TB, from, to string) string {
+	t.Helper()
 	header, err := f.ServiceKey(t, from).Authorize(to)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.Header.Set("Authorization", header)
+	return header
 }

@@ -5,8 +5,6 @@ import (
 	"context"
 	"fmt"
 
-	"sidecart.dev/kit/chassis"
-	"sidecart.dev/kit/config"
 	"sidecart.dev/kit/service"
 	"sidecart.dev/notifications"
 	"sidecart.dev/notifications/bindings"
@@ -16,25 +14,10 @@ import (
 	"sidecart.dev/notifications/store"
 )
 
-func main() { chassis.Main(run) }
-
-func run(ctx context.Context) error {
-	var cfg Config
-	if err := config.Load(&cfg); err != nil {
-		return err
-	}
-	s, err := service.New(ctx, "notifications", cfg.Config)
-	if err != nil {
-		return err
-	}
-	if err := wire(s, cfg); err != nil {
-		return err
-	}
-	return s.Run(ctx)
-}
+func main() { service.Main("notifications", &Config{}, wire) }
 
 // wire says what the service is made of, which events it hears and which routes it has.
-func wire(s *service.Service, cfg Config) error {
+func wire(s *service.Service, cfg *Config) error {
 	renderer, err := render.New(render.Config{
 		Dir: cfg.TemplatesDir, PublicURL: cfg.PublicURL, ShopName: cfg.ShopName,
 		DefaultLocale: cfg.DefaultLocale, TimeZone: cfg.TimeZone,
@@ -60,13 +43,11 @@ func wire(s *service.Service, cfg Config) error {
 	for _, m := range notifications.Messages() {
 		s.Events.On(m.Topic, m.EventType, domain.Accept)
 	}
-	http.Routes(s.ThroughSidecar, http.Deps{
-		Accepted: domain.Accepted, Verifier: s.Users, Services: s.Key,
-		Delivered: func(ctx context.Context, userID, cursor string, limit int) (
-			[]notifications.Delivered, string, error,
-		) {
-			return lists.Delivered(ctx, domain.Records, userID, cursor, limit)
-		},
+	s.Accepts(domain.Accepted, "users", "orders", "payments")
+	http.Routes(s.Access(), func(
+		ctx context.Context, userID, cursor string, limit int,
+	) ([]notifications.Delivered, string, error) {
+		return lists.Delivered(ctx, domain.Records, userID, cursor, limit)
 	})
 	return nil
 }

@@ -44,7 +44,7 @@ func start(t *testing.T, sidecar *servicetest.Sidecar) (s *service.Service, url 
 		t.Fatal(err)
 	}
 	s = servicetest.Fake(t, "notifications", sidecar, nil)
-	if err := wire(s, cfg); err != nil {
+	if err := wire(s, &cfg); err != nil {
 		t.Fatal(err)
 	}
 	url, stop = servicetest.Start(t, s)
@@ -125,6 +125,27 @@ func TestTheServiceAsMainPutsItTogether(t *testing.T) {
 	get(r, &answer)
 	if len(answer.Accepted) != 1 || answer.Accepted[0] != last.ID {
 		t.Errorf("accepted: %v, want %s", answer.Accepted, last.ID)
+	}
+	for who, c := range map[string]struct {
+		authorization string
+		status        int
+	}{
+		"users":    {sidecar.AsService(t, "users", "notifications"), 200},
+		"orders":   {sidecar.AsService(t, "orders", "notifications"), 200},
+		"gateway":  {sidecar.AsService(t, "gateway", "notifications"), 403},
+		"a user":   {sidecar.AsUser(t, ada, auth.Customer), 401},
+		"somebody": {"", 401},
+	} {
+		r := request(http.MethodPost, "/internal/notifications/accepted", `{"event_ids":["a"]}`)
+		r.Header.Set("Authorization", c.authorization)
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if resp.StatusCode != c.status {
+			t.Errorf("%s asks what is accepted: %d, want %d", who, resp.StatusCode, c.status)
+		}
 	}
 	if err := stop(); err != nil {
 		t.Error(err)

@@ -15,7 +15,6 @@ import (
 	"sidecart.dev/kit/auth"
 	"sidecart.dev/kit/event"
 	"sidecart.dev/kit/service/servicetest"
-	"sidecart.dev/orders"
 )
 
 // TestTheServiceAsMainPutsItTogether places an order, hears that it is paid and that its customer's
@@ -27,7 +26,9 @@ func TestTheServiceAsMainPutsItTogether(t *testing.T) {
 		return map[string]any{"payments": []any{}, "accepted": []any{}}, nil
 	}
 	s := servicetest.Fake(t, "orders", sidecar, nil)
-	wire(s, Config{Limit: 10_000, DelayedAfter: time.Minute}, orders.DefaultCatalogue())
+	if err := wire(s, &Config{Limit: 10_000, DelayedAfter: time.Minute}); err != nil {
+		t.Fatal(err)
+	}
 	url, stop := servicetest.Start(t, s)
 
 	do := func(method, path, body string, headers ...string) (int, map[string]any) {

@@ -57,7 +57,7 @@ func others(_ context.Context, app, _, path string, in []byte) (any, error) {
 	return nil, fault.Newf(fault.NotFound, "not_found", "unexpected call of %s %s", app, path)
 }
 
-var testSettings = settings{
+var testSettings = &settings{
 	Provider: "simulated", ProviderTimeout: time.Second, SlowDelay: 10 * time.Millisecond, MaxCharges: 64,
 }
 
@@ -66,7 +66,9 @@ func start(t *testing.T) *system {
 	sidecar.Bus.Check = validate.Event
 	sidecar.Peers.Handle = others
 	service := servicetest.Fake(t, payments.App, sidecar, nil)
-	wire(service, testSettings)
+	if err := wire(service, testSettings); err != nil {
+		t.Fatal(err)
+	}
 	contract, err := validate.NewHTTP()
 	if err != nil {
 		t.Fatal(err)

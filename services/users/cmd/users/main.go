@@ -6,8 +6,6 @@ import (
 	"context"
 
 	"sidecart.dev/kit/auth"
-	"sidecart.dev/kit/chassis"
-	"sidecart.dev/kit/config"
 	"sidecart.dev/kit/journal"
 	"sidecart.dev/kit/service"
 	"sidecart.dev/users"
@@ -16,26 +14,10 @@ import (
 	"sidecart.dev/users/peers"
 )
 
-func main() { chassis.Main(run) }
+func main() { service.Main("users", &settings{}, wire, service.OwnUsers()) }
 
-func run(ctx context.Context) error {
-	var cfg settings
-	if err := config.Load(&cfg); err != nil {
-		return err
-	}
-	s, err := service.New(ctx, "users", cfg.Config, service.OwnUsers())
-	if err != nil {
-		return err
-	}
-	if err := wire(s, cfg, ctx.Done()); err != nil {
-		return err
-	}
-	return s.Run(ctx)
-}
-
-// wire says what the service is made of and which routes it has. It hears no events. Closing is
-// closed when the process is about to end.
-func wire(s *service.Service, cfg settings, closing <-chan struct{}) error {
+// wire says what the service is made of and which routes it has. It hears no events.
+func wire(s *service.Service, cfg *settings) error {
 	hasher, err := argon2.New(argon2.Params{Memory: cfg.HashMemory, Time: cfg.HashTime, Threads: 1},
 		cfg.HashAtOnce, cfg.HashWaiting)
 	if err != nil {
@@ -45,14 +27,13 @@ func wire(s *service.Service, cfg settings, closing <-chan struct{}) error {
 	keys := users.NewKeyRing(secret, s.State, nil)
 	domain := users.NewService(users.Config{
 		State: s.State, Bus: s.Bus, Journal: s.Intents(), Peers: peers.Peers{Caller: s.Peers},
-		Hasher: hasher, Signer: keys, Closing: closing,
+		Hasher: hasher, Signer: keys, Closing: s.Closing,
 	})
 	s.Users = auth.NewVerifier(keys, nil)
 	s.Settles(users.AccountKind, domain)
 	s.Settles(users.ResetKind, journal.SettlerFunc(domain.SettleResets))
 	s.Drains(domain.Drain)
-	api := &http.API{Service: domain, Keys: keys, Verifier: s.Users, Services: s.Key}
-	api.Routes(s.ThroughSidecar())
+	http.Routes(s.Access(), domain, keys)
 
 	first := &operator{secret: s.Secret, service: domain}
 	s.ReadyWhen(keys.Ready)

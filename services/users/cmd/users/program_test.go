@@ -81,7 +81,7 @@ func start(t *testing.T) *running {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if err := wire(r.service, cfg, nil); err != nil {
+	if err := wire(r.service, &cfg); err != nil {
 		t.Fatal(err)
 	}
 	contract, err := contract()
