@@ -17,23 +17,31 @@ const serviceTokenLife = time.Minute
 
 // ServiceKey signs and verifies service tokens: HS256 with a key only the services hold, for one
 // called service, for a minute. The gateway does not have it, so nothing outside can be made to
-// look like a service. It is safe for concurrent use.
+// look like a service. While the key is being replaced, a service accepts others as well as the one
+// that it signs with. It is safe for concurrent use.
 type ServiceKey struct {
-	app string
-	key []byte
-	now func() time.Time
+	app      string
+	key      []byte
+	accepted jwt.VerificationKeySet
+	now      func() time.Time
 }
 
-// NewServiceKey makes the key of the given app. The key needs at least 32 bytes. A nil now means
-// time.Now.
-func NewServiceKey(app string, key []byte, now func() time.Time) (*ServiceKey, error) {
-	if len(key) < 32 {
-		return nil, errors.New("the service key needs at least 32 bytes")
-	}
+// NewServiceKey makes the key of the given app, which signs with key, and accepts also what was
+// signed with one of the others. Each needs at least 32 bytes. A nil now means time.Now.
+func NewServiceKey(
+	app string, key []byte, now func() time.Time, others ...[]byte,
+) (*ServiceKey, error) {
 	if now == nil {
 		now = time.Now
 	}
-	return &ServiceKey{app: app, key: key, now: now}, nil
+	k := &ServiceKey{app: app, key: key, now: now}
+	for _, key := range append([][]byte{key}, others...) {
+		if len(key) < 32 {
+			return nil, errors.New("a service key needs at least 32 bytes")
+		}
+		k.accepted.Keys = append(k.accepted.Keys, key)
+	}
+	return k, nil
 }
 
 // Authorize returns the Authorization header for a call to another app. It suits
@@ -63,10 +71,11 @@ func (k *ServiceKey) Verify(token string, callers ...string) (string, error) {
 		if typ, _ := t.Header["typ"].(string); typ != ServiceType {
 			return nil, errors.New("not a service token")
 		}
-		return k.key, nil
+		return k.accepted, nil
 	})
 	if err != nil {
-		return "", &fault.Error{Kind: fault.Unauthenticated, Code: "unauthenticated", Message: "The service token is not valid.", Err: err}
+		return "", fault.Wrap(err, fault.Unauthenticated, "unauthenticated",
+			"The service token is not valid.")
 	}
 	if !slices.Contains(callers, claims.Issuer) {
 		return "", fault.New(fault.Forbidden, "forbidden", "This service may not call that.")

@@ -1,10 +1,13 @@
 package auth_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -179,6 +182,36 @@ func TestServiceTokensAreForOneServiceFromKnownCallers(t *testing.T) {
 	now = now.Add(2 * time.Minute)
 	_, err = payments.Verify(token, "orders")
 	assert.Equal(t, fault.Unauthenticated, fault.KindOf(err), "it expires")
-	_, err = auth.NewServiceKey("orders", make([]byte, 16), nil)
-	require.Error(t, err)
+	for _, keys := range [][][]byte{{make([]byte, 16)}, {key, make([]byte, 31)}} {
+		_, err = auth.NewServiceKey("orders", keys[0], nil, keys[1:]...)
+		require.Error(t, err, "a key that is too short")
+	}
+}
+
+// TestAServiceKeyIsReplacedInStepsOfWhichEachLetsTheOneBeforeIn goes through a rotation: at each
+// step some services have the secret already as it will be, and others still as it was.
+func TestAServiceKeyIsReplacedInStepsOfWhichEachLetsTheOneBeforeIn(t *testing.T) {
+	before, after := bytes.Repeat([]byte{1}, 32), bytes.Repeat([]byte{2}, 32)
+	steps := [][][]byte{{before}, {before, after}, {after, before}, {after}}
+	asks := func(from, to [][]byte) error {
+		orders, err := auth.NewServiceKey("orders", from[0], nil, from[1:]...)
+		require.NoError(t, err)
+		payments, err := auth.NewServiceKey("payments", to[0], nil, to[1:]...)
+		require.NoError(t, err)
+		r := httptest.NewRequest(http.MethodPost, "/", nil)
+		header, err := orders.Authorize("payments")
+		require.NoError(t, err)
+		r.Header.Set("Authorization", header)
+		_, err = payments.Authenticate(r, "orders")
+		return err
+	}
+	for i, step := range steps {
+		require.NoError(t, asks(step, step))
+		if i > 0 {
+			assert.NoError(t, asks(steps[i-1], step), "step %d", i)
+			assert.NoError(t, asks(step, steps[i-1]), "step %d", i)
+		}
+	}
+	assert.Equal(t, fault.Unauthenticated, fault.KindOf(asks(steps[0], steps[3])), "it is out of use")
+	assert.Equal(t, fault.Unauthenticated, fault.KindOf(asks(steps[3], steps[0])))
 }

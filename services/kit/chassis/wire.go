@@ -3,10 +3,12 @@ package chassis
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"sidecart.dev/kit/auth"
@@ -35,16 +37,34 @@ func (c *Chassis) UserVerifier() *auth.Verifier {
 
 // ServiceKey reads this service's key for service tokens from the secret store, waiting for the
 // sidecar until ctx ends.
+//
+// The secret has one key in base64, or several with blanks between them while it is replaced: the
+// first signs, and all are accepted.
 func (c *Chassis) ServiceKey(ctx context.Context) (*auth.ServiceKey, error) {
-	encoded, err := c.AwaitSecret(ctx, "service-key")
+	secret, err := c.AwaitSecret(ctx, "service-key")
 	if err != nil {
 		return nil, err
 	}
-	key, err := base64.StdEncoding.DecodeString(encoded)
+	key, err := parseServiceKey(c.name, secret)
 	if err != nil {
 		return nil, fmt.Errorf("secret service-key: %w", err)
 	}
-	return auth.NewServiceKey(c.name, key, nil)
+	return key, nil
+}
+
+func parseServiceKey(app, secret string) (*auth.ServiceKey, error) {
+	var keys [][]byte
+	for _, encoded := range strings.Fields(secret) {
+		key, err := base64.StdEncoding.DecodeString(encoded)
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, key)
+	}
+	if len(keys) == 0 {
+		return nil, errors.New("it is empty")
+	}
+	return auth.NewServiceKey(app, keys[0], nil, keys[1:]...)
 }
 
 // SecretStoreName is the component that holds the services' secrets.
@@ -67,8 +87,10 @@ func (c *Chassis) AwaitSecret(ctx context.Context, name string) (string, error) 
 		c.startup.waitsFor(err)
 		select {
 		case <-long:
-			slog.WarnContext(ctx, "not ready", "secret", name, "reason", reasonOf(err), "error", err.Error(),
-				"hint", "`dapr run -f .` needs `make backing` beside it, which has the secrets, Redis and inbox")
+			const hint = "`dapr run -f .` needs `make backing` beside it, " +
+				"which has the secrets, Redis and inbox"
+			slog.WarnContext(ctx, "not ready", "secret", name,
+				"reason", reasonOf(err), "error", err.Error(), "hint", hint)
 		case <-ctx.Done():
 			return "", fmt.Errorf("secret %s: %w", name, err)
 		case <-time.After(50 * time.Millisecond):
