@@ -44,12 +44,8 @@ func (c *Config) Validate() error {
 	_, proxies := c.Proxies()
 	var header error
 	if c.ForwardedHeader != ForwardedFor && c.ForwardedHeader != Forwarded {
-		header = fmt.Errorf(
-			"FORWARDED_HEADER must be %s or %s, not %q",
-			ForwardedFor,
-			Forwarded,
-			c.ForwardedHeader,
-		)
+		header = fmt.Errorf("FORWARDED_HEADER must be %s or %s, not %q",
+			ForwardedFor, Forwarded, c.ForwardedHeader)
 	}
 	return config.All(c.Config.Validate(), proxies, header,
 		config.Positive("RATE_LIMIT_ADDRESS", c.AddressRate),

@@ -15,8 +15,6 @@ import (
 	"sidecart.dev/kit/web"
 )
 
-const deadLetters = "/api/v1/admin/dead-letters"
-
 type letterPage struct {
 	Items       []json.RawMessage `json:"items"`
 	NextCursor  *string           `json:"next_cursor"`
@@ -78,11 +76,8 @@ func letterServices(query url.Values) ([]string, string, error) {
 	service, rest, _ := strings.Cut(cursor, ".")
 	at := slices.Index(services, service)
 	if at < 0 {
-		return nil, "", fault.New(
-			fault.Invalid,
-			"invalid_cursor",
-			"The cursor is not one that this list gave; begin without a cursor.",
-		)
+		return nil, "", fault.New(fault.Invalid, "invalid_cursor",
+			"The cursor is not one that this list gave; begin without a cursor.")
 	}
 	return services[at:], rest, nil
 }
@@ -101,12 +96,8 @@ func (s *Server) letterPart(r *http.Request, service, cursor, limit string) (let
 	if limit != "" {
 		query.Set("limit", limit)
 	}
-	req, err := http.NewRequestWithContext(
-		r.Context(),
-		http.MethodGet,
-		s.upstreams.base+deadLetters+"?"+query.Encode(),
-		nil,
-	)
+	address := s.upstreams.base + gateway.DeadLetters + "?" + query.Encode()
+	req, err := http.NewRequestWithContext(r.Context(), http.MethodGet, address, nil)
 	if err != nil {
 		return letterPage{}, err
 	}
@@ -121,9 +112,8 @@ func (s *Server) letterPart(r *http.Request, service, cursor, limit string) (let
 		if err := json.NewDecoder(resp.Body).Decode(&p); err != nil {
 			return letterPage{}, err
 		}
-		return letterPage{}, &refusal{
-			&fault.Error{Kind: fault.Invalid, Code: p.Code, Message: p.Detail, Fields: p.Errors},
-		}
+		f := &fault.Error{Kind: fault.Invalid, Code: p.Code, Message: p.Detail, Fields: p.Errors}
+		return letterPage{}, &refusal{f}
 	}
 	if resp.StatusCode != http.StatusOK {
 		return letterPage{}, errNoAnswer

@@ -61,8 +61,7 @@ func keepBody(req *http.Request, body *upload) error {
 	}
 	data, err := io.ReadAll(body)
 	if err != nil {
-		_, answer := judge(req.Context(), "", body, err)
-		return answer
+		return judge(req.Context(), "", body, err).err
 	}
 	req.ContentLength = int64(len(data))
 	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }
@@ -96,12 +95,8 @@ func (u *upstreams) outgoing(r *http.Request) (*http.Request, error) {
 	}
 	req, err := http.NewRequestWithContext(r.Context(), r.Method, u.base+r.URL.Path+query, http.NoBody)
 	if err != nil {
-		return nil, fault.Wrap(
-			err,
-			fault.Invalid,
-			"invalid_request",
-			"The request could not be understood.",
-		)
+		return nil, fault.Wrap(err, fault.Invalid, "invalid_request",
+			"The request could not be understood.")
 	}
 	req.ContentLength = r.ContentLength
 	copyHeaders(req.Header, r.Header, requestHeaders)
@@ -126,11 +121,8 @@ func cleanQuery(raw string) (string, error) {
 }
 
 func malformedQuery() error {
-	return fault.New(
-		fault.Invalid,
-		"invalid_request",
-		"The query is not well-formed; percent-encode its values.",
-	)
+	return fault.New(fault.Invalid, "invalid_request",
+		"The query is not well-formed; percent-encode its values.")
 }
 
 // checkHeaders refuses what a sidecar would fail on in the service's place, which would look as if
@@ -147,12 +139,8 @@ func checkHeaders(h http.Header, size int) error {
 		}
 	}
 	if size > maxHeaders {
-		return fault.Newf(
-			fault.Invalid,
-			"invalid_request",
-			"Address and headers together are larger than %d bytes.",
-			maxHeaders,
-		)
+		return fault.Newf(fault.Invalid, "invalid_request",
+			"Address and headers together are larger than %d bytes.", maxHeaders)
 	}
 	return nil
 }
@@ -170,7 +158,8 @@ func checkOnce(r *http.Request) error {
 	}
 	for _, coding := range r.Header.Values("Content-Encoding") {
 		if !strings.EqualFold(coding, "identity") {
-			return fault.New(fault.Invalid, "unsupported_media_type", "Send the body without a content coding.")
+			return fault.New(fault.Invalid, "unsupported_media_type",
+				"Send the body without a content coding.")
 		}
 	}
 	return nil

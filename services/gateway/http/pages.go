@@ -82,11 +82,9 @@ func currencies() []byte {
 		}
 	}
 	table, _ := json.Marshal(digits) //nolint:errchkjson // strings and integers only
-	return fmt.Appendf(
-		nil,
-		"// Decimals of the currencies that have not two, by ISO 4217.\nexport const digits = %s;\n",
-		table,
-	)
+	const script = "// Decimals of the currencies that have not two, by ISO 4217.\n" +
+		"export const digits = %s;\n"
+	return fmt.Appendf(nil, script, table)
 }
 
 // policy sets the content policy of a page that cannot live with the common one.

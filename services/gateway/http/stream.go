@@ -153,11 +153,7 @@ func lastEventID(r *http.Request) (int64, error) {
 // stream's time is up, or the program is about to end. A stream without an end event is one that
 // the client resumes.
 func (s *streams) run(
-	w http.ResponseWriter,
-	rc *http.ResponseController,
-	r *http.Request,
-	order *watched,
-	last int64,
+	w http.ResponseWriter, rc *http.ResponseController, r *http.Request, order *watched, last int64,
 ) {
 	over := time.NewTimer(s.maxTime)
 	defer over.Stop()
@@ -173,12 +169,9 @@ func (s *streams) run(
 			spoke = time.Now()
 		}
 		if final(order.Status) {
-			writeEvent(
-				w,
-				"end",
-				0,
-				map[string]any{"order_id": order.ID, "status": order.Status, "version": order.Version},
-			)
+			writeEvent(w, "end", 0, map[string]any{
+				"order_id": order.ID, "status": order.Status, "version": order.Version,
+			})
 			_ = rc.Flush()
 			return
 		}

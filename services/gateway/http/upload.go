@@ -67,10 +67,6 @@ func (b *upload) failure() error {
 }
 
 func bodyTooLarge() error {
-	return fault.Newf(
-		fault.TooLarge,
-		"body_too_large",
-		"The body is larger than %d bytes.",
-		web.MaxBody,
-	)
+	return fault.Newf(fault.TooLarge, "body_too_large",
+		"The body is larger than %d bytes.", web.MaxBody)
 }

@@ -24,6 +24,7 @@ type upstreams struct {
 	base     string
 	client   *http.Client
 	breakers map[string]*gobreaker.TwoStepCircuitBreaker[any]
+	spare    map[string]chan struct{} // see [spareAttempts]
 }
 
 const (
@@ -47,8 +48,10 @@ func newUpstreams(addr string, transport http.RoundTripper, apps []string) *upst
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 		breakers: map[string]*gobreaker.TwoStepCircuitBreaker[any]{},
+		spare:    map[string]chan struct{}{},
 	}
 	for _, app := range apps {
+		u.spare[app] = make(chan struct{}, spareAttempts)
 		u.breakers[app] = gobreaker.NewTwoStepCircuitBreaker[any](gobreaker.Settings{
 			Name: app, Timeout: breakerOpen,
 			ReadyToTrip: func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= breakerFailures },
@@ -58,127 +61,79 @@ func newUpstreams(addr string, transport http.RoundTripper, apps []string) *upst
 	return u
 }
 
-// pauses stand before each further attempt at a request that may be asked again: long enough for a
-// sidecar to notice that one replica of a service is ending and to turn to another.
-var pauses = []time.Duration{
-	100 * time.Millisecond,
-	200 * time.Millisecond,
-	400 * time.Millisecond,
-	800 * time.Millisecond,
-}
-
 // do sends a request to an app. The answer is the service's own, and whole; that no service
 // answered is an Unavailable or Timeout fault, that the client's body did not arrive is the
 // client's. The caller closes the answer's body, which is in memory.
 //
-// A request that no service answered to the end is sent again if doing it twice is the same as
-// doing it once: see [repeatable]. To the breaker it is one request, and its last attempt counts.
+// A request that no service answers to the end is sent again if doing it twice is the same as doing
+// it once: see [upstreams.insist]. To the breaker it is one request.
 func (u *upstreams) do(ctx context.Context, app string, req *http.Request) (*http.Response, error) {
 	done, err := u.breakers[app].Allow()
 	if err != nil {
 		return nil, unavailable(app, breakerOpen, err)
 	}
 	req.Header.Set(sidecar.AppIDHeader, app)
-	for _, pause := range pauses {
-		resp, verdict, answer := u.attempt(ctx, app, req)
-		if !lost(verdict) || !repeatable(req) || !wait(ctx, pause) {
-			done(verdict)
-			return resp, answer
-		}
-		if req.GetBody != nil {
-			req.Body, _ = req.GetBody() // it reads memory and cannot fail
-		}
+	var o outcome
+	if repeatable(req) {
+		o = u.insist(ctx, app, req)
+	} else {
+		o = u.attempt(ctx, app, req)
 	}
-	resp, verdict, answer := u.attempt(ctx, app, req)
-	done(verdict)
-	return resp, answer
+	done(o.verdict)
+	return o.answer, o.err
 }
 
-// attempt sends a request once. The verdict is for the breaker, and the answer is the caller's.
-func (u *upstreams) attempt(
-	ctx context.Context,
-	app string,
-	req *http.Request,
-) (_ *http.Response, verdict, answer error) {
+// outcome is what has become of sending a request once: an answer or an error, which are the
+// caller's, and a verdict for the breaker.
+type outcome struct {
+	answer  *http.Response
+	err     error
+	verdict error
+}
+
+// attempt sends a request once.
+func (u *upstreams) attempt(ctx context.Context, app string, req *http.Request) outcome {
 	if deadline, ok := ctx.Deadline(); ok {
-		req.Header.Set(
-			web.TimeoutHeader,
-			strconv.FormatInt(max(1, time.Until(deadline).Milliseconds()), 10),
-		)
+		left := max(1, time.Until(deadline).Milliseconds())
+		req.Header.Set(web.TimeoutHeader, strconv.FormatInt(left, 10))
 	}
 	body, _ := req.Body.(*upload)
 	resp, err := u.client.Do(req)
 	if err != nil {
-		verdict, answer = judge(ctx, app, body, withoutURL(err))
-		return nil, verdict, answer
+		return judge(ctx, app, body, withoutURL(err))
 	}
 	if fromService(resp) {
 		if err := keepAnswer(resp); err != nil {
-			verdict, answer = judge(ctx, app, body, err)
-			return nil, verdict, answer
+			return judge(ctx, app, body, err)
 		}
-		return resp, nil, nil
+		return outcome{answer: resp}
 	}
 	said, _ := io.ReadAll(io.LimitReader(resp.Body, 512))
 	_ = resp.Body.Close()
-	verdict = fmt.Errorf("%w: %d %q", errNoAnswer, resp.StatusCode, said)
-	cause := verdict
+	cause := fmt.Errorf("%w: %d %q", errNoAnswer, resp.StatusCode, said)
+	o := outcome{err: unavailable(app, time.Second, cause), verdict: cause}
 	if resp.StatusCode >= 400 && resp.StatusCode < http.StatusInternalServerError {
 		// The sidecar has refused this request, which says nothing about others.
-		verdict = errNotCounted
+		o.verdict = errNotCounted
 	}
-	return nil, verdict, unavailable(app, time.Second, cause)
+	return o
 }
 
-// lost tells whether a verdict is that of a request which reached no service, or whose answer was
-// lost on the way.
-func lost(verdict error) bool {
-	return verdict != nil && !errors.Is(verdict, errNotCounted) &&
-		!errors.Is(verdict, context.DeadlineExceeded)
-}
-
-// repeatable tells whether a request may be sent again: it reads, or it carries a key by which its
-// service knows it again. Its body must be there again as well.
-func repeatable(req *http.Request) bool {
-	reads := req.Method == http.MethodGet || req.Method == http.MethodHead
-	return (reads || req.Header.Get("Idempotency-Key") != "") &&
-		(req.GetBody != nil || req.Body == nil || req.Body == http.NoBody)
-}
-
-// wait pauses and tells whether the request is still wanted.
-func wait(ctx context.Context, pause time.Duration) bool {
-	timer := time.NewTimer(pause)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
-}
-
-// judge tells what a failed exchange says about the service, for its breaker, and what is answered.
-func judge(ctx context.Context, app string, body *upload, err error) (verdict, answer error) {
+// judge tells what a failed exchange says about the service, and what is answered.
+func judge(ctx context.Context, app string, body *upload, err error) outcome {
 	if broken := body.failure(); broken != nil {
-		return errNotCounted, broken
+		return outcome{err: broken, verdict: errNotCounted}
 	}
 	switch {
-	case errors.Is(err, context.DeadlineExceeded) || errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return err, fault.Wrap(
-			err,
-			fault.Timeout,
-			"timeout",
-			"The service "+app+" did not answer in time.",
-		)
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(ctx.Err(), context.DeadlineExceeded):
+		late := fault.Wrap(err, fault.Timeout, "timeout",
+			"The service "+app+" did not answer in time.")
+		return outcome{err: late, verdict: err}
 	case ctx.Err() != nil:
-		return errNotCounted, fault.Wrap(
-			err,
-			fault.Unavailable,
-			"unavailable",
-			"The request was cancelled.",
-		)
+		left := fault.Wrap(err, fault.Unavailable, "unavailable", "The request was cancelled.")
+		return outcome{err: left, verdict: errNotCounted}
 	}
-	return err, unavailable(app, time.Second, err)
+	return outcome{err: unavailable(app, time.Second, err), verdict: err}
 }
 
 // fromService tells a service's answer from one its sidecar gave because the service could not be
