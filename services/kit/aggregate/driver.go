@@ -2,6 +2,7 @@ package aggregate
 
 import (
 	"context"
+	"sync"
 
 	"sidecart.dev/kit/event"
 )
@@ -24,7 +25,8 @@ type Driver[T any] struct {
 	// was made impossible.
 	Absent func(ctx context.Context, id, note string) error
 	// Accepted returns those of the owed events, by their ids, that nobody needs to be told of again.
-	// Nil: all are.
+	// Nil: there is nobody to ask. Then what is owed is published once more, and counts as accepted
+	// when the bus has it.
 	Accepted func(ctx context.Context, owed []Owed[T]) (map[string]bool, error)
 	// Told changes a document whose events, or some of them, have been accepted, for domains that
 	// store what they owe. It returns [ErrUnchanged] to leave it as it is. Nil: documents do not
@@ -73,22 +75,32 @@ func (a *Aggregates[T]) DrivenBy(d Driver[T]) {
 		d.Absent = func(context.Context, string, string) error { return nil }
 	}
 	if d.Accepted == nil {
-		d.Accepted = func(_ context.Context, owed []Owed[T]) (map[string]bool, error) {
-			return all(owed), nil
-		}
+		d.Accepted = a.tellTheBus
 	}
 	a.driver = d
 }
 
-// all says of every event that it is accepted.
-func all[T any](owed []Owed[T]) map[string]bool {
+// tellTheBus publishes what is owed and returns what the bus has taken.
+func (a *Aggregates[T]) tellTheBus(
+	ctx context.Context, owed []Owed[T],
+) (map[string]bool, error) {
+	var mu sync.Mutex
 	accepted := map[string]bool{}
-	for _, o := range owed {
+	err := Each(ctx, owed, func(o Owed[T]) error {
 		for _, e := range o.Events {
+			if err := a.Publish(ctx, e); err != nil {
+				return err
+			}
+			mu.Lock()
 			accepted[e.ID] = true
+			mu.Unlock()
 		}
+		return nil
+	})
+	if len(accepted) == 0 {
+		return nil, err
 	}
-	return accepted
+	return accepted, nil // what the bus has not taken is published again
 }
 
 // EventIDs returns the ids of all owed events.
