@@ -26,13 +26,17 @@ func (a *Aggregates[T]) Announce(ctx context.Context, w Written[T]) {
 	}
 	a.announcing.Do(ctx, func(ctx context.Context) {
 		defer w.Ticket.Wrote() // held until then, so that the settler does not publish as well
-		ctx, cancel := context.WithTimeout(ctx, publishTimeout)
-		defer cancel()
-		if err := a.Publish(ctx, w.News...); err != nil {
-			a.cfg.Logger.WarnContext(ctx, "events not published; they will be published again",
-				"kind", a.cfg.Kind, "id", w.ID, "error", err.Error())
-		}
+		a.publishNews(ctx, w)
 	})
+}
+
+func (a *Aggregates[T]) publishNews(ctx context.Context, w Written[T]) {
+	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
+	defer cancel()
+	if err := a.Publish(ctx, w.News...); err != nil {
+		a.cfg.Logger.WarnContext(ctx, "events not published; they will be published again",
+			"kind", a.cfg.Kind, "id", w.ID, "error", err.Error())
+	}
 }
 
 // Publish publishes events, and waits until the bus has them.
@@ -44,6 +48,6 @@ func (a *Aggregates[T]) Publish(ctx context.Context, events ...event.Event) erro
 	return errors.Join(errs...)
 }
 
-// Drain waits until nothing is being published in the background, or ctx ends. It is called when no
-// more is written.
+// Drain waits until nothing is being published and no step is being taken in the background, or ctx
+// ends. It is called when no more is written.
 func (a *Aggregates[T]) Drain(ctx context.Context) { a.announcing.Drain(ctx) }

@@ -7,7 +7,6 @@ import (
 
 	"github.com/gorilla/mux"
 
-	"sidecart.dev/kit/aggregate"
 	"sidecart.dev/kit/auth"
 	"sidecart.dev/kit/event"
 	"sidecart.dev/kit/service"
@@ -18,13 +17,9 @@ func main() { service.Main("parcels", &service.Config{}, wire) }
 
 // wire says what the service is made of, which events it hears and which routes it has.
 func wire(s *service.Service, _ *service.Config) error {
-	docs := aggregate.New(aggregate.Config[Parcel]{
-		Kind: "parcel", State: s.State, Journal: s.Intents(), Bus: s.Bus, Topic: "parcels",
-		Done: Parcel.Done, Events: Parcel.Events,
-	})
-	s.Settles("parcel", docs)
-	s.Drains(docs.Drain)
-	parcels := NewParcels(docs, bindingCarrier{s.Bind})
+	parcels := NewParcels(s.State, s.Intents(), s.Bus, bindingCarrier{s.Bind})
+	s.Settles("parcel", parcels.docs)
+	s.Drains(parcels.docs.Drain)
 	event.On(s.Events, "payments", "payment.confirmed.v1", parcels.Confirmed)
 
 	get := func(w http.ResponseWriter, r *http.Request) error {

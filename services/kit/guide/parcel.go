@@ -43,7 +43,8 @@ var transitions = map[Status]map[Trigger]Status{
 func (p Parcel) After(t Trigger, now time.Time) (Parcel, error) {
 	next, ok := transitions[p.Status][t]
 	if !ok {
-		return p, fault.Newf(fault.Conflict, "parcel_state", "A parcel that is %s cannot be %s.", p.Status, t)
+		return p, fault.Newf(fault.Conflict, "parcel_state",
+			"A parcel that is %s cannot be %s.", p.Status, t)
 	}
 	p.Status = next
 	if next == Shipped {

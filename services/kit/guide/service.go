@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"sidecart.dev/kit/aggregate"
@@ -22,10 +21,16 @@ type Parcels struct {
 	carrier Carrier
 }
 
-// NewParcels puts the domain on its aggregates.
-func NewParcels(docs *aggregate.Aggregates[Parcel], carrier Carrier) *Parcels {
+// NewParcels puts the domain on its store, journal and bus.
+func NewParcels(
+	state sidecar.State, journal aggregate.Journal, bus sidecar.Publisher, carrier Carrier,
+) *Parcels {
+	docs := aggregate.New(aggregate.Config[Parcel]{
+		Kind: "parcel", State: state, Journal: journal, Bus: bus, Topic: "parcels",
+		Done: Parcel.Done, Events: Parcel.Events,
+	})
 	p := &Parcels{docs: docs, carrier: carrier}
-	docs.DrivenBy(aggregate.Driver[Parcel]{Written: p.written, Drive: p.drive})
+	docs.DrivenBy(docs.Step(p.ship))
 	return p
 }
 
@@ -54,28 +59,6 @@ func (p *Parcels) Of(ctx context.Context, userID, orderID string) (Parcel, error
 		return Parcel{}, fault.New(fault.NotFound, "not_found", "There is no such parcel.")
 	}
 	return parcel, err
-}
-
-// written goes on with what was written just now. What it does not manage to do, the settler does
-// later.
-func (p *Parcels) written(ctx context.Context, w aggregate.Written[Parcel]) {
-	if w.Doc.Done() {
-		p.docs.Announce(ctx, w)
-		return
-	}
-	defer w.Ticket.Wrote()
-	if err := p.ship(ctx, w.ID); err != nil {
-		return // the journal has it
-	}
-}
-
-// drive moves on what the journal offers.
-func (p *Parcels) drive(ctx context.Context, open []aggregate.Open[Parcel]) (map[string]Parcel, error) {
-	var errs []error
-	for _, o := range open {
-		errs = append(errs, p.ship(ctx, o.ID))
-	}
-	return nil, errors.Join(errs...)
 }
 
 // ship asks the carrier first and writes then: asking twice is harmless.
