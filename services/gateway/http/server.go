@@ -53,11 +53,10 @@ func New(deps Deps) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	apps := append([]string{"users"}, gateway.Services...)
 	s := &Server{
 		deps:      deps,
 		proxies:   proxies,
-		upstreams: newUpstreams(deps.SidecarAddr, deps.Transport, apps),
+		upstreams: newUpstreams(deps.SidecarAddr, deps.Transport),
 		address:   newLimiter("address", deps.Config.AddressRate, deps.Now),
 		user:      newLimiter("user", deps.Config.UserRate, deps.Now),
 		sensitive: newLimiter("sensitive", deps.Config.SensitiveRate, deps.Now),

@@ -13,6 +13,7 @@ import (
 
 	"github.com/sony/gobreaker/v2"
 
+	"sidecart.dev/gateway"
 	"sidecart.dev/kit/fault"
 	"sidecart.dev/kit/sidecar"
 	"sidecart.dev/kit/web"
@@ -40,7 +41,7 @@ var (
 	errNotCounted = errors.New("not the service's failure")
 )
 
-func newUpstreams(addr string, transport http.RoundTripper, apps []string) *upstreams {
+func newUpstreams(addr string, transport http.RoundTripper) *upstreams {
 	u := &upstreams{
 		base: "http://" + addr,
 		client: &http.Client{
@@ -50,7 +51,11 @@ func newUpstreams(addr string, transport http.RoundTripper, apps []string) *upst
 		breakers: map[string]*gobreaker.TwoStepCircuitBreaker[any]{},
 		spare:    map[string]chan struct{}{},
 	}
-	for _, app := range apps {
+	for _, route := range gateway.Routes {
+		app := route.App
+		if app == gateway.Own || u.breakers[app] != nil {
+			continue
+		}
 		u.spare[app] = make(chan struct{}, spareAttempts)
 		u.breakers[app] = gobreaker.NewTwoStepCircuitBreaker[any](gobreaker.Settings{
 			Name: app, Timeout: breakerOpen,
