@@ -43,7 +43,8 @@ func Event(raw []byte) error {
 	}
 	schema, ok := schemas[e.Type]
 	if !ok {
-		return fmt.Errorf("type %q has no schema; known are %s", e.Type, strings.Join(contracts.EventTypes(), ", "))
+		return fmt.Errorf("type %q has no schema; known are %s",
+			e.Type, strings.Join(contracts.EventTypes(), ", "))
 	}
 	if err := schema.Validate(instance.(map[string]any)["data"]); err != nil {
 		return fmt.Errorf("data of %s: %w", e.Type, err)

@@ -53,13 +53,15 @@ func NewHTTP() (*HTTP, error) {
 		return nil, fmt.Errorf("openapi.yaml: %w", err)
 	}
 	// A request without a token is a valid request whose answer is 401.
-	requests, errs := validator.NewValidator(doc, config.WithFormatAssertions(), config.WithoutSecurityValidation())
+	requests, errs := validator.NewValidator(doc, config.WithFormatAssertions(),
+		config.WithoutSecurityValidation())
 	if len(errs) > 0 {
 		return nil, fmt.Errorf("openapi.yaml: %w", errors.Join(errs...))
 	}
 	// Clients ignore fields they do not know, but here one that is not in the
 	// contract is a mistake, perhaps a leak.
-	responses, errs := validator.NewValidator(doc, config.WithFormatAssertions(), config.WithStrictMode(),
+	responses, errs := validator.NewValidator(doc,
+		config.WithFormatAssertions(), config.WithStrictMode(),
 		config.WithStrictIgnorePaths(openEnded...))
 	if len(errs) > 0 {
 		return nil, fmt.Errorf("openapi.yaml: %w", errors.Join(errs...))
@@ -175,7 +177,8 @@ func report(what string, req *http.Request, errs []*verrors.ValidationError) err
 		}
 		lines = append(lines, line)
 	}
-	return fmt.Errorf("%s %s %s breaks the contract: %s", what, req.Method, req.URL.Path, strings.Join(lines, "; "))
+	return fmt.Errorf("%s %s %s breaks the contract: %s",
+		what, req.Method, req.URL.Path, strings.Join(lines, "; "))
 }
 
 func mediaType(res *http.Response) string {

@@ -21,8 +21,9 @@ func Bearer(r *http.Request) (string, error) {
 		`Send an access token as "Authorization: Bearer …".`)
 }
 
-// Authenticate returns the user that a request speaks for. Without one it returns an Unauthenticated
-// fault, and for a user who has none of the roles a Forbidden one; no role named means any user.
+// Authenticate returns the user that a request speaks for. Without one it returns an
+// Unauthenticated fault, and for a user who has none of the roles a Forbidden one; no role named
+// means any user.
 //
 // A request that may change something (any method but GET and HEAD) is refused as soon as the
 // session or the account has ended; others as soon as the token has expired.

@@ -86,7 +86,10 @@ func New(ctx context.Context, name string, cfg Config) (*Chassis, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Chassis{Sidecar: client, Metrics: telemetry.NewRegistry(), name: name, cfg: cfg, root: mux.NewRouter(), flush: flush, served: make(chan error, 1)}
+	c := &Chassis{
+		Sidecar: client, Metrics: telemetry.NewRegistry(), name: name, cfg: cfg,
+		root: mux.NewRouter(), flush: flush, served: make(chan error, 1),
+	}
 	c.ready = append(c.ready, client.Ready)
 	c.routes()
 	if cfg.AppAPIToken == "" {
@@ -145,7 +148,8 @@ func (c *Chassis) metrics() http.Handler {
 		}
 		shown, err := auth.Bearer(r)
 		if err != nil || subtle.ConstantTimeCompare([]byte(shown), []byte(c.cfg.MetricsToken)) != 1 {
-			return fault.New(fault.Unauthenticated, "unauthenticated", "Send the token for metrics as \"Authorization: Bearer …\".")
+			return fault.New(fault.Unauthenticated, "unauthenticated",
+				`Send the token for metrics as "Authorization: Bearer …".`)
 		}
 		metrics.ServeHTTP(w, r)
 		return nil
@@ -194,7 +198,8 @@ func (c *Chassis) serve(ctx context.Context) error {
 	defer cancel()
 	err := c.server.Shutdown(drain)
 	if err != nil {
-		err = fmt.Errorf("requests still in flight after %s: %w", c.cfg.DrainTimeout, errors.Join(err, c.server.Close()))
+		err = fmt.Errorf("requests still in flight after %s: %w",
+			c.cfg.DrainTimeout, errors.Join(err, c.server.Close()))
 	}
 	stopWork()
 	err = errors.Join(err, workDone(drain), c.flush(drain), c.Sidecar.Close())
@@ -213,13 +218,16 @@ func (c *Chassis) watch(fail context.CancelCauseFunc) {
 
 // startWork starts the background work with a context of its own, which outlives the requests in
 // flight.
-func (c *Chassis) startWork(fail context.CancelCauseFunc) (stop func(), done func(context.Context) error) {
+func (c *Chassis) startWork(
+	fail context.CancelCauseFunc,
+) (stop func(), done func(context.Context) error) {
 	ctx, stop := context.WithCancel(context.Background())
 	finished := make(chan struct{}, len(c.background))
 	for _, t := range c.background {
 		go func() {
 			defer func() { finished <- struct{}{} }()
-			if err := fault.Guard(ctx, func() error { return t.run(ctx) }); err != nil && !errors.Is(err, context.Canceled) {
+			err := fault.Guard(ctx, func() error { return t.run(ctx) })
+			if err != nil && !errors.Is(err, context.Canceled) {
 				fail(fmt.Errorf("%s: %w", t.name, err))
 			}
 		}()

@@ -25,7 +25,8 @@ func (c *Chassis) readyz(w http.ResponseWriter, r *http.Request) error {
 	for _, check := range c.ready {
 		if err := check(r.Context()); err != nil {
 			c.standing.not(r.Context(), err)
-			return fault.Wrap(err, fault.Unavailable, "unavailable", "The service is not ready: "+reasonOf(err))
+			return fault.Wrap(err, fault.Unavailable, "unavailable",
+				"The service is not ready: "+reasonOf(err))
 		}
 	}
 	c.standing.ready(r.Context())
@@ -77,7 +78,8 @@ func (c *Chassis) KnowsSidecar() {
 	}).Methods(http.MethodGet)
 	c.ReadyWhen(func(context.Context) error {
 		if c.stranger.Load() {
-			return fault.New(fault.Unavailable, "unavailable", "The sidecar shows another APP_API_TOKEN than this app was given, or none.")
+			return fault.New(fault.Unavailable, "unavailable",
+				"The sidecar shows another APP_API_TOKEN than this app was given, or none.")
 		}
 		return nil
 	})

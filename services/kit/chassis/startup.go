@@ -73,7 +73,8 @@ func (s *startup) notYet(http.ResponseWriter, *http.Request) error {
 	if s.waits == nil {
 		return fault.New(fault.Unavailable, "unavailable", "The service is starting.")
 	}
-	return fault.Wrap(s.waits, fault.Unavailable, "unavailable", "The service is starting: "+reasonOf(s.waits))
+	return fault.Wrap(s.waits, fault.Unavailable, "unavailable",
+		"The service is starting: "+reasonOf(s.waits))
 }
 
 // waitsFor notes what the wiring waits for; nil: nothing any more.

@@ -42,8 +42,9 @@ type failure struct {
 }
 
 const (
-	maxFailures = 4096            // what is remembered of failures under retry
-	retriesEnd  = 2 * time.Minute // longer than a sidecar goes on retrying: a failure after that is another story
+	maxFailures = 4096 // what is remembered of failures under retry
+	// retriesEnd is longer than a sidecar goes on retrying: a failure after that is another story.
+	retriesEnd = 2 * time.Minute
 )
 
 // New makes the consumer of a service.
@@ -93,14 +94,16 @@ func (c *Consumer) Handle(ctx context.Context, topic string, e event.Event) erro
 
 // span starts the span of handling an event. It stands below the delivery, and is linked to where
 // the event was made: the two differ where a message was replayed or came on without its trace.
-func (c *Consumer) span(ctx context.Context, topic string, e event.Event) (context.Context, func(error)) {
+func (c *Consumer) span(
+	ctx context.Context, topic string, e event.Event,
+) (context.Context, func(error)) {
 	if !tracing.Recording(ctx) {
 		return ctx, func(error) {}
 	}
+	attributes := append(event.Attributes(topic, e), semconv.MessagingConsumerGroupName(c.service),
+		semconv.MessagingOperationName("process"), semconv.MessagingOperationTypeProcess)
 	return tracing.Start(ctx, "process "+topic, trace.WithSpanKind(trace.SpanKindConsumer),
-		trace.WithLinks(tracing.Links(e.TraceParent)...),
-		trace.WithAttributes(append(event.Attributes(topic, e), semconv.MessagingConsumerGroupName(c.service),
-			semconv.MessagingOperationName("process"), semconv.MessagingOperationTypeProcess)...))
+		trace.WithLinks(tracing.Links(e.TraceParent)...), trace.WithAttributes(attributes...))
 }
 
 func (c *Consumer) receive(topic string) web.Handler {
@@ -153,7 +156,9 @@ func (c *Consumer) receiveDead(w http.ResponseWriter, r *http.Request) error {
 
 // try handles a message. If that fails it returns the dead letter that the message is, should there
 // be no further attempt.
-func (c *Consumer) try(ctx context.Context, topic string, raw []byte, header http.Header) (event.DeadLetter, error) {
+func (c *Consumer) try(
+	ctx context.Context, topic string, raw []byte, header http.Header,
+) (event.DeadLetter, error) {
 	e, err := event.Parse(raw)
 	if err == nil {
 		err = c.Handle(ctx, topic, e)
@@ -175,7 +180,8 @@ func (c *Consumer) keep(ctx context.Context, letter event.DeadLetter) error {
 	c.forget(letter)
 	c.kept(letter.Topic)
 	slog.WarnContext(ctx, "message dead-lettered",
-		"topic", letter.Topic, "type", letter.Event.Type, "event_id", letter.Event.ID, "reason", letter.Reason)
+		"topic", letter.Topic, "type", letter.Event.Type, "event_id", letter.Event.ID,
+		"reason", letter.Reason)
 	return nil
 }
 

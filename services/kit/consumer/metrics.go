@@ -25,12 +25,14 @@ func (c *Consumer) Measure(reg prometheus.Registerer) {
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}, []string{"topic", "type", "outcome"}),
 		lag: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name:    "sidecart_event_lag_seconds",
-			Help:    "Age of an event when its handling begins, by topic. Events that are told again are older.",
+			Name: "sidecart_event_lag_seconds",
+			Help: "Age of an event when its handling begins, by topic. " +
+				"Events that are told again are older.",
 			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 15, 60, 300, 900, 3600},
 		}, []string{"topic"}),
 		letters: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "sidecart_dead_letters_total", Help: "Messages that were put among the dead letters, by topic.",
+			Name: "sidecart_dead_letters_total",
+			Help: "Messages that were put among the dead letters, by topic.",
 		}, []string{"topic"}),
 	}
 	reg.MustRegister(c.metrics.duration, c.metrics.lag, c.metrics.letters)

@@ -10,7 +10,7 @@ import (
 
 // DeadLetter is a message that could not be handled.
 type DeadLetter struct {
-	Topic    string              `json:"topic"`    // where it was first published; empty if nothing tells
+	Topic    string              `json:"topic"`    // where it was first published, if that is known
 	Event    Event               `json:"event"`    // zero if the message was no event at all
 	Raw      []byte              `json:"raw"`      // the message as it was delivered
 	Headers  map[string][]string `json:"headers"`  // delivery headers worth keeping; no credentials

@@ -45,7 +45,8 @@ func New(service, eventType, subject string, version int64, at time.Time, data a
 		return Event{}, fmt.Errorf("data of %s: %w", eventType, err)
 	}
 	return Event{
-		SpecVersion: "1.0", ID: ID(subject, version, eventType), Source: "/sidecart/" + service, Type: eventType,
+		SpecVersion: "1.0", ID: ID(subject, version, eventType),
+		Source: "/sidecart/" + service, Type: eventType,
 		Subject: subject, Time: at.UTC(), DataContentType: "application/json", Data: raw,
 	}, nil
 }
@@ -66,7 +67,8 @@ func Publish(ctx context.Context, bus sidecar.Publisher, topic string, e Event) 
 	}
 	ctx, span := tracing.Tracer().Start(ctx, "send "+topic, trace.WithSpanKind(trace.SpanKindProducer))
 	if span.IsRecording() {
-		span.SetAttributes(append(Attributes(topic, e), semconv.MessagingOperationName("send"), semconv.MessagingOperationTypeSend)...)
+		span.SetAttributes(Attributes(topic, e)...)
+		span.SetAttributes(semconv.MessagingOperationName("send"), semconv.MessagingOperationTypeSend)
 	}
 	e.TraceParent = tracing.TraceParent(ctx)
 	e.TraceID = e.TraceParent
@@ -82,8 +84,9 @@ func Publish(ctx context.Context, bus sidecar.Publisher, topic string, e Event) 
 // is about.
 func Attributes(topic string, e Event) []attribute.KeyValue {
 	return []attribute.KeyValue{
-		semconv.MessagingSystemKey.String("dapr"), semconv.MessagingDestinationName(topic), semconv.MessagingMessageID(e.ID),
-		semconv.CloudEventsEventType(e.Type), semconv.CloudEventsEventSource(e.Source), semconv.CloudEventsEventSubject(e.Subject),
+		semconv.MessagingSystemKey.String("dapr"), semconv.MessagingDestinationName(topic),
+		semconv.MessagingMessageID(e.ID), semconv.CloudEventsEventType(e.Type),
+		semconv.CloudEventsEventSource(e.Source), semconv.CloudEventsEventSubject(e.Subject),
 	}
 }
 
@@ -92,7 +95,8 @@ func Attributes(topic string, e Event) []attribute.KeyValue {
 func Parse(raw []byte) (Event, error) {
 	var e Event
 	if err := json.Unmarshal(raw, &e); err != nil {
-		return Event{}, fault.Wrap(err, fault.Invalid, "invalid_event", "The message is not a CloudEvent in JSON.")
+		return Event{}, fault.Wrap(err, fault.Invalid, "invalid_event",
+			"The message is not a CloudEvent in JSON.")
 	}
 	var missing []string
 	for name, value := range map[string]string{"id": e.ID, "source": e.Source, "type": e.Type} {
@@ -102,7 +106,8 @@ func Parse(raw []byte) (Event, error) {
 	}
 	if e.SpecVersion != "1.0" || len(missing) > 0 {
 		return Event{}, fault.Newf(fault.Invalid, "invalid_event",
-			"The message is not a CloudEvent 1.0 (specversion %q, missing: %s).", e.SpecVersion, strings.Join(missing, ", "))
+			"The message is not a CloudEvent 1.0 (specversion %q, missing: %s).",
+			e.SpecVersion, strings.Join(missing, ", "))
 	}
 	return e, nil
 }
@@ -112,7 +117,8 @@ func Parse(raw []byte) (Event, error) {
 func Decode[T any](e Event) (T, error) {
 	var data T
 	if err := json.Unmarshal(e.Data, &data); err != nil {
-		return data, fault.Wrap(err, fault.Invalid, "invalid_event", "The data of "+e.Type+" does not fit its schema.")
+		return data, fault.Wrap(err, fault.Invalid, "invalid_event",
+			"The data of "+e.Type+" does not fit its schema.")
 	}
 	return data, nil
 }
@@ -132,7 +138,9 @@ type Registrar interface {
 
 // On registers a handler that is given the event's data in its own type. Data that does not fit is
 // an Invalid fault, so that the event becomes a dead letter without the handler having seen it.
-func On[T any](r Registrar, topic, eventType string, h func(ctx context.Context, e Event, data T) error) {
+func On[T any](
+	r Registrar, topic, eventType string, h func(ctx context.Context, e Event, data T) error,
+) {
 	r.On(topic, eventType, func(ctx context.Context, e Event) error {
 		data, err := Decode[T](e)
 		if err != nil {

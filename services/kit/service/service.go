@@ -74,13 +74,14 @@ func (c *Config) instance() string {
 
 // Outside is everything that a service reaches beyond its own process.
 type Outside struct {
-	State  sidecar.State
-	Bus    sidecar.Publisher
-	Peers  sidecar.Caller // calls other services in this one's name
-	Bind   sidecar.Binding
-	Secret func(ctx context.Context, name string) (string, error) // waits for the secret store for a while
-	Users  *auth.Verifier                                         // of users' access tokens
-	Key    *auth.ServiceKey                                       // of tokens between services
+	State sidecar.State
+	Bus   sidecar.Publisher
+	Peers sidecar.Caller // calls other services in this one's name
+	Bind  sidecar.Binding
+	// Secret reads a secret, and waits for the secret store for a while.
+	Secret func(ctx context.Context, name string) (string, error)
+	Users  *auth.Verifier   // of users' access tokens
+	Key    *auth.ServiceKey // of tokens between services
 }
 
 // Service is one running service. Its methods other than Run are for the time before Run.

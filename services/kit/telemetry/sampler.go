@@ -23,17 +23,20 @@ func parseSampler(name, arg string) (sampler sdktrace.Sampler, share float64, er
 	case "parentbased_traceidratio":
 		ratio, err := strconv.ParseFloat(arg, 64)
 		if err != nil || !(ratio >= 0 && ratio <= 1) {
-			return nil, 0, fmt.Errorf("OTEL_TRACES_SAMPLER_ARG must be a number from 0 to 1, not %q", arg)
+			return nil, 0, fmt.Errorf("OTEL_TRACES_SAMPLER_ARG must be a number from 0 to 1, not %q",
+				arg)
 		}
 		return parentBased(sdktrace.TraceIDRatioBased(ratio)), ratio, nil
 	}
-	return nil, 0, fmt.Errorf("OTEL_TRACES_SAMPLER must be always_on, always_off, parentbased_always_on, "+
-		"parentbased_always_off or parentbased_traceidratio, not %q", name)
+	return nil, 0, fmt.Errorf("OTEL_TRACES_SAMPLER must be always_on, always_off, "+
+		"parentbased_always_on, parentbased_always_off or parentbased_traceidratio, not %q", name)
 }
 
 // parentBased follows the parent. What has none follows the links: work that is resumed is sampled
 // if what began it was.
-func parentBased(root sdktrace.Sampler) sdktrace.Sampler { return sdktrace.ParentBased(linked{root}) }
+func parentBased(root sdktrace.Sampler) sdktrace.Sampler {
+	return sdktrace.ParentBased(linked{root})
+}
 
 // linked samples what has a sampled link, and leaves the rest to another sampler.
 type linked struct{ sdktrace.Sampler }

@@ -22,10 +22,14 @@ import (
 // Tracing says which traces are sampled and where they go. Its fields are OpenTelemetry's standard
 // variables.
 type Tracing struct {
-	Endpoint   string `env:"OTEL_EXPORTER_OTLP_ENDPOINT"`                    // address of an OTLP receiver; empty: no span is recorded
-	Protocol   string `env:"OTEL_EXPORTER_OTLP_PROTOCOL"  envDefault:"grpc"` // grpc is the only one
-	Sampler    string `env:"OTEL_TRACES_SAMPLER"`                            // of requests from outside; default parentbased_always_on
-	SamplerArg string `env:"OTEL_TRACES_SAMPLER_ARG"`                        // the share of traces, 0 to 1, of parentbased_traceidratio
+	// Endpoint is the address of an OTLP receiver. If it is empty no span is recorded.
+	Endpoint string `env:"OTEL_EXPORTER_OTLP_ENDPOINT"`
+	// Protocol is grpc; there is no other.
+	Protocol string `env:"OTEL_EXPORTER_OTLP_PROTOCOL" envDefault:"grpc"`
+	// Sampler is that of requests from outside. The default is parentbased_always_on.
+	Sampler string `env:"OTEL_TRACES_SAMPLER"`
+	// SamplerArg is the share of traces, 0 to 1, of parentbased_traceidratio.
+	SamplerArg string `env:"OTEL_TRACES_SAMPLER_ARG"`
 }
 
 // Validate says which variable is wrong.
@@ -44,7 +48,9 @@ func (t Tracing) Validate() error {
 // endpoint no span is recorded. With one, spans wait in a bounded queue and are sent in batches;
 // what the receiver does not take is dropped, and never holds up the work that it tells of.
 // OTEL_EXPORTER_OTLP_* and OTEL_BSP_* change the details.
-func StartTracing(ctx context.Context, service string, cfg Tracing) (shutdown func(context.Context) error, err error) {
+func StartTracing(
+	ctx context.Context, service string, cfg Tracing,
+) (shutdown func(context.Context) error, err error) {
 	sampler, own, err := parseSampler(cfg.Sampler, cfg.SamplerArg)
 	if err != nil {
 		return nil, err
@@ -58,13 +64,16 @@ func StartTracing(ctx context.Context, service string, cfg Tracing) (shutdown fu
 		if err != nil {
 			return nil, fmt.Errorf("OTEL_EXPORTER_OTLP_ENDPOINT: %w", err)
 		}
-		identity, err := resource.New(ctx, resource.WithFromEnv(), resource.WithTelemetrySDK(), resource.WithAttributes(
-			semconv.ServiceName(service), semconv.ServiceVersion(Version()), semconv.ServiceInstanceID(uuid.NewString())))
+		identity, err := resource.New(ctx, resource.WithFromEnv(), resource.WithTelemetrySDK(),
+			resource.WithAttributes(semconv.ServiceName(service), semconv.ServiceVersion(Version()),
+				semconv.ServiceInstanceID(uuid.NewString())))
 		if err != nil {
 			return nil, fmt.Errorf("OTEL_RESOURCE_ATTRIBUTES: %w", err)
 		}
 		opts = append(opts, sdktrace.WithBatcher(exporter), sdktrace.WithResource(identity))
-		otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { slog.Warn("spans are lost", "error", err.Error()) }))
+		otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {
+			slog.Warn("spans are lost", "error", err.Error())
+		}))
 	}
 	tp := sdktrace.NewTracerProvider(append(opts, sdktrace.WithSampler(sampler))...)
 	otel.SetTracerProvider(tp)
@@ -76,10 +85,12 @@ func StartTracing(ctx context.Context, service string, cfg Tracing) (shutdown fu
 // build this is.
 func NewRegistry() *prometheus.Registry {
 	reg := prometheus.NewRegistry()
-	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo())
+	process := collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})
+	reg.MustRegister(collectors.NewGoCollector(), process, buildInfo())
 	reg.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Name: "panics_total",
-		Help: "Panics that failed one request or one piece of background work. Each is a defect; the log has its stack.",
+		Help: "Panics that failed one request or one piece of background work. " +
+			"Each is a defect; the log has its stack.",
 	}, func() float64 { return float64(fault.Panics()) }))
 	return reg
 }

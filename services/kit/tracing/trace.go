@@ -29,7 +29,9 @@ func Recording(ctx context.Context) bool { return trace.SpanContextFromContext(c
 
 // Start starts a span inside the one of ctx, if that one is recorded, and returns what ends it with
 // the outcome of the work. Work that belongs to no recorded trace has no span and costs nothing.
-func Start(ctx context.Context, name string, opts ...trace.SpanStartOption) (context.Context, func(error)) {
+func Start(
+	ctx context.Context, name string, opts ...trace.SpanStartOption,
+) (context.Context, func(error)) {
 	if !Recording(ctx) {
 		return ctx, func(error) {}
 	}
@@ -85,14 +87,17 @@ const resourceID = attribute.Key("sidecart.resource.id")
 
 // wellFormed are the ids that this system gives: random or derived, so that nobody's words are
 // among them.
-var wellFormed = regexp.MustCompile(`^([a-z]{3}_)?([a-z2-7]{26}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$`)
+var wellFormed = regexp.MustCompile(
+	`^([a-z]{3}_)?([a-z2-7]{26}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$`)
 
 // About says in a new span which order, payment or other thing its work is about. What is no id of
 // this system is left out: somebody may have typed it.
 func About(id string) trace.SpanStartOption { return trace.WithAttributes(about(id)...) }
 
 // Mention is [About] for the span of ctx.
-func Mention(ctx context.Context, id string) { trace.SpanFromContext(ctx).SetAttributes(about(id)...) }
+func Mention(ctx context.Context, id string) {
+	trace.SpanFromContext(ctx).SetAttributes(about(id)...)
+}
 
 func about(id string) []attribute.KeyValue {
 	if !wellFormed.MatchString(id) {
@@ -109,7 +114,8 @@ func FromStranger(ctx context.Context, carrier propagation.TextMapCarrier) conte
 	if !sc.IsValid() {
 		return ctx
 	}
-	sc = sc.WithTraceState(trace.TraceState{}).WithTraceFlags(trace.TraceFlags(0).WithSampled(decide()))
+	flags := trace.TraceFlags(0).WithSampled(decide())
+	sc = sc.WithTraceState(trace.TraceState{}).WithTraceFlags(flags)
 	return trace.ContextWithRemoteSpanContext(ctx, sc)
 }
 
@@ -128,7 +134,8 @@ func Outgoing(ctx context.Context) string {
 	if parent := TraceParent(ctx); parent != "" {
 		return parent
 	}
-	return fmt.Sprintf("00-%016x%016x-%016x-00", rand.Uint64(), rand.Uint64(), rand.Uint64()|1) //nolint:gosec // an id
+	//nolint:gosec // an id, no secret
+	return fmt.Sprintf("00-%016x%016x-%016x-00", rand.Uint64(), rand.Uint64(), rand.Uint64()|1)
 }
 
 // Links returns a link to each place in a trace that is given as a traceparent. Those that are none
@@ -136,7 +143,8 @@ func Outgoing(ctx context.Context) string {
 func Links(traceparents ...string) []trace.Link {
 	var links []trace.Link
 	for _, tp := range traceparents {
-		ctx := propagation.TraceContext{}.Extract(context.Background(), propagation.MapCarrier{"traceparent": tp})
+		carrier := propagation.MapCarrier{"traceparent": tp}
+		ctx := propagation.TraceContext{}.Extract(context.Background(), carrier)
 		if sc := trace.SpanContextFromContext(ctx); sc.IsValid() {
 			links = append(links, trace.Link{SpanContext: sc})
 		}

@@ -105,7 +105,7 @@ func readFault(err error) error {
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return tooLarge()
 	}
-	return &fault.Error{Kind: fault.Invalid, Code: "invalid_request", Message: "The body could not be read.", Err: err}
+	return fault.Wrap(err, fault.Invalid, "invalid_request", "The body could not be read.")
 }
 
 // decodeFault says what is wrong with a document, and where.
@@ -122,7 +122,7 @@ func decodeFault(err error) error {
 	if errors.Is(err, io.EOF) {
 		return fault.New(fault.Invalid, "invalid_json", "The body is empty; send a JSON document.")
 	}
-	return &fault.Error{Kind: fault.Invalid, Code: "invalid_json", Message: "The body could not be read as JSON.", Err: err}
+	return fault.Wrap(err, fault.Invalid, "invalid_json", "The body could not be read as JSON.")
 }
 
 func semanticFault(e *jsonv2.SemanticError) error {
@@ -140,20 +140,24 @@ func semanticFault(e *jsonv2.SemanticError) error {
 		return fault.InvalidFields(fault.Field{Field: path, Message: "is out of range"})
 	}
 	return fault.InvalidFields(fault.Field{
-		Field: path, Message: fmt.Sprintf("must be %s, not %s", typeName(e.GoType), kindName(e.JSONKind, e.JSONValue)),
+		Field: path,
+		Message: fmt.Sprintf("must be %s, not %s",
+			typeName(e.GoType), kindName(e.JSONKind, e.JSONValue)),
 	})
 }
 
 func syntacticFault(e *jsontext.SyntacticError) error {
 	switch {
 	case errors.Is(e.Err, jsontext.ErrDuplicateName):
-		return fault.InvalidFields(fault.Field{Field: fieldPath(e.JSONPointer), Message: "must be given once"})
+		twice := fieldPath(e.JSONPointer)
+		return fault.InvalidFields(fault.Field{Field: twice, Message: "must be given once"})
 	case errors.Is(e.Err, io.ErrUnexpectedEOF) && e.ByteOffset == 0:
 		return fault.New(fault.Invalid, "invalid_json", "The body is empty; send a JSON document.")
 	case errors.Is(e.Err, io.ErrUnexpectedEOF):
 		return fault.New(fault.Invalid, "invalid_json", "The JSON document is cut short.")
 	}
-	return fault.Newf(fault.Invalid, "invalid_json", "The body is not one JSON document: %s at byte %d.", e.Err, e.ByteOffset)
+	return fault.Newf(fault.Invalid, "invalid_json",
+		"The body is not one JSON document: %s at byte %d.", e.Err, e.ByteOffset)
 }
 
 // fieldPath writes a JSON pointer as the API names fields: /items/1/quantity is items[1].quantity.

@@ -76,7 +76,8 @@ func RequireAppToken(token string) mux.MiddlewareFunc {
 		}
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if !FromSidecar(r, token) {
-				WriteError(w, r, fault.New(fault.Unauthenticated, "unauthenticated", "Call this service through its sidecar."))
+				WriteError(w, r, fault.New(fault.Unauthenticated, "unauthenticated",
+					"Call this service through its sidecar."))
 				return
 			}
 			next.ServeHTTP(w, r)
@@ -108,7 +109,8 @@ func (m *Metrics) Observe(next http.Handler) http.Handler {
 		rec := &recorder{ResponseWriter: w}
 		defer func() {
 			took, route, status := time.Since(start), routeOf(r), rec.code()
-			m.duration.WithLabelValues(knownMethod(r.Method), route, strconv.Itoa(status)).Observe(took.Seconds())
+			duration := m.duration.WithLabelValues(knownMethod(r.Method), route, strconv.Itoa(status))
+			duration.Observe(took.Seconds())
 			describe(r, route, status)
 			attrs := []any{
 				"method", knownMethod(r.Method), "route", route, "status", status, "bytes", rec.bytes,
@@ -169,7 +171,8 @@ var shortened sync.Map
 
 func knownMethod(m string) string {
 	switch m {
-	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch,
+		http.MethodDelete, http.MethodOptions:
 		return m
 	}
 	return "OTHER"

@@ -111,7 +111,8 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	body, err := json.Marshal(p)
 	if err != nil { // only a fault's extensions can be to blame
-		slog.ErrorContext(r.Context(), "problem without its extensions", "code", p.Code, "error", err.Error())
+		slog.ErrorContext(r.Context(), "problem without its extensions",
+			"code", p.Code, "error", err.Error())
 		p.Extensions = nil
 		body, _ = json.Marshal(p)
 	}
@@ -180,6 +181,7 @@ func MethodNotAllowed(router *mux.Router) Handler {
 			}
 		}
 		w.Header().Set("Allow", strings.Join(allowed, ", "))
-		return fault.Newf(fault.Invalid, "method_not_allowed", "This address does not answer to %s.", knownMethod(r.Method))
+		return fault.Newf(fault.Invalid, "method_not_allowed",
+			"This address does not answer to %s.", knownMethod(r.Method))
 	}
 }

@@ -70,7 +70,8 @@ func refusal(status int) []byte {
 		Type: "https://sidecart.dev/problems/" + code, Title: http.StatusText(status), Status: status,
 		Detail: detail, Code: code,
 	})
-	return fmt.Appendf(nil, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\nCache-Control: no-store\r\n"+
+	return fmt.Appendf(nil, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n"+
+		"Cache-Control: no-store\r\n"+
 		"X-Content-Type-Options: nosniff\r\n%s: %s\r\nConnection: close\r\n\r\n%s",
 		status, http.StatusText(status), ProblemType, len(body), RequestIDHeader, uuid.NewString(), body)
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/subtle"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/google/uuid"
 	"github.com/gorilla/mux"
@@ -32,7 +33,8 @@ func Trace(appToken string) mux.MiddlewareFunc {
 				from = tracing.From
 			}
 			ctx := from(r.Context(), propagation.HeaderCarrier(r.Header))
-			ctx, span := tracing.Tracer().Start(ctx, knownMethod(r.Method), trace.WithSpanKind(trace.SpanKindServer))
+			kind := trace.WithSpanKind(trace.SpanKindServer)
+			ctx, span := tracing.Tracer().Start(ctx, knownMethod(r.Method), kind)
 			defer span.End()
 			id := r.Header.Get(RequestIDHeader)
 			if !validID(id) {
@@ -49,7 +51,8 @@ func Trace(appToken string) mux.MiddlewareFunc {
 // FromSidecar reports whether the request shows the app API token, which this app's own sidecar
 // alone knows.
 func FromSidecar(r *http.Request, appToken string) bool {
-	return appToken != "" && subtle.ConstantTimeCompare([]byte(r.Header.Get("dapr-api-token")), []byte(appToken)) == 1
+	shown := []byte(r.Header.Get("dapr-api-token"))
+	return appToken != "" && subtle.ConstantTimeCompare(shown, []byte(appToken)) == 1
 }
 
 // describe says in the request's span what was asked for and how it was answered. The address
@@ -61,7 +64,8 @@ func describe(r *http.Request, route string, status int) {
 		return
 	}
 	span.SetName(knownMethod(r.Method) + " " + route)
-	span.SetAttributes(semconv.HTTPRequestMethodKey.String(knownMethod(r.Method)), semconv.HTTPRoute(route),
+	span.SetAttributes(
+		semconv.HTTPRequestMethodKey.String(knownMethod(r.Method)), semconv.HTTPRoute(route),
 		semconv.HTTPResponseStatusCode(status), semconv.URLScheme("http"))
 	for _, id := range mux.Vars(r) {
 		tracing.Mention(r.Context(), id)
@@ -72,14 +76,9 @@ func describe(r *http.Request, route string, status int) {
 	}
 }
 
+// inIDs are the characters that an id may have.
+const inIDs = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."
+
 func validID(id string) bool {
-	if id == "" || len(id) > 128 {
-		return false
-	}
-	for _, c := range id {
-		if (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && c != '-' && c != '_' && c != '.' {
-			return false
-		}
-	}
-	return true
+	return id != "" && len(id) <= 128 && strings.TrimLeft(id, inIDs) == ""
 }

@@ -29,13 +29,15 @@ func readKeys(in io.Reader) (app string, keys []string, err error) {
 		}
 		prefix, key, ok := strings.Cut(line, separator)
 		if !ok || prefix == "" || key == "" {
-			return "", nil, fmt.Errorf("line %d is no key as the database has it, app%skey: %q", n, separator, line)
+			return "", nil, fmt.Errorf("line %d is no key as the database has it, app%skey: %q",
+				n, separator, line)
 		}
 		if app == "" {
 			app = prefix
 		}
 		if prefix != app {
-			return "", nil, fmt.Errorf("line %d is a key of app %q, those before are of %q: copy one app's keys at a time", n, prefix, app)
+			return "", nil, fmt.Errorf("line %d is a key of app %q, those before are of %q: "+
+				"copy one app's keys at a time", n, prefix, app)
 		}
 		keys = append(keys, key)
 	}
@@ -164,7 +166,8 @@ func (c *copier) copyBatch(ctx context.Context, keys []string) (done tally, err 
 func (c *copier) insert(ctx context.Context, item sidecar.Item) error {
 	var opts []sidecar.WriteOption
 	if !item.Expires.IsZero() {
-		opts = append(opts, sidecar.WithTTL(max(item.Expires.Sub(c.now()), time.Second))) // zero would be for ever
+		left := max(item.Expires.Sub(c.now()), time.Second) // zero would be for ever
+		opts = append(opts, sidecar.WithTTL(left))
 	}
 	err := c.to.Insert(ctx, item.Key, item.Value, opts...)
 	if sidecar.IsExists(err) {

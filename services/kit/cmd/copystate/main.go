@@ -53,7 +53,8 @@ func run(ctx context.Context, args []string, in io.Reader, out, problems io.Writ
 	flags.SetOutput(problems)
 	from := flags.String("from", "", "state store component that has the keys")
 	to := flags.String("to", "", "state store component that is to have them")
-	size := flags.Int("batch", 64, "keys in one read, whose values must fit into the sidecar's --max-body-size")
+	size := flags.Int("batch", 64,
+		"keys in one read, whose values must fit into the sidecar's --max-body-size")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -68,7 +69,8 @@ func run(ctx context.Context, args []string, in io.Reader, out, problems io.Writ
 	if err := config.Load(&cfg); err != nil {
 		return err
 	}
-	client, err := daprclient.Dial(daprclient.Ports(cfg.DaprGRPCPort, cfg.DaprHTTPPort, cfg.DaprAPIToken))
+	ports := daprclient.Ports(cfg.DaprGRPCPort, cfg.DaprHTTPPort, cfg.DaprAPIToken)
+	client, err := daprclient.Dial(ports)
 	if err != nil {
 		return err
 	}
@@ -78,7 +80,8 @@ func run(ctx context.Context, args []string, in io.Reader, out, problems io.Writ
 		return err
 	}
 	if id != app {
-		return fmt.Errorf("the keys are those of app %q, and the sidecar runs as %q: start it with --app-id %s", app, id, app)
+		return fmt.Errorf("the keys are those of app %q, and the sidecar runs as %q: "+
+			"start it with --app-id %s", app, id, app)
 	}
 	c := &copier{from: client.State(*from), to: client.State(*to), now: time.Now, size: *size}
 	result, err := c.copyAll(ctx, keys)
@@ -90,13 +93,15 @@ func report(done tally, err error, keys int, out, problems io.Writer) error {
 	for _, key := range done.different {
 		fmt.Fprintln(problems, "different:", key)
 	}
-	fmt.Fprintf(out, "%d copied, %d already there, %d missing at the source because expired, %d different\n",
+	fmt.Fprintf(out,
+		"%d copied, %d already there, %d missing at the source because expired, %d different\n",
 		done.copied, done.there, done.missing, len(done.different))
 	switch {
 	case err != nil:
 		return fmt.Errorf("ended early, run it again with the same keys: %w", err)
 	case len(done.different) > 0:
-		return errors.New("the destination has other values for the keys listed as different; they were left as they are")
+		return errors.New("the destination has other values for the keys listed as different; " +
+			"they were left as they are")
 	case done.missing == keys:
 		return errors.New("the source has none of the keys: is it the right component?")
 	}
