@@ -6,12 +6,13 @@ import (
 
 	"sidecart.dev/kit/service/servicetest"
 	"sidecart.dev/kit/telemetry/metricstest"
-	"sidecart.dev/orders"
 )
 
 func TestTheTableOfMetricsHasWhatIsRegistered(t *testing.T) {
 	s := servicetest.Fake(t, "orders", servicetest.NewSidecar(t), nil)
-	wire(s, Config{Limit: 10_000, DelayedAfter: time.Minute}, orders.DefaultCatalogue())
+	if err := wire(s, &Config{Limit: 10_000, DelayedAfter: time.Minute}); err != nil {
+		t.Fatal(err)
+	}
 	servicetest.Start(t, s)
 	metricstest.CheckTable(t, metricstest.Path, "orders", s.Metrics)
 }

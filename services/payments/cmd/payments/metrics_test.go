@@ -10,7 +10,9 @@ import (
 
 func TestTheTableOfMetricsHasWhatIsRegistered(t *testing.T) {
 	s := servicetest.Fake(t, payments.App, servicetest.NewSidecar(t), nil)
-	wire(s, testSettings)
+	if err := wire(s, testSettings); err != nil {
+		t.Fatal(err)
+	}
 	servicetest.Start(t, s)
 	metricstest.CheckTable(t, metricstest.Path, payments.App, s.Metrics)
 }
