@@ -16,19 +16,20 @@ import (
 // unguarded are the functions that run in a goroutine of their own and are not guarded, and why. A
 // name is that of the function that runs, or of the one that starts it if it has none.
 var unguarded = map[string]string{
-	"kit/chassis answer":            "the HTTP server recovers from panics by itself",
-	"kit/chassis watch":             "only waits",
-	"kit/cmd/copystate copyAll":     "a command that is to end",
-	"kit/service/servicetest Start": "a test",
-	"kit/sidecar/statetest race":    "a test",
-	"orders lookAgain":              "only wakes the journal",
-	"notifications Run/cancel":      "ends a context",
-	"payments Drain":                "only waits",
-	"gateway/http newUpload":        "only sets a deadline",
-	"notifications Run":             "the senders guard each message; the rest is the queue's own memory",
-	"notifications recordOnce":      "only wakes the journal",
-	"notifications handOver":        "only wakes the journal",
-	"payments run/cancel":           "ends a context",
+	"kit/chassis answer":                  "the HTTP server recovers from panics by itself",
+	"kit/chassis watch":                   "only waits",
+	"kit/cmd/copystate copyAll":           "a command that is to end",
+	"kit/service/servicetest Start":       "a test",
+	"kit/sidecar/statetest race":          "a test",
+	"kit/telemetry/metricstest described": "a test",
+	"orders lookAgain":                    "only wakes the journal",
+	"notifications Run/cancel":            "ends a context",
+	"payments Drain":                      "only waits",
+	"gateway/http newUpload":              "only sets a deadline",
+	"notifications Run":                   "the senders guard each message; the rest is the queue's own memory",
+	"notifications recordOnce":            "only wakes the journal",
+	"notifications handOver":              "only wakes the journal",
+	"payments run/cancel":                 "ends a context",
 
 	// They guard what they call for others, and answer those who wait in any case.
 	"kit/batch look": "only starts a call",
