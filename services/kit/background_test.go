@@ -27,9 +27,9 @@ var unguarded = map[string]string{
 	"payments Drain":                      "only waits",
 	"gateway/http newUpload":              "only sets a deadline",
 	"notifications Run":                   "the senders guard each message; the rest is the queue's own memory",
-	"notifications recordOnce":            "only wakes the journal",
-	"notifications handOver":              "only wakes the journal",
-	"payments run/cancel":                 "ends a context",
+	"notifications noteOnce":              "only wakes the journal",
+	"notifications enqueue":               "only wakes the journal",
+	"payments work/cancel":                "ends a context",
 
 	// They guard what they call for others, and answer those who wait in any case.
 	"kit/batch look": "only starts a call",

@@ -56,11 +56,11 @@ func (p *Pool) Go(
 	j := &job{ended: make(chan struct{})}
 	p.running[id] = j
 	p.jobs.Add(1)
-	go p.run(context.WithoutCancel(ctx), id, j, f)
+	go p.work(context.WithoutCancel(ctx), id, j, f)
 	return j.ended, true
 }
 
-func (p *Pool) run(ctx context.Context, id string, j *job, f func(ctx context.Context)) {
+func (p *Pool) work(ctx context.Context, id string, j *job, f func(ctx context.Context)) {
 	defer p.jobs.Done()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
