@@ -20,6 +20,8 @@ func runtimeConfig(opts *options.Options, log logger.Logger) *runtime.Config {
 		AppChannelAddress: opts.AppChannelAddress,
 		AppMaxConcurrency: opts.AppMaxConcurrency,
 
+		AppBindingOptionsTimeout: opts.AppBindingOptionsTimeout,
+
 		EnableAppHealthCheck:   opts.EnableAppHealthCheck,
 		AppHealthCheckPath:     opts.AppHealthCheckPath,
 		AppHealthProbeInterval: opts.AppHealthProbeInterval,
@@ -32,6 +34,7 @@ func runtimeConfig(opts *options.Options, log logger.Logger) *runtime.Config {
 		ComponentsPath:               opts.ComponentsPath,
 		DisableInitEndpoints:         opts.DisableInitEndpoints,
 		DisableBuiltinK8sSecretStore: opts.DisableBuiltinK8sSecretStore,
+		HotReloadReconcileInterval:   opts.HotReloadReconcileInterval,
 
 		DaprHTTPPort:                  opts.DaprHTTPPort,
 		DaprAPIGRPCPort:               opts.DaprAPIGRPCPort,

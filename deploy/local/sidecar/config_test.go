@@ -23,6 +23,7 @@ func TestEveryFlagReachesTheRuntime(t *testing.T) {
 		"--dapr-block-shutdown-duration", "1s", "--control-plane-address", "c", "--sentry-address", "s",
 		"--enable-mtls", "--placement-host-address", "h:1", "--reminders-service", "r:x", "--scheduler-host-address", "h:2",
 		"--allowed-origins", "*", "--dapr-listen-addresses", "127.0.0.1",
+		"--hot-reload-reconcile-interval", "1s",
 	})
 	if err != nil {
 		t.Fatal(err)
