@@ -51,7 +51,7 @@ func TestASlowStepHoldsNobodyUpAndIsNotTakenTwice(t *testing.T) {
 		w, p := newWorld(t), &sidecartest.Process{}
 		a := w.parcels(p)
 		var steps atomic.Int32
-		a.DrivenBy(a.Step(func(ctx context.Context, id string) error {
+		a.DrivenBy(a.Step(func(ctx context.Context, _ string) error {
 			steps.Add(1)
 			select {
 			case <-ctx.Done():

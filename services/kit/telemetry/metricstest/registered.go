@@ -86,7 +86,8 @@ func (t twin) Describe(to chan<- *prometheus.Desc) { to <- t.desc }
 
 // descForm is the only form in which a descriptor says what it describes.
 var descForm = regexp.MustCompile(
-	`^Desc\{fqName: ("[^"]*"), help: ("(?:[^"\\]|\\.)*"), constLabels: \{(.*)\}, variableLabels: \{(.*)\}\}$`)
+	`^Desc\{fqName: ("[^"]*"), help: ("(?:[^"\\]|\\.)*"), ` +
+		`constLabels: \{(.*)\}, variableLabels: \{(.*)\}\}$`)
 
 var constLabel = regexp.MustCompile(`(\w+)="(?:[^"\\]|\\.)*"`)
 

@@ -31,14 +31,16 @@ func CheckTable(t testing.TB, file, service string, registry *prometheus.Registr
 	text := string(raw)
 	said, is := parse(t, text), registered(t, registry)
 	if *update {
-		if err := os.WriteFile(file, []byte(with(text, said, service, is)), 0o644); err != nil { //nolint:gosec // documentation
+		text = with(text, said, service, is)
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil { //nolint:gosec // documentation
 			t.Fatal(err)
 		}
 		return
 	}
 	for _, m := range is {
 		if !slices.Contains(said[m], service) {
-			t.Errorf("%s has a metric that the table lacks or describes otherwise:\n%s", service, m.row([]string{service}))
+			t.Errorf("%s has a metric that the table lacks or describes otherwise:\n%s",
+				service, m.row([]string{service}))
 		}
 	}
 	for m, services := range said {
@@ -47,7 +49,9 @@ func CheckTable(t testing.TB, file, service string, registry *prometheus.Registr
 		}
 	}
 	if t.Failed() {
-		t.Error("to write it: go test -p 1 sidecart.dev/{gateway,users,orders,payments,notifications}/cmd/... -run TableOfMetrics -args -update")
+		t.Error("to write it: go test -p 1 " +
+			"sidecart.dev/{gateway,users,orders,payments,notifications}/cmd/... " +
+			"-run TableOfMetrics -args -update")
 	}
 }
 
@@ -57,7 +61,8 @@ type metric struct{ name, kind, labels, help string }
 const head = "| metric | kind | labels | services | what it says |\n|---|---|---|---|---|\n"
 
 func (m metric) row(services []string) string {
-	return fmt.Sprintf("| `%s` | %s | %s | %s | %s |\n", m.name, m.kind, m.labels, strings.Join(services, ", "), m.help)
+	return fmt.Sprintf("| `%s` | %s | %s | %s | %s |\n",
+		m.name, m.kind, m.labels, strings.Join(services, ", "), m.help)
 }
 
 // parse returns the services of each metric in the table.
