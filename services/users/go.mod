@@ -4,7 +4,7 @@ go 1.26.4
 
 require (
 	github.com/golang-jwt/jwt/v5 v5.3.1
-	github.com/gorilla/mux v1.8.1
+	github.com/gorilla/mux v1.8.1 // indirect
 	github.com/prometheus/client_golang v1.23.2 // indirect
 	go.opentelemetry.io/otel v1.47.0
 	golang.org/x/net v0.62.0
