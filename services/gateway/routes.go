@@ -40,7 +40,19 @@ type Route struct {
 	Query  []string // the query parameters that the contract names; any other is refused
 }
 
+// Keyed reports whether the service recognises a request of the route by its Idempotency-Key, so
+// that sending it again does nothing twice.
+func (r Route) Keyed() bool {
+	return r.Method == http.MethodPost && (r.Path == orders || r.Path == refunds)
+}
+
 const id = `{id:[A-Za-z0-9_-]{1,64}}`
+
+// The paths of the writes that take an Idempotency-Key.
+const (
+	orders  = "/api/v1/orders"
+	refunds = "/api/v1/payments/" + id + "/refunds"
+)
 
 // The paths that the gateway answers itself.
 const (
@@ -75,7 +87,7 @@ var Routes = []Route{
 	{http.MethodGet, "/api/v1/products/" + id, "orders", Public, Normal, nil},
 	{http.MethodPut, "/api/v1/admin/products/" + id, "orders", Operator, Normal, nil},
 	{http.MethodDelete, "/api/v1/admin/products/" + id, "orders", Operator, Normal, nil},
-	{http.MethodPost, "/api/v1/orders", "orders", User, Normal, nil},
+	{http.MethodPost, orders, "orders", User, Normal, nil},
 	{http.MethodGet, "/api/v1/orders", "orders", User, Normal, []string{"limit", "cursor", "status"}},
 	{http.MethodGet, "/api/v1/orders/" + id, "orders", User, Normal, nil},
 	{http.MethodPost, "/api/v1/orders/" + id + "/cancel", "orders", User, Normal, nil},
@@ -83,7 +95,7 @@ var Routes = []Route{
 
 	{http.MethodGet, "/api/v1/payments", "payments", User, Normal, []string{"order_id"}},
 	{http.MethodGet, "/api/v1/payments/" + id, "payments", User, Normal, nil},
-	{http.MethodPost, "/api/v1/payments/" + id + "/refunds", "payments", Operator, Normal, nil},
+	{http.MethodPost, refunds, "payments", Operator, Normal, nil},
 	{http.MethodGet, "/api/v1/admin/ledger", "payments", Operator, Normal, []string{"currency"}},
 
 	{http.MethodGet, "/api/v1/notifications", "notifications", User, Normal, page},

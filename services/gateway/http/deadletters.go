@@ -124,5 +124,5 @@ func (s *Server) letterPart(r *http.Request, service, cursor, limit string) (let
 
 // oneDeadLetter forwards to the service that the id names.
 func (s *Server) oneDeadLetter(w http.ResponseWriter, r *http.Request) error {
-	return s.upstreams.forward(mux.Vars(r)["service"])(w, r)
+	return s.upstreams.forward(mux.Vars(r)["service"], false)(w, r)
 }

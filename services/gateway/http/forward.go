@@ -29,12 +29,17 @@ var answerHeaders = []string{
 // read buffer (32 KiB), which answers what is larger in the service's place.
 const maxHeaders = 16 << 10
 
-// forward passes a request to the app that the route names, and the whole answer back.
-func (u *upstreams) forward(app string) web.Handler {
+// forward passes a request to an app, and the whole answer back. An idempotency key is passed on
+// only where the service is keyed, which means that it knows the request again by it: what a client
+// adds elsewhere must not make the request one that is sent twice.
+func (u *upstreams) forward(app string, keyed bool) web.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		req, err := u.outgoing(r)
 		if err != nil {
 			return err
+		}
+		if !keyed {
+			req.Header.Del("Idempotency-Key")
 		}
 		if r.ContentLength != 0 { // what has no body may be sent again
 			body, done := newUpload(w, r)

@@ -39,8 +39,9 @@ const (
 
 // insist sends a request until a service has answered it to the end, five times at most: again
 // after a pause when it was lost, and once more when there is no answer for a while. The first
-// answer of a service counts, and ends the other attempts; if there is none, the last failure does.
-// The request must be [repeatable].
+// answer of a service counts, and ends the other attempts, but for one by which the service says
+// that it could not do it: while others are under way, they may still. If there is no answer, the
+// last failure counts. The request must be [repeatable].
 func (u *upstreams) insist(ctx context.Context, app string, req *http.Request) outcome {
 	attempts, end := context.WithCancel(ctx)
 	defer end()
@@ -56,19 +57,27 @@ func (u *upstreams) insist(ctx context.Context, app string, req *http.Request) o
 		next.Reset(silence)
 	}
 	send()
+	var refusal outcome // of a service, if there is one
 	for o := (outcome{}); ; {
 		select {
 		case o = <-outcomes:
 			open--
-			if !lost(o.verdict) || open == 0 && sent > len(pauses) {
-				return o
+			if o.refused() {
+				refusal = o
 			}
-			if sent <= len(pauses) {
+			switch {
+			case !lost(o.verdict) && !o.refused():
+				return o
+			case open == 0 && refusal.refused():
+				return refusal
+			case open == 0 && sent > len(pauses):
+				return o
+			case sent <= len(pauses):
 				next.Reset(pauses[sent-1])
 			}
 		case <-next.C:
-			if sent > len(pauses) {
-				continue // all are under way
+			if sent > len(pauses) || refusal.refused() {
+				continue // what is to come is under way
 			}
 			if open == 0 || spare.take() {
 				send()
@@ -76,6 +85,9 @@ func (u *upstreams) insist(ctx context.Context, app string, req *http.Request) o
 				next.Reset(silence)
 			}
 		case <-ctx.Done():
+			if refusal.refused() {
+				return refusal
+			}
 			if open > 0 {
 				o = <-outcomes
 			}
@@ -123,6 +135,11 @@ func (s *spares) giveBack() {
 	for range s.taken {
 		<-s.free
 	}
+}
+
+// refused tells whether a service has answered that it could not do what it was asked.
+func (o outcome) refused() bool {
+	return o.answer != nil && o.answer.StatusCode >= http.StatusInternalServerError
 }
 
 // lost tells whether a verdict is that of a request which reached no service, or whose answer was

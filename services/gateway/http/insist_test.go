@@ -1,6 +1,9 @@
 package http_test
 
 import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
 	"errors"
 	"io"
 	"log/slog"
@@ -18,6 +21,7 @@ import (
 
 	"sidecart.dev/gateway"
 	gatewayhttp "sidecart.dev/gateway/http"
+	"sidecart.dev/kit/auth"
 	"sidecart.dev/kit/chassis"
 	"sidecart.dev/kit/web"
 )
@@ -34,6 +38,8 @@ type attempt struct {
 type replicas struct {
 	becomes func(n int) fate
 
+	signer world // of tokens
+
 	mu    sync.Mutex
 	start time.Time
 	took  []*attempt
@@ -41,8 +47,9 @@ type replicas struct {
 
 // fate is what becomes of an attempt, after a while.
 type fate struct {
-	after time.Duration // 0 and no loss: never
-	lost  bool
+	after  time.Duration // 0 and no loss: never
+	lost   bool
+	status int // of the answer; 0: OK
 }
 
 var hangs = fate{}
@@ -79,6 +86,12 @@ func (f *replicas) RoundTrip(r *http.Request) (*http.Response, error) {
 	if fate.lost {
 		return nil, errors.New("connection reset")
 	}
+	if fate.status != 0 {
+		return &http.Response{
+			StatusCode: fate.status, Request: r, Body: io.NopCloser(strings.NewReader(`{"code":"busy"}`)),
+			Header: http.Header{"Content-Type": {web.ProblemType}},
+		}, nil
+	}
 	return &http.Response{
 		StatusCode: http.StatusOK, Request: r, Body: io.NopCloser(strings.NewReader(`{"from":"a service"}`)),
 		Header: http.Header{web.RequestIDHeader: {"r1"}, "Content-Type": {"application/json"}},
@@ -96,7 +109,14 @@ func (f *replicas) attempts() []*attempt {
 // before is a gateway before the replicas, whose requests may take 10 s.
 func (f *replicas) before(t *testing.T) http.Handler {
 	t.Helper()
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	require.NoError(t, err)
+	f.signer.private = private
+	keys := auth.NewKeyCache(func(context.Context) (auth.JWKS, error) {
+		return auth.JWKS{Keys: []auth.JWK{auth.NewJWK("k1", public)}}, nil
+	}, nil)
 	server, err := gatewayhttp.New(gatewayhttp.Deps{
+		Verifier: auth.NewVerifier(keys, nil),
 		Config: gateway.Config{
 			Config: chassis.Config{Timeout: 10 * time.Second}, AddressRate: 1e6, UserRate: 1e6,
 			SensitiveRate: 1e6, ForwardedHeader: gateway.ForwardedFor,
@@ -116,8 +136,10 @@ func read(h http.Handler) *httptest.ResponseRecorder {
 	return w
 }
 
-func write(h http.Handler, key string) *httptest.ResponseRecorder {
-	w, r := httptest.NewRecorder(), newRequest(http.MethodPost, "/api/v1/users", strings.NewReader("{}"))
+func (f *replicas) write(t *testing.T, h http.Handler, key string) *httptest.ResponseRecorder {
+	t.Helper()
+	w, r := httptest.NewRecorder(), newRequest(http.MethodPost, "/api/v1/orders", strings.NewReader("{}"))
+	r.Header.Set("Authorization", "Bearer "+f.signer.token(t, auth.Customer))
 	if key != "" {
 		r.Header.Set("Idempotency-Key", key)
 	}
@@ -126,9 +148,12 @@ func write(h http.Handler, key string) *httptest.ResponseRecorder {
 }
 
 func TestARequestThatHangsIsAskedOnceMoreWhileThereIsTime(t *testing.T) {
-	for name, ask := range map[string]func(http.Handler) *httptest.ResponseRecorder{
-		"a read":             read,
-		"a write with a key": func(h http.Handler) *httptest.ResponseRecorder { return write(h, "k") },
+	type asking func(*replicas, *testing.T, http.Handler) *httptest.ResponseRecorder
+	for name, ask := range map[string]asking{
+		"a read": func(_ *replicas, _ *testing.T, h http.Handler) *httptest.ResponseRecorder { return read(h) },
+		"a write with a key": func(f *replicas, t *testing.T, h http.Handler) *httptest.ResponseRecorder {
+			return f.write(t, h, "k")
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -139,7 +164,7 @@ func TestARequestThatHangsIsAskedOnceMoreWhileThereIsTime(t *testing.T) {
 					return answers(time.Millisecond)
 				}}
 				start := time.Now()
-				rec := ask(f.before(t))
+				rec := ask(f, t, f.before(t))
 				assert.Equal(t, http.StatusOK, rec.Code, rec.Body)
 				assert.Equal(t, 2001*time.Millisecond, time.Since(start))
 				took := f.attempts()
@@ -153,11 +178,47 @@ func TestARequestThatHangsIsAskedOnceMoreWhileThereIsTime(t *testing.T) {
 	}
 }
 
+// A login with a key is not one of the requests that services recognise by their key.
+func TestAKeyWhereNoServiceLooksAtItMakesNothingRepeatable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &replicas{becomes: func(int) fate { return hangs }}
+		r := newRequest(http.MethodPost, "/api/v1/sessions", strings.NewReader("{}"))
+		r.Header.Set("Idempotency-Key", "k")
+		w := httptest.NewRecorder()
+		f.before(t).ServeHTTP(w, r)
+		assert.Equal(t, http.StatusGatewayTimeout, w.Code)
+		assert.Len(t, f.attempts(), 1)
+	})
+}
+
+func TestAReplicaThatRefusesTakesNothingFromASlowOneThatDoesIt(t *testing.T) {
+	refuses := fate{after: time.Millisecond, status: http.StatusServiceUnavailable}
+	for name, c := range map[string]struct {
+		first fate
+		code  int
+		after time.Duration
+	}{
+		"the slow one answers": {answers(3 * time.Second), 200, 3 * time.Second},
+		"the slow one is lost": {fate{after: 3 * time.Second, lost: true}, 503, 3 * time.Second},
+		"the slow one hangs":   {hangs, 503, 10 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := &replicas{becomes: func(n int) fate { return []fate{c.first, refuses}[n-1] }}
+				start := time.Now()
+				assert.Equal(t, c.code, read(f.before(t)).Code)
+				assert.Equal(t, c.after, time.Since(start))
+				assert.Len(t, f.attempts(), 2)
+			})
+		})
+	}
+}
+
 func TestAWriteWithoutAKeyThatHangsIsSentOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &replicas{becomes: func(int) fate { return hangs }}
 		start := time.Now()
-		rec := write(f.before(t), "")
+		rec := f.write(t, f.before(t), "")
 		assert.Equal(t, http.StatusGatewayTimeout, rec.Code)
 		assert.Equal(t, 10*time.Second, time.Since(start))
 		assert.Len(t, f.attempts(), 1)

@@ -80,7 +80,7 @@ func (s *Server) Around(next http.Handler) http.Handler {
 
 func (s *Server) handler(route gateway.Route) http.Handler {
 	if route.App != gateway.Own {
-		h := s.bounded(s.upstreams.forward(route.App))
+		h := s.bounded(s.upstreams.forward(route.App, route.Keyed()))
 		if route.Method == http.MethodGet {
 			// Answers to other methods may carry tokens, whose length compression would give away.
 			return gzhttp.GzipHandler(h)

@@ -179,7 +179,7 @@ func TestWhatCanBeAskedAgainOutlivesAReplicaThatEnds(t *testing.T) {
 		},
 		"a write with an idempotency key": func(w *world) *httptest.ResponseRecorder {
 			keyed := func(r *http.Request) { r.Header.Set("Idempotency-Key", "k") }
-			return w.ask(http.MethodPost, "/api/v1/users", "", keyed)
+			return w.ask(http.MethodPost, "/api/v1/orders", w.token(t, auth.Customer), keyed)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
