@@ -24,6 +24,9 @@ type watch struct {
 // noted it.
 const watchEvery = time.Second
 
+// readTimeout bounds a reading of the set: while one hangs, nobody is told anything.
+const readTimeout = 700 * time.Millisecond
+
 // differing returns the set as soon as it has another version than the known one, and after
 // [auth.EndedHold] in any case. It reads the store anew before it says that they differ: the caller
 // may have heard of it from a replica that has read it later than this one.
@@ -55,6 +58,8 @@ func (w *watch) since(ctx context.Context, from time.Time) (auth.EndedSet, time.
 			"What has ended could not be read in time.")
 	}
 	if w.asOf.Before(from) {
+		ctx, cancel := context.WithTimeout(ctx, readTimeout)
+		defer cancel()
 		asOf := time.Now()
 		set, err := w.read(ctx)
 		if err != nil {

@@ -28,15 +28,17 @@ type EndedSet struct {
 //
 // The users service is asked for a set that differs from the one that is known. It answers when
 // there is one, after [EndedHold] at the latest, and is asked again then. An ending is known
-// everywhere in less than two seconds. Where a replica of the users service is lost without a word,
-// it is so from the next question on.
+// everywhere in less than two seconds. Whoever waits for a replica of the users service that is lost
+// without a word learns of it after six seconds, and asks once a second from then on until another
+// replica answers.
 //
 // Until it was read once nothing is known of anybody, and every change is refused as Unavailable.
 // When the users service does not answer later, the last set is used on: no token outlives it by
 // more than its own life of a few minutes, since nobody can get a new one meanwhile.
 type Ended struct {
-	fetch FetchEnded
-	set   atomic.Pointer[endedIndex]
+	fetch  FetchEnded
+	set    atomic.Pointer[endedIndex]
+	failed atomic.Bool // the last question was
 }
 
 // FetchEnded asks the users service for the set. The known version is that of the set that is
@@ -85,15 +87,17 @@ func (e *Ended) Run(ctx context.Context) error {
 	return nil
 }
 
-// Load reads the set once, after waiting for one that differs from what is known.
+// Load reads the set once, after waiting for one that differs from what is known. After a failure
+// it does not wait: whoever was asked may be gone, and what ended meanwhile is to be known soon.
 func (e *Ended) Load(ctx context.Context) error {
 	known, timeout := "", endedTimeout
-	if set := e.set.Load(); set != nil && set.version != "" {
+	if set := e.set.Load(); set != nil && set.version != "" && !e.failed.Load() {
 		known, timeout = set.version, endedTimeout+EndedHold
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	set, err := e.fetch(ctx, known)
+	e.failed.Store(err != nil)
 	if err != nil {
 		return err
 	}

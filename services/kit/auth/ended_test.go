@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -181,4 +182,31 @@ func TestReadsLiveUntilTheTokenExpiresAndChangesDoNot(t *testing.T) {
 		}
 		assert.Equal(t, fault.Unauthenticated, fault.KindOf(err), method)
 	}
+}
+
+// A replica of the users service that is lost without a word leaves whatever it holds unanswered.
+func TestAReplicaThatIsLostBlindsNobodyForLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var lost atomic.Bool
+		set := auth.EndedSet{Version: "1"}
+		ended := auth.NewEnded(func(ctx context.Context, known string) (auth.EndedSet, error) {
+			if known == "" && lost.Load() {
+				return auth.EndedSet{Version: "2", Sessions: []string{"s"}}, nil
+			}
+			if known == "" {
+				return set, nil
+			}
+			<-ctx.Done()
+			return auth.EndedSet{}, ctx.Err()
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- ended.Run(ctx) }()
+		time.Sleep(3 * time.Second)
+		lost.Store(true)
+		time.Sleep(6 * time.Second)
+		assert.Error(t, ended.Check(auth.Principal{UserID: "usr_1", SessionID: "s"}))
+		cancel()
+		assert.NoError(t, <-done)
+	})
 }
