@@ -147,7 +147,7 @@ const share = 100
 // sent.
 func (f *flood) budget(deliveryID string) bucket {
 	shares := (f.limits.SMSBudget + share - 1) / share
-	if shares == 0 {
+	if shares <= 0 {
 		return bucket{}
 	}
 	sum := fnv.New32a()

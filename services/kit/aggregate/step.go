@@ -37,8 +37,8 @@ func (a *Aggregates[T]) Step(step func(ctx context.Context, id string) error) Dr
 					"kind", a.cfg.Kind, "id", w.ID, "error", err.Error())
 			}
 		})
-		if !started {
-			w.Ticket.Wrote()
+		if !started { // the journal has the step; what is new is told here
+			a.Announce(ctx, w)
 		}
 	}
 	return Driver[T]{Written: written, Drive: drive}
