@@ -56,16 +56,22 @@ func (e *entry) due(now time.Time) bool {
 	return unfinished(e.Status) || e.read.Before(e.Seen.Add(settling))
 }
 
+// due returns those to be read now, of all for which that is so: those that were read longest ago, as
+// many as are read at once.
+func (b *book) due(now time.Time) []*entry {
+	all := slices.DeleteFunc(b.newest(), func(e *entry) bool { return !e.due(now) })
+	slices.SortStableFunc(all, func(x, y *entry) int { return x.read.Compare(y.read) })
+	return all[:min(bulkSize, len(all))]
+}
+
 // orders brings the book up to date and returns all that is in it, newest first.
 func (c *Console) orders(ctx context.Context) []row {
 	b := &c.book
 	now := time.Now()
 	c.mentioned(ctx, now)
 	due := []string{}
-	for _, e := range b.newest() {
-		if e.due(now) && len(due) < bulkSize {
-			due = append(due, e.ID)
-		}
+	for _, e := range b.due(now) {
+		due = append(due, e.ID)
 	}
 	if found, err := c.records(ctx, due); err == nil {
 		for _, id := range due {

@@ -98,3 +98,44 @@ func TestWhoOnlyLooksCostsTheSystemNothing(t *testing.T) {
 		t.Errorf("then %d were asked for %d, not two for four", kept.asked, kept.records)
 	}
 }
+
+// More orders wait than are read at once.
+func TestAllOrdersAreReadHoweverManyWait(t *testing.T) {
+	c, kept := withShelf(t)
+	for i := range 2*bulkSize + 1 {
+		kept.mention(c, i, "pending", time.Minute)
+	}
+	c.orders(t.Context())
+	newer := kept.mention(c, 3*bulkSize, "paid", 0)
+	for range 3 {
+		c.orders(t.Context())
+	}
+	for _, o := range c.orders(t.Context()) {
+		if o.Status == "unknown" || o.ID == newer && o.Status != "paid" {
+			t.Fatalf("order %s is %s after four looks", o.ID, o.Status)
+		}
+	}
+}
+
+func TestTracesAreChosenByWhetherTheyFailedAndWhetherAnybodyWaits(t *testing.T) {
+	c, _ := withShelf(t)
+	add := func(id, name string, failed bool) {
+		c.traces.Add(&traces.Span{
+			TraceID: id, ID: "1", Name: name, Kind: "server", Start: time.Now().UnixMicro(), Error: failed,
+			Attributes: map[string]string{"http.route": "/api/v1/orders"},
+		})
+	}
+	add("good", "GET /api/v1/products", false)
+	add("bad", "POST /api/v1/orders", true)
+	c.traces.Add(&traces.Span{
+		TraceID: "own", ID: "1", Name: "/dapr.proto.runtime.v1.Dapr/GetState", Start: time.Now().UnixMicro(),
+	})
+	for query, want := range map[string]int{"": 2, "?errors=1": 1, "?background=1": 3} {
+		w := httptest.NewRecorder()
+		c.getTraces(w, httptest.NewRequest(http.MethodGet, "/api/traces"+query, http.NoBody))
+		var answer struct{ Traces []json.RawMessage }
+		if err := json.Unmarshal(w.Body.Bytes(), &answer); err != nil || len(answer.Traces) != want {
+			t.Errorf("%q finds %d traces, want %d (%v)", query, len(answer.Traces), want, err)
+		}
+	}
+}

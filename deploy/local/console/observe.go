@@ -60,6 +60,7 @@ func (c *Console) getTraces(w http.ResponseWriter, r *http.Request) {
 	write(w, map[string]any{"traces": c.traces.Search(traces.Query{
 		Order: values.Get("order"), Service: values.Get("app"),
 		Route: values.Get("route"), Text: values.Get("text"),
+		Errors: values.Get("errors") != "", Background: values.Get("background") != "",
 		Longer: time.Duration(milliseconds * float64(time.Millisecond)),
 		Limit:  min(max(limit, 0), 1_000),
 	}), "kept": c.traces.Stats()})
