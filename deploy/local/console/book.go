@@ -56,8 +56,8 @@ func (e *entry) due(now time.Time) bool {
 	return unfinished(e.Status) || e.read.Before(e.Seen.Add(settling))
 }
 
-// due returns those to be read now, of all for which that is so: those that were read longest ago, as
-// many as are read at once.
+// due returns those to be read now, of all for which that is so: those that were read longest ago,
+// as many as are read at once.
 func (b *book) due(now time.Time) []*entry {
 	all := slices.DeleteFunc(b.newest(), func(e *entry) bool { return !e.due(now) })
 	slices.SortStableFunc(all, func(x, y *entry) int { return x.read.Compare(y.read) })

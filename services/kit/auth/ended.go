@@ -28,9 +28,9 @@ type EndedSet struct {
 //
 // The users service is asked for a set that differs from the one that is known. It answers when
 // there is one, after [EndedHold] at the latest, and is asked again then. An ending is known
-// everywhere in less than two seconds. Whoever waits for a replica of the users service that is lost
-// without a word learns of it after six seconds, and asks once a second from then on until another
-// replica answers.
+// everywhere in less than two seconds. Whoever waits for a replica of the users service that is
+// lost without a word learns of it after six seconds, and asks once a second from then on until
+// another replica answers.
 //
 // Until it was read once nothing is known of anybody, and every change is refused as Unavailable.
 // When the users service does not answer later, the last set is used on: no token outlives it by
