@@ -8,6 +8,7 @@ import (
 
 	"sidecart.dev/kit/fault"
 	"sidecart.dev/kit/sidecar"
+	"sidecart.dev/kit/tracing"
 	"sidecart.dev/notifications"
 )
 
@@ -45,7 +46,7 @@ func (s *EmailSender) Send(ctx context.Context, m notifications.Outgoing) error 
 	if strings.TrimSpace(subject) == "" || m.HTML == "" {
 		return fault.New(fault.Internal, "internal", "A mail without a subject or a body is not sent.")
 	}
-	_, err := s.binding.Invoke(ctx, s.name, "create", []byte(m.HTML), map[string]string{
+	_, err := s.binding.Invoke(ctx, s.name, "create", []byte(traced(ctx, m.HTML)), map[string]string{
 		"emailTo":  m.To,
 		"emailCC":  "",
 		"emailBCC": "",
@@ -55,6 +56,18 @@ func (s *EmailSender) Send(ctx context.Context, m notifications.Outgoing) error 
 		"text":      m.Text,
 	})
 	return emailFault(err)
+}
+
+// traced names in a mail the trace that it is sent in, as pages name theirs to a browser: in a meta
+// element called traceparent. The official binding sets no headers. A document without the plain
+// tag <head>, which a template of one's own may be, stays as it is.
+func traced(ctx context.Context, html string) string {
+	parent := tracing.TraceParent(ctx)
+	if parent == "" {
+		return html
+	}
+	const head = "<head>"
+	return strings.Replace(html, head, head+`<meta name="traceparent" content="`+parent+`">`, 1)
 }
 
 var (

@@ -9,6 +9,7 @@ import (
 
 	"sidecart.dev/kit/fault"
 	"sidecart.dev/kit/sidecar/sidecartest"
+	"sidecart.dev/kit/tracing"
 	"sidecart.dev/notifications"
 	"sidecart.dev/notifications/bindings"
 )
@@ -33,6 +34,25 @@ func TestAMailNeverLeavesARecipientToTheBindingsMemory(t *testing.T) {
 	}
 	if string(call.Data) != "<p>hi</p>" || call.Operation != "create" || call.Name != "email" {
 		t.Errorf("the call is %+v", call)
+	}
+}
+
+func TestAMailNamesTheTraceThatItIsSentIn(t *testing.T) {
+	const parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+	for html, want := range map[string]string{
+		"<html><head><title>Hi</title>": `<html><head><meta name="traceparent" content="` + parent + `"><title>Hi</title>`,
+		"<p>no head</p>":                "<p>no head</p>",
+	} {
+		b := &sidecartest.Binding{}
+		m := message("ada@example.org")
+		m.HTML = html
+		ctx := tracing.Continue(t.Context(), parent)
+		if err := bindings.NewEmailSender(b, "email").Send(ctx, m); err != nil {
+			t.Fatal(err)
+		}
+		if got := string(b.Calls()[0].Data); got != want {
+			t.Errorf("the mail is %s, want %s", got, want)
+		}
 	}
 }
 
