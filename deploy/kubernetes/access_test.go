@@ -175,6 +175,15 @@ func TestEveryInternalRouteHasACaller(t *testing.T) {
 			}
 		}
 	}
+	// A main asks the kit for the route by which publishers learn what was accepted.
+	accepting := regexp.MustCompile(`s\.(Accepts|Remembering)\(`)
+	for _, app := range apps {
+		main, err := os.ReadFile("../../services/" + app + "/cmd/" + app + "/main.go")
+		require.NoError(t, err)
+		if accepting.Match(main) {
+			routes[app+"/internal/"+app+"/accepted"] = true
+		}
+	}
 	called := map[string]bool{}
 	for _, c := range internal {
 		if strings.HasPrefix(c.path, "/internal/") {
