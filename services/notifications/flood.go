@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"sidecart.dev/kit/id"
 )
 
 // Limits is how many messages of a kind one recipient gets in an hour of the clock at most; 0 is no
@@ -176,7 +178,7 @@ func (f *flood) clockHour() int64 { return f.now().Unix() / 3600 }
 // if it is one too many.
 func (f *flood) count(ctx context.Context, b bucket, deliveryID string) (left int, err error) {
 	hour := f.clockHour()
-	counter := b.sort + "/" + digest(b.who) + "/" + strconv.FormatInt(hour, 10)
+	counter := b.sort + "/" + id.Of("", b.who) + "/" + strconv.FormatInt(hour, 10)
 	marks, enough := f.early(hour, counter, mark(deliveryID), b.free)
 	if enough {
 		return b.limit - b.free, nil

@@ -1,10 +1,10 @@
 package notifications
 
 import (
-	"crypto/sha256"
-	"encoding/base32"
 	"strings"
 	"time"
+
+	"sidecart.dev/kit/id"
 )
 
 // Channel is a way to reach a customer.
@@ -84,17 +84,10 @@ type Record struct {
 }
 
 // RecordID returns the id of the record of an event.
-func RecordID(eventID string) string { return digest(eventID) }
+func RecordID(eventID string) string { return id.Of("", eventID) }
 
 // DeliveryID returns the id of the delivery of an event by a channel.
-func DeliveryID(eventID string, c Channel) string { return "ntf_" + digest(eventID+"|"+string(c)) }
-
-var lowerBase32 = base32.StdEncoding.WithPadding(base32.NoPadding)
-
-func digest(s string) string {
-	sum := sha256.Sum256([]byte(s))
-	return strings.ToLower(lowerBase32.EncodeToString(sum[:]))[:26]
-}
+func DeliveryID(eventID string, c Channel) string { return id.Of("ntf_", eventID+"|"+string(c)) }
 
 // EntryID returns the id under which a delivery stands in its user's list.
 func EntryID(recordID string, c Channel) string { return recordID + "/" + string(c) }

@@ -1,12 +1,9 @@
 package main
 
 import (
-	"bytes"
-	"net/http"
 	"testing"
 	"time"
 
-	"sidecart.dev/kit/event"
 	"sidecart.dev/kit/telemetry/metricstest"
 )
 
@@ -19,23 +16,7 @@ func TestTheTableOfMetricsHasWhatIsRegistered(t *testing.T) {
 // waited that long, however fast the mail went out then.
 func TestADeliverysAgeCountsFromWhatHappened(t *testing.T) {
 	s, url, _ := start(t, newSidecar(t))
-	e, err := event.New("payments", "payment.confirmed.v1", "pay_1", 2, time.Now().Add(-time.Hour),
-		map[string]any{
-			"user_id": ada, "order_id": "ord_1",
-			"amount": map[string]any{"amount": 1999, "currency": "EUR"},
-		})
-	if err != nil {
-		t.Fatal(err)
-	}
-	raw, err := e.Encode()
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp, err := http.Post(url+"/events/payments", "application/cloudevents+json", bytes.NewReader(raw))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = resp.Body.Close()
+	confirm(t, url, 1, time.Now().Add(-time.Hour))
 	settled(t, s)
 	families, err := s.Metrics.Gather()
 	if err != nil {

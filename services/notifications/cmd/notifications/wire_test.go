@@ -61,32 +61,38 @@ func settled(t *testing.T, s *service.Service) {
 	}
 }
 
+// confirm tells the service that Ada's n-th order was paid, and returns the event.
+func confirm(t *testing.T, url string, n int, at time.Time) event.Event {
+	t.Helper()
+	e, err := event.New("payments", "payment.confirmed.v1", fmt.Sprintf("pay_%d", n), 2, at, map[string]any{
+		"user_id": ada, "order_id": fmt.Sprintf("ord_%d", n),
+		"amount": map[string]any{"amount": 1999, "currency": "EUR"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := e.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.Post(url+"/events/payments", "application/cloudevents+json", bytes.NewReader(raw))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		t.Fatalf("the event is answered with %d", resp.StatusCode)
+	}
+	return e
+}
+
 func TestTheServiceAsMainPutsItTogether(t *testing.T) {
 	sidecar := newSidecar(t)
 	s, url, stop := start(t, sidecar)
 	const orders = 20
 	var last event.Event
 	for i := range orders {
-		e, err := event.New("payments", "payment.confirmed.v1", fmt.Sprintf("pay_%d", i), 2, time.Now(), map[string]any{
-			"user_id": ada, "order_id": fmt.Sprintf("ord_%d", i),
-			"amount": map[string]any{"amount": 1999, "currency": "EUR"},
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		raw, err := e.Encode()
-		if err != nil {
-			t.Fatal(err)
-		}
-		resp, err := http.Post(url+"/events/payments", "application/cloudevents+json", bytes.NewReader(raw))
-		if err != nil {
-			t.Fatal(err)
-		}
-		_ = resp.Body.Close()
-		if resp.StatusCode != http.StatusOK {
-			t.Fatalf("the event is answered with %d", resp.StatusCode)
-		}
-		last = e
+		last = confirm(t, url, i, time.Now())
 	}
 	settled(t, s)
 	if n := len(sidecar.Binding.Calls()); n != orders {
