@@ -37,7 +37,7 @@ func (d Draft) Check() (Registration, error) {
 	if d.Locale != nil {
 		r.Locale = wrong.take("locale")(CheckLocale(*d.Locale))
 	}
-	return r, wrong.fault()
+	return r, wrong.Err()
 }
 
 // Patch is a checked change of a profile; nil fields stay as they are.
@@ -105,22 +105,15 @@ func CheckLocale(locale string) (string, error) {
 	return locale, nil
 }
 
-// fields collects what is wrong with the fields of one input.
-type fields []fault.Field
+// fields gathers what is wrong with the fields of one input, as their checks say it.
+type fields struct{ fault.Fields }
 
 // take notes the error of a check of the named field, and passes its value on.
 func (f *fields) take(name string) func(string, error) string {
 	return func(value string, err error) string {
 		if err != nil {
-			*f = append(*f, fault.Field{Field: name, Message: err.Error()})
+			f.Add(name, err.Error())
 		}
 		return value
 	}
-}
-
-func (f fields) fault() error {
-	if len(f) == 0 {
-		return nil
-	}
-	return fault.InvalidFields(f...)
 }

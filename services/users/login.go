@@ -28,7 +28,7 @@ type Grant struct {
 func (s *Service) Login(ctx context.Context, email, password string, client Client) (Grant, error) {
 	normal, err := NormaliseEmail(email)
 	if err != nil {
-		return Grant{}, fault.InvalidFields(fault.Field{Field: "email", Message: err.Error()})
+		return Grant{}, fault.InvalidField("email", err.Error())
 	}
 	key := EmailKey(normal)
 	u, err := s.byEmail(ctx, key)

@@ -24,7 +24,7 @@ func (s *Service) AskVerification(ctx context.Context, userID string) error {
 func (s *Service) AskReset(ctx context.Context, email string) error {
 	normal, err := NormaliseEmail(email)
 	if err != nil {
-		return fault.InvalidFields(fault.Field{Field: "email", Message: err.Error()})
+		return fault.InvalidField("email", err.Error())
 	}
 	nonce, err := newID("", s.Rand)
 	if err != nil {
@@ -81,7 +81,7 @@ func (s *Service) ConfirmReset(ctx context.Context, token, wanted string) error 
 	}
 	password, err := NewPassword(wanted, u.Email)
 	if err != nil {
-		return fault.InvalidFields(fault.Field{Field: "new_password", Message: err.Error()})
+		return fault.InvalidField("new_password", err.Error())
 	}
 	hash, err := s.Hasher.Hash(ctx, password)
 	if err != nil {

@@ -85,7 +85,7 @@ func (s *Service) ChangePassword(ctx context.Context, p auth.Principal, current,
 	}
 	password, err := NewPassword(wanted, u.Email)
 	if err != nil {
-		return fault.InvalidFields(fault.Field{Field: "new_password", Message: err.Error()})
+		return fault.InvalidField("new_password", err.Error())
 	}
 	key := "session/" + p.SessionID // which nobody else can fill
 	ok, err := s.checkPassword(ctx, key, u, current)

@@ -63,9 +63,8 @@ func letterServices(query url.Values) ([]string, string, error) {
 	services := gateway.Services
 	if only := query.Get("service"); only != "" {
 		if !slices.Contains(services, only) {
-			return nil, "", fault.InvalidFields(
-				fault.Field{Field: "service", Message: "must be one of " + strings.Join(services, ", ")},
-			)
+			return nil, "", fault.InvalidField("service",
+				"must be one of "+strings.Join(services, ", "))
 		}
 		services = []string{only}
 	}

@@ -138,7 +138,7 @@ func checkHeaders(h http.Header, size int) error {
 			size += len(name) + len(value)
 			for i := range len(value) {
 				if value[i] < ' ' || value[i] > '~' {
-					return fault.InvalidFields(fault.Field{Field: name, Message: "must be printable ASCII"})
+					return fault.InvalidField(name, "must be printable ASCII")
 				}
 			}
 		}
@@ -155,7 +155,7 @@ func checkHeaders(h http.Header, size int) error {
 func checkOnce(r *http.Request) error {
 	for _, name := range []string{"Content-Type", "Idempotency-Key"} {
 		if len(r.Header.Values(name)) > 1 {
-			return fault.InvalidFields(fault.Field{Field: name, Message: "must be given once"})
+			return fault.InvalidField(name, "must be given once")
 		}
 	}
 	if r.ContentLength == 0 {

@@ -153,7 +153,7 @@ func checkQuery(r *http.Request, known []string) error {
 	if err != nil {
 		return malformedQuery()
 	}
-	var wrong []fault.Field
+	var wrong fault.Fields
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		message := ""
 		switch {
@@ -166,12 +166,9 @@ func checkQuery(r *http.Request, known []string) error {
 		default:
 			continue
 		}
-		wrong = append(wrong, fault.Field{Field: name, Message: message})
+		wrong.Add(name, message)
 	}
-	if len(wrong) > 0 {
-		return fault.InvalidFields(wrong...)
-	}
-	return nil
+	return wrong.Err()
 }
 
 // roles are those that a user needs one of, by access; none named means any user.

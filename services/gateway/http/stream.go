@@ -142,9 +142,8 @@ func lastEventID(r *http.Request) (int64, error) {
 	}
 	n, err := strconv.ParseInt(value, 10, 64)
 	if err != nil || n < 0 {
-		return 0, fault.InvalidFields(
-			fault.Field{Field: "Last-Event-ID", Message: "must be the id of an event of this stream"},
-		)
+		return 0, fault.InvalidField("Last-Event-ID",
+			"must be the id of an event of this stream")
 	}
 	return n, nil
 }

@@ -44,7 +44,7 @@ type Paid struct {
 // dies.
 func (p *Parcels) Confirmed(ctx context.Context, _ event.Event, paid Paid) error {
 	if paid.OrderID == "" {
-		return fault.InvalidFields(fault.Field{Field: "order_id", Message: "must not be empty"})
+		return fault.InvalidField("order_id", "must not be empty")
 	}
 	_, _, err := p.docs.Create(ctx, paid.OrderID, func() (Parcel, error) {
 		return Parcel{OrderID: paid.OrderID, UserID: paid.UserID, Status: Packed}, nil

@@ -133,5 +133,5 @@ func Answer(accepted func(ctx context.Context, eventIDs []string) ([]string, err
 }
 
 func wrong(message string) error {
-	return fault.InvalidFields(fault.Field{Field: "event_ids", Message: message})
+	return fault.InvalidField("event_ids", message)
 }

@@ -135,22 +135,19 @@ func semanticFault(e *jsonv2.SemanticError) error {
 			Fields:  []fault.Field{{Field: path, Message: "is not known"}},
 		}
 	case errors.Is(e.Err, errNull):
-		return fault.InvalidFields(fault.Field{Field: path, Message: "must not be null"})
+		return fault.InvalidField(path, "must not be null")
 	case errors.Is(e.Err, strconv.ErrRange):
-		return fault.InvalidFields(fault.Field{Field: path, Message: "is out of range"})
+		return fault.InvalidField(path, "is out of range")
 	}
-	return fault.InvalidFields(fault.Field{
-		Field: path,
-		Message: fmt.Sprintf("must be %s, not %s",
-			typeName(e.GoType), kindName(e.JSONKind, e.JSONValue)),
-	})
+	return fault.InvalidField(path, fmt.Sprintf("must be %s, not %s",
+		typeName(e.GoType), kindName(e.JSONKind, e.JSONValue)))
 }
 
 func syntacticFault(e *jsontext.SyntacticError) error {
 	switch {
 	case errors.Is(e.Err, jsontext.ErrDuplicateName):
 		twice := fieldPath(e.JSONPointer)
-		return fault.InvalidFields(fault.Field{Field: twice, Message: "must be given once"})
+		return fault.InvalidField(twice, "must be given once")
 	case errors.Is(e.Err, io.ErrUnexpectedEOF) && e.ByteOffset == 0:
 		return fault.New(fault.Invalid, "invalid_json", "The body is empty; send a JSON document.")
 	case errors.Is(e.Err, io.ErrUnexpectedEOF):

@@ -21,9 +21,8 @@ func Limit(r *http.Request) (int, error) {
 	}
 	n, err := strconv.Atoi(value)
 	if err != nil || n < 1 || n > MaxLimit {
-		return 0, fault.InvalidFields(fault.Field{
-			Field: "limit", Message: "must be a whole number from 1 to " + strconv.Itoa(MaxLimit),
-		})
+		return 0, fault.InvalidField("limit",
+			"must be a whole number from 1 to "+strconv.Itoa(MaxLimit))
 	}
 	return n, nil
 }

@@ -25,22 +25,16 @@ type field struct {
 }
 
 func required(fields ...field) error {
-	var wrong []fault.Field
+	var wrong fault.Fields
 	for _, f := range fields {
 		switch {
 		case f.value == "":
-			wrong = append(wrong, fault.Field{Field: f.name, Message: "must not be empty"})
+			wrong.Add(f.name, "must not be empty")
 		case utf8.RuneCountInString(f.value) > f.max:
-			wrong = append(wrong, fault.Field{
-				Field:   f.name,
-				Message: fmt.Sprintf("must be at most %d characters long", f.max),
-			})
+			wrong.Add(f.name, fmt.Sprintf("must be at most %d characters long", f.max))
 		}
 	}
-	if len(wrong) > 0 {
-		return fault.InvalidFields(wrong...)
-	}
-	return nil
+	return wrong.Err()
 }
 
 // decodePatch reads a JSON merge patch (RFC 7396), in which an absent member, a null and a value
@@ -79,7 +73,7 @@ func isNull(raw json.RawMessage) bool { return bytes.Equal(raw, []byte("null")) 
 
 // patchDecoder reads members one by one and collects what is wrong with them.
 type patchDecoder struct {
-	unknown, wrong []fault.Field
+	unknown, wrong fault.Fields
 }
 
 func (d *patchDecoder) text(name string, raw json.RawMessage,
@@ -90,12 +84,12 @@ func (d *patchDecoder) text(name string, raw json.RawMessage,
 	}
 	var s string
 	if isNull(raw) || json.Unmarshal(raw, &s) != nil {
-		d.wrong = append(d.wrong, fault.Field{Field: name, Message: "must be a string"})
+		d.wrong.Add(name, "must be a string")
 		return nil
 	}
 	s, err := check(s)
 	if err != nil {
-		d.wrong = append(d.wrong, fault.Field{Field: name, Message: err.Error()})
+		d.wrong.Add(name, err.Error())
 		return nil
 	}
 	return &s
@@ -107,7 +101,7 @@ func (d *patchDecoder) bool(name string, raw json.RawMessage) *bool {
 	}
 	var b bool
 	if isNull(raw) || json.Unmarshal(raw, &b) != nil {
-		d.wrong = append(d.wrong, fault.Field{Field: name, Message: "must be true or false"})
+		d.wrong.Add(name, "must be true or false")
 		return nil
 	}
 	return &b
@@ -121,7 +115,7 @@ func (d *patchDecoder) object(name string, raw json.RawMessage,
 	}
 	var all map[string]json.RawMessage
 	if isNull(raw) || json.Unmarshal(raw, &all) != nil {
-		d.wrong = append(d.wrong, fault.Field{Field: name, Message: "must be an object"})
+		d.wrong.Add(name, "must be an object")
 		return nil
 	}
 	known := map[string]json.RawMessage{}
@@ -132,20 +126,17 @@ func (d *patchDecoder) object(name string, raw json.RawMessage,
 		}
 	}
 	for m := range all {
-		d.unknown = append(d.unknown, fault.Field{Field: name + "." + m, Message: "is not known"})
+		d.unknown.Add(name+"."+m, "is not known")
 	}
 	return known
 }
 
 func (d *patchDecoder) fault() error {
-	switch {
-	case len(d.unknown) > 0:
+	if len(d.unknown) > 0 {
 		return &fault.Error{
 			Kind: fault.Invalid, Code: "unknown_field", Fields: d.unknown,
 			Message: "The body has a field that is not known here; remove it or correct its name.",
 		}
-	case len(d.wrong) > 0:
-		return fault.InvalidFields(d.wrong...)
 	}
-	return nil
+	return d.wrong.Err()
 }

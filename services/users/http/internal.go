@@ -35,7 +35,7 @@ func (a *api) contacts(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if len(in.UserIDs) > maxContacts {
-		return fault.InvalidFields(fault.Field{Field: "user_ids", Message: "must be at most 200 items"})
+		return fault.InvalidField("user_ids", "must be at most 200 items")
 	}
 	found, err := a.service.Contacts(r.Context(), in.UserIDs)
 	if err != nil {
@@ -80,7 +80,7 @@ func (a *api) mintToken(w http.ResponseWriter, r *http.Request) error {
 		return fault.New(fault.NotFound, "not_found", "There is no such account.")
 	}
 	if in.Kind.Life() == 0 {
-		return fault.InvalidFields(fault.Field{Field: "kind", Message: "must be verify, reset or phone"})
+		return fault.InvalidField("kind", "must be verify, reset or phone")
 	}
 	m, err := a.service.MintToken(r.Context(), in.UserID, in.Kind)
 	if err != nil {

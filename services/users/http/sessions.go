@@ -41,10 +41,7 @@ func (a *api) login(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if len(in.DeviceToken) > maxToken {
-		return fault.InvalidFields(fault.Field{
-			Field:   "device_token",
-			Message: "must be at most 512 characters long",
-		})
+		return fault.InvalidField("device_token", "must be at most 512 characters long")
 	}
 	address, _ := netip.ParseAddr(r.Header.Get(ClientIPHeader)) // invalid: not known
 	client := users.Client{Address: address, DeviceToken: in.DeviceToken}
@@ -79,7 +76,7 @@ func (a *api) logout(w http.ResponseWriter, r *http.Request) error {
 	case "true":
 		all = true
 	default:
-		return fault.InvalidFields(fault.Field{Field: "all", Message: "must be true or false"})
+		return fault.InvalidField("all", "must be true or false")
 	}
 	if err := a.service.Logout(r.Context(), auth.From(r.Context()), all); err != nil {
 		return err

@@ -131,7 +131,7 @@ func (a *api) confirmPhone(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if !code.MatchString(in.Code) {
-		return fault.InvalidFields(fault.Field{Field: "code", Message: "must be six digits"})
+		return fault.InvalidField("code", "must be six digits")
 	}
 	if err := a.service.ConfirmPhone(r.Context(), auth.From(r.Context()), in.Code); err != nil {
 		return err
